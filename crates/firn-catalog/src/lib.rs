@@ -1,0 +1,1 @@
+//! Feedstocks to catalogs: LEAP JSON, STAC, snippets.

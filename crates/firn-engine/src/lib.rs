@@ -1,0 +1,1 @@
+//! The verbs of firn: one file a verb; targets, executors, verification.

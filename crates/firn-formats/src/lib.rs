@@ -1,0 +1,1 @@
+//! Readers of array file formats, pure Rust, synchronous, into the one model.

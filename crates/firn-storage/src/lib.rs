@@ -1,0 +1,1 @@
+//! Objects on any location: local, HTTP, S3.
