@@ -1,1 +1,5 @@
 //! Words and rules of firn: arrays, chunk manifests, feedstocks, plans. No I/O, async, clock or environment.
+pub mod array;
+pub mod dataset;
+pub mod diagnose;
+pub mod source;
