@@ -58,6 +58,7 @@ def little(array):
 def values_of(array):
     """Digest and ends of an array of numbers, fixed bytes, text or compounds."""
     import numpy as np
+    from numpy.lib.recfunctions import repack_fields
     array = np.asarray(array)
     count = int(array.size)
     if array.dtype.kind == "O":
@@ -69,6 +70,10 @@ def values_of(array):
         out = {"count": count, "kind": "text", "blake2b": digest(b"".join(v + b"\0" for v in raw))}
         shown = [text(v) for v in raw]
         return out | ({"all": shown} if count <= ALL_TEXT else {"first": shown[:ENDS], "last": shown[-ENDS:]})
+    if array.dtype.hasobject:  # compounds with pointers: their bytes are addresses in memory
+        return {"count": count, "kind": "raw"}
+    if array.dtype.names:  # padding between fields is whatever was in memory
+        array = repack_fields(array, recurse=True)
     flat = little(array)
     out = {"count": count, "blake2b": digest(flat.tobytes())}
     flat = flat.reshape(-1)
