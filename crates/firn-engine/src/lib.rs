@@ -1,1 +1,6 @@
 //! The verbs of firn: one file a verb; targets, executors, verification.
+
+pub mod cancel;
+pub mod progress;
+pub mod settings;
+pub mod verbs;

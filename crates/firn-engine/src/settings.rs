@@ -1,0 +1,49 @@
+//! What a face hands to every verb.
+
+use crate::cancel::Cancel;
+use crate::progress::{NoProgress, Progress};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Effective settings, read once by the face that starts a verb.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// Bytes that decoded and encoded chunks may take together.
+    pub memory: u64,
+    /// How many pieces of work run side by side; at least 1.
+    pub jobs: usize,
+    /// Folder for what firn remembers between commands (capability tables, scan cache).
+    pub state_dir: PathBuf,
+    /// Catalog that `catalog` verbs look into where none is named.
+    pub catalog: Option<String>,
+}
+
+/// What a verb works with: bytes, settings, where to report, when to stop. Clones share all of it.
+#[derive(Clone)]
+pub struct Engine {
+    /// Settings.
+    pub settings: EngineSettings,
+    /// Where events go.
+    pub progress: Arc<dyn Progress>,
+    /// Asked between two pieces of work.
+    pub cancel: Cancel,
+}
+
+impl Engine {
+    /// An engine that shows nothing and is never stopped.
+    pub fn new(settings: EngineSettings) -> Self {
+        Self { settings, progress: Arc::new(NoProgress), cancel: Cancel::new() }
+    }
+
+    /// The same engine, reporting there.
+    #[must_use]
+    pub fn with_progress(self, progress: Arc<dyn Progress>) -> Self {
+        Self { progress, ..self }
+    }
+
+    /// The same engine, stopping when this asks for it.
+    #[must_use]
+    pub fn with_cancel(self, cancel: Cancel) -> Self {
+        Self { cancel, ..self }
+    }
+}

@@ -1,0 +1,265 @@
+//! What each verb is asked to do: the flags of the command line as data, parsed but not yet looked up.
+//!
+//! `--memory` and `--jobs` are not here: flags, environment and configuration files decide them together, and the
+//! result is in [`EngineSettings`](crate::settings::EngineSettings).
+
+use indexmap::IndexMap;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+/// Length of a chunk or shard along one dimension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChunkLength {
+    /// This many elements.
+    Of(NonZeroU64),
+    /// The whole dimension (`all`, `-1`); also what a dimension that is not named gets.
+    Whole,
+    /// Firn chooses (`auto`).
+    Auto,
+}
+
+/// How sources are joined: `--concat-dim`, `--concat-key`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConcatRequest {
+    /// Dimensions along which sources follow each other, outermost first; empty for one source.
+    pub dims: Vec<String>,
+    /// Dimension → the 1-D variable along it whose values order the sources.
+    pub keys: IndexMap<String, String>,
+}
+
+/// Encoding of text that is not UTF-8: `--encoding`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TextEncoding {
+    /// UTF-8; anything else is refused.
+    #[default]
+    Utf8,
+    /// ISO 8859-1.
+    Latin1,
+}
+
+/// `--format` of `transform`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TransformFormat {
+    /// Plain Zarr v3.
+    #[default]
+    Zarr3,
+    /// Icechunk, native chunks.
+    Icechunk,
+}
+
+/// `--format` of `virtualize`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum VirtualizeFormat {
+    /// Icechunk, virtual references.
+    #[default]
+    Icechunk,
+    /// One kerchunk JSON file.
+    KerchunkJson,
+    /// Kerchunk Parquet.
+    KerchunkParquet,
+}
+
+/// `--icechunk-spec`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum IcechunkSpec {
+    /// Version 1, which every released Python client reads.
+    #[default]
+    V1,
+    /// Version 2.
+    V2,
+}
+
+/// `firn transform URL… --target URL`.
+#[derive(Debug, Clone)]
+pub struct TransformRequest {
+    /// Sources, at least one, in the order given.
+    pub sources: Vec<String>,
+    /// The store itself; must not exist.
+    pub target: String,
+    /// What is written.
+    pub format: TransformFormat,
+    /// How sources are joined.
+    pub concat: ConcatRequest,
+    /// Chunk lengths by dimension; `None` keeps the source's chunks, a dimension that is not named is whole.
+    pub chunks: Option<IndexMap<String, ChunkLength>>,
+    /// Shard lengths by dimension, multiples of the chunks; `None` writes no shards.
+    pub shards: Option<IndexMap<String, ChunkLength>>,
+    /// `none`, `zstd:N`, `blosc-lz4:N:shuffle`, …, as in a recipe; `None` for the default.
+    pub codec: Option<String>,
+    /// Encoding of text that is not UTF-8.
+    pub encoding: TextEncoding,
+}
+
+/// `firn virtualize URL… --target URL`.
+#[derive(Debug, Clone)]
+pub struct VirtualizeRequest {
+    /// Sources, at least one, in the order given.
+    pub sources: Vec<String>,
+    /// The store itself; must not exist.
+    pub target: String,
+    /// What is written.
+    pub format: VirtualizeFormat,
+    /// How sources are joined.
+    pub concat: ConcatRequest,
+    /// Version of the Icechunk specification.
+    pub icechunk_spec: IcechunkSpec,
+}
+
+/// Which part of a run's tasks: `--task-range i/n`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskRange {
+    /// Which part, counted from 1.
+    pub part: u32,
+    /// Of how many, at least `part`.
+    pub of: u32,
+}
+
+/// What a run does with the tasks of its plan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RunPart {
+    /// All tasks, then verify and publish.
+    #[default]
+    All,
+    /// Some tasks only (`--task-range i/n`).
+    Tasks(TaskRange),
+    /// Tasks were done elsewhere: verify and publish (`--finish`).
+    Finish,
+    /// Remove what an unpublished run left (`--abandon`).
+    Abandon,
+}
+
+/// Where tasks run: `--engine`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RunEngine {
+    /// In this process.
+    #[default]
+    Local,
+    /// On Dask.
+    Dask,
+}
+
+/// `firn run FEEDSTOCK`.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    /// Directory of the feedstock.
+    pub feedstock: PathBuf,
+    /// Only the recipe with this id.
+    pub recipe: Option<String>,
+    /// Only the first steps along each concat dimension.
+    pub limit: Option<NonZeroU64>,
+    /// The managed dataset's `<location>/<path>`, instead of the recipe's target.
+    pub target: Option<String>,
+    /// Where tasks run.
+    pub engine: RunEngine,
+    /// Which part of the run.
+    pub part: RunPart,
+    /// Print the change of `catalog.yaml` instead of writing it.
+    pub no_write: bool,
+    /// Encoding of text that is not UTF-8.
+    pub encoding: TextEncoding,
+}
+
+/// The keys along one dimension of a pattern: `--dim`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DimKeys {
+    /// `FIRST..LAST` or `FIRST..LAST/STEP`, both ends included, as text (`1981-09-01..1981-09-30/1D`).
+    Range {
+        /// First key.
+        first: String,
+        /// Last key.
+        last: String,
+        /// Step, where one is given.
+        step: Option<String>,
+    },
+    /// `r1,r2,r3`.
+    Labels(Vec<String>),
+}
+
+/// `firn plan FEEDSTOCK|URL|URL-PATTERN`.
+#[derive(Debug, Clone)]
+pub struct PlanRequest {
+    /// A feedstock directory, one example URL, or a pattern; looked at in this order.
+    pub subject: String,
+    /// Keys by dimension, for a URL or a pattern.
+    pub dims: IndexMap<String, DimKeys>,
+    /// Directory that the feedstock is written to; must not exist.
+    pub write: Option<PathBuf>,
+}
+
+/// How many cells are compared with their source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerifyDepth {
+    /// This many chunks in total, drawn deterministically.
+    Sample(u64),
+    /// All of them.
+    Full,
+}
+
+impl Default for VerifyDepth {
+    fn default() -> Self {
+        Self::Sample(50)
+    }
+}
+
+/// `firn verify STORE`.
+#[derive(Debug, Clone)]
+pub struct VerifyRequest {
+    /// The store.
+    pub store: String,
+    /// A feedstock directory or source URLs to compare values with; empty for what the store itself can tell.
+    pub against: Vec<String>,
+    /// How much is compared.
+    pub depth: VerifyDepth,
+}
+
+/// `firn demo [DIR]`.
+#[derive(Debug, Clone)]
+pub struct DemoRequest {
+    /// Folder that becomes the embedded local location.
+    pub dir: PathBuf,
+}
+
+/// `firn inspect URL…`.
+#[derive(Debug, Clone)]
+pub struct InspectRequest {
+    /// What to open.
+    pub sources: Vec<String>,
+    /// The variable whose chunk table is asked for (`sst`, `/group/sst`).
+    pub chunks: Option<String>,
+}
+
+/// `firn init DIR`.
+#[derive(Debug, Clone)]
+pub struct InitRequest {
+    /// Directory of the feedstock; made where it does not exist.
+    pub dir: PathBuf,
+    /// An example file to fill it in from.
+    pub from: Option<String>,
+}
+
+/// `firn catalog validate FEEDSTOCK…`.
+#[derive(Debug, Clone)]
+pub struct CatalogValidateRequest {
+    /// Feedstock directories, paths or URLs.
+    pub feedstocks: Vec<String>,
+}
+
+/// `firn catalog build FEEDSTOCK…|LIST.yaml --out DIR`.
+#[derive(Debug, Clone)]
+pub struct CatalogBuildRequest {
+    /// Feedstock directories, or lists of them, paths or URLs.
+    pub feedstocks: Vec<String>,
+    /// Directory that the documents are written to.
+    pub out: PathBuf,
+    /// Whether pages for any web server are written too.
+    pub static_site: bool,
+}
+
+/// `firn catalog show|snippet ID`.
+#[derive(Debug, Clone)]
+pub struct CatalogEntryRequest {
+    /// Public id of a dataset.
+    pub id: String,
+    /// The catalog: a firn catalog, a STAC root, or a LEAP JSON; path or URL.
+    pub catalog: String,
+}
