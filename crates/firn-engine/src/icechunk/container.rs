@@ -1,0 +1,120 @@
+//! Virtual chunk containers: the origins that references may point into, without credentials.
+
+use super::IcechunkError;
+use firn_model::diagnose::At;
+use icechunk::ObjectStoreConfig;
+use icechunk::config::{HttpConfig, S3Options};
+use icechunk::virtual_chunks::VirtualChunkContainer;
+use url::Url;
+
+/// How readers reach a bucket. Holds no credentials: those are the reader's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct S3Access {
+    /// Region.
+    pub region: Option<String>,
+    /// Endpoint, for anything that is not Amazon's own.
+    pub endpoint_url: Option<String>,
+    /// Whether the bucket is read without credentials.
+    pub anonymous: bool,
+    /// Whether the bucket is part of the path instead of the host name.
+    pub force_path_style: bool,
+}
+
+impl S3Access {
+    /// Whether the endpoint speaks plain HTTP.
+    pub fn allow_http(&self) -> bool {
+        self.endpoint_url.as_deref().is_some_and(|url| url.starts_with("http://"))
+    }
+
+    fn options(&self) -> S3Options {
+        let mut options = S3Options::default()
+            .with_anonymous(self.anonymous)
+            .with_allow_http(self.allow_http())
+            .with_force_path_style(self.force_path_style);
+        if let Some(region) = &self.region {
+            options = options.with_region(region.clone());
+        }
+        if let Some(endpoint) = &self.endpoint_url {
+            options = options.with_endpoint_url(endpoint.clone());
+        }
+        options
+    }
+}
+
+/// An origin that virtual references point into. Readers must authorise each one by its URL prefix.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+#[non_exhaustive]
+pub enum VirtualContainer {
+    /// A bucket: `s3://bucket/`.
+    S3 {
+        /// Its name.
+        bucket: String,
+        /// How readers reach it.
+        access: S3Access,
+    },
+    /// A web server: `https://host/`.
+    Http {
+        /// `http://host/` or `https://host/`, with its port where it has one.
+        origin: String,
+    },
+    /// A folder of this machine: `file:///folder/`. Makes the repository not relocatable.
+    Local {
+        /// The declared root, absolute.
+        root: std::path::PathBuf,
+    },
+}
+
+impl VirtualContainer {
+    /// What every reference into this container starts with, and what readers authorise.
+    ///
+    /// # Errors
+    /// [`IcechunkError::BadReference`] for a bucket, origin or root that is no URL.
+    pub fn url_prefix(&self) -> Result<String, IcechunkError> {
+        let bad = |name: &str, what: &str| IcechunkError::BadReference { at: At::url(name), what: what.to_owned() };
+        match self {
+            Self::S3 { bucket, .. } if bucket.is_empty() || bucket.contains(['/', '%', '?', '#', '@']) => {
+                Err(bad(bucket, "is not the name of a bucket"))
+            }
+            Self::S3 { bucket, .. } => Ok(format!("s3://{bucket}/")),
+            Self::Http { origin } => {
+                let url = Url::parse(origin).map_err(|_| bad(origin, "is not a URL"))?;
+                origin_of(&url).ok_or_else(|| bad(origin, "is not an http or https origin"))
+            }
+            Self::Local { root } => Url::from_directory_path(root)
+                .map(|url| url.to_string())
+                .map_err(|()| bad(&root.display().to_string(), "is not an absolute path")),
+        }
+    }
+
+    /// Whether a copy of the repository on another machine would not find the bytes.
+    pub fn pins_to_machine(&self) -> bool {
+        matches!(self, Self::Local { .. })
+    }
+
+    pub(super) fn to_icechunk(&self) -> Result<VirtualChunkContainer, IcechunkError> {
+        let prefix = self.url_prefix()?;
+        let store = match self {
+            Self::S3 { access, .. } if access.endpoint_url.is_some() => {
+                ObjectStoreConfig::S3Compatible(access.options())
+            }
+            Self::S3 { access, .. } => ObjectStoreConfig::S3(access.options()),
+            Self::Http { .. } => ObjectStoreConfig::Http(HttpConfig::default()),
+            Self::Local { root } => ObjectStoreConfig::LocalFileSystem(root.clone()),
+        };
+        VirtualChunkContainer::new(prefix.clone(), store)
+            .map_err(|what| IcechunkError::BadReference { at: At::url(prefix), what })
+    }
+}
+
+/// `scheme://host[:port]/` of an HTTP URL; `None` for other schemes.
+pub fn origin_of(url: &Url) -> Option<String> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return None;
+    }
+    let host = url.host_str()?;
+    Some(match url.port() {
+        Some(port) => format!("{}://{host}:{port}/", url.scheme()),
+        None => format!("{}://{host}/", url.scheme()),
+    })
+}
