@@ -91,18 +91,18 @@ impl Numbers {
     pub fn to_f64(&self) -> Vec<f64> {
         macro_rules! wide {
             ($v:expr) => {
-                $v.iter().map(|x| *x as f64).collect()
+                $v.iter().copied().map(f64::from).collect()
             };
         }
         match self {
             Self::Int8(v) => wide!(v),
             Self::Int16(v) => wide!(v),
             Self::Int32(v) => wide!(v),
-            Self::Int64(v) => wide!(v),
+            Self::Int64(v) => v.iter().map(|x| *x as f64).collect(),
             Self::UInt8(v) => wide!(v),
             Self::UInt16(v) => wide!(v),
             Self::UInt32(v) => wide!(v),
-            Self::UInt64(v) => wide!(v),
+            Self::UInt64(v) => v.iter().map(|x| *x as f64).collect(),
             Self::Float32(v) => wide!(v),
             Self::Float64(v) => v.clone(),
         }

@@ -1,0 +1,91 @@
+//! Which attributes decide what values mean, and how attributes of many files become one set.
+
+use super::{AttributeRule, Disagreement, FileFacts, Noted, Rule};
+use crate::array::{AttributeValue, Attributes};
+use crate::dataset::NodePath;
+use crate::diagnose::At;
+
+/// The rule that a difference in this attribute of an array breaks; `None` where it only describes.
+pub fn coding_rule(name: &str) -> Option<Rule> {
+    match name {
+        "scale_factor" | "add_offset" | "_Unsigned" => Some(Rule::Packing),
+        "_FillValue" | "missing_value" => Some(Rule::Fill),
+        "units" => Some(Rule::Units),
+        "calendar" | "month_lengths" | "leap_year" | "leap_month" => Some(Rule::Calendar),
+        "flag_values" | "flag_masks" | "flag_meanings" | "grid_mapping" | "coordinates" | "bounds" | "climatology"
+        | "formula_terms" | "cell_measures" | "positive" | "axis" | "standard_name" | "cell_methods" | "compress"
+        | "valid_min" | "valid_max" | "valid_range" | "_Encoding" | "node_coordinates" | "geometry" | "interpolation" => {
+            Some(Rule::CodingAttribute)
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn merge(
+    all: &[(&FileFacts, &Attributes)],
+    node: &NodePath,
+    is_group: bool,
+    rule: AttributeRule,
+    noted: &mut Vec<Noted>,
+    wrong: &mut Vec<Disagreement>,
+) -> Attributes {
+    let Some((first_file, first)) = all.first() else { return Attributes::new() };
+    let mut merged = (*first).clone();
+    let mut names: Vec<&String> = first.keys().collect();
+    for (_, attributes) in &all[1..] {
+        names.extend(attributes.keys().filter(|name| !first.contains_key(*name)));
+    }
+    names.sort();
+    names.dedup();
+    for name in names {
+        let reference = first.get(name);
+        let odd = all[1..].iter().find(|(_, attributes)| match (reference, attributes.get(name)) {
+            (Some(a), Some(b)) => !a.same(b),
+            (None, None) => false,
+            _ => true,
+        });
+        let Some((odd_file, odd_attributes)) = odd else { continue };
+        let coding = if is_group { None } else { coding_rule(name) };
+        let broken = coding.or((rule == AttributeRule::Identical).then_some(Rule::Attribute));
+        if let Some(broken) = broken {
+            wrong.push(Disagreement {
+                rule: broken,
+                at: At::url(&odd_file.url).node(format!("{node}@{name}")),
+                against: Some(first_file.url.clone()),
+                expected: show(reference),
+                found: show(odd_attributes.get(name)),
+            });
+        } else if rule == AttributeRule::First {
+            if reference.is_some() {
+                noted.push(Noted {
+                    code: "attribute-first",
+                    at: format!("{node}@{name}"),
+                    what: "differs between files; the first file's value is kept".to_owned(),
+                });
+            }
+        } else {
+            merged.shift_remove(name);
+            noted.push(Noted {
+                code: "attribute-dropped",
+                at: format!("{node}@{name}"),
+                what: "differs between files and is dropped".to_owned(),
+            });
+        }
+    }
+    merged
+}
+
+/// An attribute's value as a person would write it, shortened.
+pub(super) fn show(value: Option<&AttributeValue>) -> String {
+    let text = match value {
+        None => return "no such attribute".to_owned(),
+        Some(AttributeValue::Text(text)) => format!("{text:?}"),
+        Some(AttributeValue::Texts(texts)) => format!("{texts:?}"),
+        Some(AttributeValue::Numbers(numbers)) => {
+            let values: Vec<String> = numbers.to_f64().iter().map(|v| v.to_string()).collect();
+            format!("{} ({})", values.join(", "), numbers.data_type())
+        }
+        Some(AttributeValue::Json(json)) => json.to_string(),
+    };
+    if text.chars().count() > 120 { format!("{}…", text.chars().take(119).collect::<String>()) } else { text }
+}

@@ -1,0 +1,402 @@
+//! Choosing variables and parts of dimensions, renaming, dropping dimensions of length one.
+
+use super::{Combined, CombinedArray, CombinedContent, Piece};
+use crate::array::{ArraySubset, Elements, Values};
+use crate::dataset::{NodeName, NodePath};
+use crate::diagnose::{At, Category, Diagnose};
+use indexmap::IndexMap;
+
+/// A part of one dimension.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Range {
+    /// One index; the dimension is dropped. Negative ones count from the end.
+    Index(i64),
+    /// From one index up to another, which is not included.
+    Indices(i64, i64),
+    /// The coordinate value; the dimension is dropped.
+    Value(f64),
+    /// Coordinate values from one to another, both included.
+    Values(f64, f64),
+}
+
+/// What to keep, in the source's names, and what to call it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Selection {
+    /// Variables to keep, with the coordinates they need; all where empty.
+    pub variables: Vec<String>,
+    /// Parts of dimensions.
+    pub ranges: IndexMap<String, Range>,
+    /// Old name → new name, of variables and dimensions.
+    pub rename: IndexMap<String, String>,
+    /// Dimensions of length one to drop.
+    pub squeeze: Vec<String>,
+}
+
+/// The selection names something that is not there, or empties it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SelectError {
+    /// A variable or dimension that no file has.
+    #[error("the selection names {name:?}, which is not in the files; there are: {available}")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The names that exist.
+        available: String,
+    },
+    /// A range that holds no element.
+    #[error("the selection {range} of {dim:?} holds no element; the dimension has {size}")]
+    Empty {
+        /// The dimension.
+        dim: String,
+        /// The range.
+        range: String,
+        /// Length of the dimension.
+        size: u64,
+    },
+    /// A dimension without a usable coordinate variable.
+    #[error("{dim:?} has no one-dimensional numeric, monotonic coordinate variable to select by value")]
+    NoCoordinate {
+        /// The dimension.
+        dim: String,
+    },
+    /// A dimension to drop that is longer than one.
+    #[error("{dim:?} has length {size} and cannot be dropped")]
+    NotOne {
+        /// The dimension.
+        dim: String,
+        /// Its length.
+        size: u64,
+    },
+    /// A new name that is taken or not allowed.
+    #[error("{from:?} cannot be renamed to {to:?}: {why}")]
+    BadName {
+        /// The old name.
+        from: String,
+        /// The new name.
+        to: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl Diagnose for SelectError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "select-unknown-name",
+            Self::Empty { .. } => "select-empty",
+            Self::NoCoordinate { .. } => "select-no-coordinate",
+            Self::NotOne { .. } => "squeeze-not-one",
+            Self::BadName { .. } => "rename-bad-name",
+        }
+    }
+
+    fn category(&self) -> Category {
+        Category::InvalidDocument
+    }
+
+    fn at(&self) -> At {
+        At::nowhere()
+    }
+
+    fn why(&self) -> String {
+        "the dataset would not hold what the recipe says".to_owned()
+    }
+
+    fn next(&self) -> String {
+        match self {
+            Self::NoCoordinate { .. } => "select by index instead: `isel`",
+            _ => "see what is there: firn inspect FILE",
+        }
+        .to_owned()
+    }
+}
+
+/// Applies the selection.
+///
+/// # Errors
+/// [`SelectError`] for names that do not exist, empty ranges, and names that are taken.
+pub fn select(mut combined: Combined, selection: &Selection) -> Result<Combined, SelectError> {
+    keep_variables(&mut combined, &selection.variables)?;
+    for (dim, range) in &selection.ranges {
+        let size = dimension_size(&combined, dim)?;
+        let (start, length, drops) = resolve(&combined, dim, size, range)?;
+        clip(&mut combined, dim, start, length, drops);
+    }
+    for dim in &selection.squeeze {
+        let size = dimension_size(&combined, dim)?;
+        if size != 1 {
+            return Err(SelectError::NotOne { dim: dim.clone(), size });
+        }
+        clip(&mut combined, dim, 0, 1, true);
+    }
+    rename(&mut combined, &selection.rename)?;
+    Ok(combined)
+}
+
+fn available(combined: &Combined) -> String {
+    combined.arrays.keys().map(|path| path.as_key()).collect::<Vec<_>>().join(", ")
+}
+
+fn keep_variables(combined: &mut Combined, variables: &[String]) -> Result<(), SelectError> {
+    if variables.is_empty() {
+        return Ok(());
+    }
+    let mut keep: Vec<NodePath> = Vec::new();
+    for name in variables {
+        let path = NodePath::parse(name).ok().filter(|path| combined.arrays.contains_key(path));
+        let path = path.ok_or_else(|| SelectError::Unknown { name: name.clone(), available: available(combined) })?;
+        keep.push(path);
+    }
+    // With a variable come its coordinates, their bounds and its grid mapping, as CF names them.
+    let mut at = 0;
+    while at < keep.len() {
+        let path = keep[at].clone();
+        for related in related(combined, &path) {
+            if !keep.contains(&related) {
+                keep.push(related);
+            }
+        }
+        at += 1;
+    }
+    combined.arrays.retain(|path, _| keep.contains(path));
+    Ok(())
+}
+
+fn related(combined: &Combined, path: &NodePath) -> Vec<NodePath> {
+    const REFERRING: [&str; 6] = ["coordinates", "bounds", "climatology", "grid_mapping", "formula_terms", "cell_measures"];
+    let Some(array) = combined.arrays.get(path) else { return Vec::new() };
+    let mut names: Vec<String> = array.metadata.dimension_names.clone();
+    for key in REFERRING {
+        if let Some(text) = array.metadata.attributes.get(key).and_then(|v| v.as_text()) {
+            names.extend(text.split([' ', ':', ',']).filter(|w| !w.is_empty()).map(str::to_owned));
+        }
+    }
+    let mut found = Vec::new();
+    for name in names {
+        // A coordinate may stand in the same group or in one above it.
+        let mut group = path.parent();
+        loop {
+            if let Some(candidate) =
+                NodePath::parse(&format!("{group}/{name}")).ok().filter(|p| combined.arrays.contains_key(p))
+            {
+                found.push(candidate);
+                break;
+            }
+            if group.is_root() {
+                break;
+            }
+            group = group.parent();
+        }
+    }
+    found
+}
+
+fn dimension_size(combined: &Combined, dim: &str) -> Result<u64, SelectError> {
+    let from_arrays =
+        combined.arrays.values().find_map(|a| a.metadata.axis(dim).map(|axis| a.metadata.shape[axis]));
+    from_arrays.ok_or_else(|| {
+        let mut names: Vec<&str> =
+            combined.arrays.values().flat_map(|a| a.metadata.dimension_names.iter().map(String::as_str)).collect();
+        names.sort_unstable();
+        names.dedup();
+        SelectError::Unknown { name: dim.to_owned(), available: names.join(", ") }
+    })
+}
+
+fn resolve(combined: &Combined, dim: &str, size: u64, range: &Range) -> Result<(u64, u64, bool), SelectError> {
+    let empty = || SelectError::Empty { dim: dim.to_owned(), range: format!("{range:?}"), size };
+    let from_end = |i: i64| if i < 0 { (size as i64).checked_add(i) } else { Some(i) };
+    match range {
+        Range::Index(index) => {
+            let at = from_end(*index).and_then(|i| u64::try_from(i).ok()).filter(|i| *i < size).ok_or_else(empty)?;
+            Ok((at, 1, true))
+        }
+        Range::Indices(from, to) => {
+            let bound = |i: i64| from_end(i).map_or(0, |i| i.clamp(0, size as i64) as u64);
+            let (from, to) = (bound(*from), bound(*to));
+            if from >= to { Err(empty()) } else { Ok((from, to - from, false)) }
+        }
+        Range::Value(value) => {
+            let values = coordinate(combined, dim)?;
+            let at = values.iter().position(|v| v == value).ok_or_else(empty)?;
+            Ok((at as u64, 1, true))
+        }
+        Range::Values(a, b) => {
+            let (low, high) = (a.min(*b), a.max(*b));
+            let values = coordinate(combined, dim)?;
+            let inside = |v: &f64| *v >= low && *v <= high;
+            let first = values.iter().position(inside).ok_or_else(empty)?;
+            let count = values[first..].iter().take_while(|v| inside(v)).count();
+            Ok((first as u64, count as u64, false))
+        }
+    }
+}
+
+/// Values of the coordinate variable of a dimension, strictly monotonic.
+fn coordinate(combined: &Combined, dim: &str) -> Result<Vec<f64>, SelectError> {
+    let missing = || SelectError::NoCoordinate { dim: dim.to_owned() };
+    let (path, array) = combined.arrays.iter().find(|(p, _)| p.name() == dim).ok_or_else(missing)?;
+    let values: Vec<f64> = match &array.content {
+        CombinedContent::Values(values) => values.to_f64().ok_or_else(missing)?,
+        CombinedContent::Pieces(pieces) => {
+            let mut all = vec![f64::NAN; array.metadata.shape.first().copied().unwrap_or(0) as usize];
+            for piece in pieces {
+                let file = combined.files.get(piece.file as usize).ok_or_else(missing)?;
+                let content = file.contents.get(&array.source_path).and_then(|c| c.values.as_ref());
+                let values = content.and_then(|v| v.to_f64()).ok_or_else(missing)?;
+                let (from, to, n) =
+                    (piece.source.start[0] as usize, piece.target.start[0] as usize, piece.source.shape[0] as usize);
+                let source = values.get(from..from + n).ok_or_else(missing)?;
+                all.get_mut(to..to + n).ok_or_else(missing)?.copy_from_slice(source);
+            }
+            all
+        }
+    };
+    let monotonic = values.windows(2).all(|w| w[0] < w[1]) || values.windows(2).all(|w| w[0] > w[1]);
+    if path.name() == dim && monotonic { Ok(values) } else { Err(missing()) }
+}
+
+/// Cuts a dimension in every array that has it, and drops it where asked.
+fn clip(combined: &mut Combined, dim: &str, start: u64, length: u64, drops: bool) {
+    for array in combined.arrays.values_mut() {
+        if let Some(axis) = array.metadata.axis(dim) {
+            clip_array(array, axis, start, length);
+            if drops {
+                drop_axis(array, axis);
+            }
+        }
+    }
+    for group in combined.groups.values_mut() {
+        if drops {
+            group.dimensions.shift_remove(dim);
+        } else if let Some(dimension) = group.dimensions.get_mut(dim) {
+            dimension.size = length;
+        }
+    }
+}
+
+fn clip_array(array: &mut CombinedArray, axis: usize, start: u64, length: u64) {
+    match &mut array.content {
+        CombinedContent::Pieces(pieces) => {
+            let source_axis = array.axes.iter().position(|a| *a == Some(axis));
+            *pieces = pieces.iter().filter_map(|piece| clip_piece(piece, axis, source_axis, start, length)).collect();
+        }
+        CombinedContent::Values(values) => *values = clip_values(values, axis, start, length),
+    }
+    array.metadata.shape[axis] = length;
+}
+
+fn clip_piece(piece: &Piece, axis: usize, source_axis: Option<usize>, start: u64, length: u64) -> Option<Piece> {
+    let from = piece.target.start[axis].max(start);
+    let to = piece.target.end(axis).min(start + length);
+    if from >= to {
+        return None;
+    }
+    let mut clipped = piece.clone();
+    if let Some(source) = source_axis {
+        clipped.source.start[source] += from - piece.target.start[axis];
+        clipped.source.shape[source] = to - from;
+    }
+    clipped.target.start[axis] = from - start;
+    clipped.target.shape[axis] = to - from;
+    Some(clipped)
+}
+
+fn clip_values(values: &Values, axis: usize, start: u64, length: u64) -> Values {
+    let inner: u64 = values.shape[axis + 1..].iter().product();
+    let outer: u64 = values.shape[..axis].iter().product();
+    let extent = values.shape[axis];
+    let rows = (0..outer).map(|o| ((o * extent + start) * inner) as usize);
+    let count = (length * inner) as usize;
+    let elements = match &values.elements {
+        Elements::Fixed(bytes) => {
+            let size = values.data_type.size().unwrap_or(1);
+            Elements::Fixed(rows.flat_map(|row| bytes[row * size..(row + count) * size].iter().copied()).collect())
+        }
+        Elements::Text(texts) => Elements::Text(rows.flat_map(|row| texts[row..row + count].iter().cloned()).collect()),
+    };
+    let mut shape = values.shape.clone();
+    shape[axis] = length;
+    Values { data_type: values.data_type, shape, elements }
+}
+
+fn drop_axis(array: &mut CombinedArray, axis: usize) {
+    array.metadata.shape.remove(axis);
+    array.metadata.dimension_names.remove(axis);
+    if let Some(chunk) = array.metadata.chunk_grid.chunk_shape() {
+        let mut chunk = chunk.to_vec();
+        chunk.remove(axis);
+        array.metadata.chunk_grid = crate::array::ChunkGrid::regular(&chunk);
+    }
+    for mapped in &mut array.axes {
+        *mapped = match *mapped {
+            Some(a) if a == axis => None,
+            Some(a) if a > axis => Some(a - 1),
+            other => other,
+        };
+    }
+    match &mut array.content {
+        CombinedContent::Pieces(pieces) => {
+            for piece in pieces {
+                let ArraySubset { start, shape } = &mut piece.target;
+                start.remove(axis);
+                shape.remove(axis);
+            }
+        }
+        CombinedContent::Values(values) => {
+            values.shape.remove(axis);
+        }
+    }
+}
+
+fn rename(combined: &mut Combined, names: &IndexMap<String, String>) -> Result<(), SelectError> {
+    for (from, to) in names {
+        let bad = |why: &str| SelectError::BadName { from: from.clone(), to: to.clone(), why: why.to_owned() };
+        NodeName::new(to).map_err(|why| bad(&why))?;
+        let is_variable = combined.arrays.keys().any(|path| path.name() == from);
+        let is_dimension = combined.arrays.values().any(|a| a.metadata.axis(from).is_some());
+        if !is_variable && !is_dimension {
+            return Err(SelectError::Unknown { name: from.clone(), available: available(combined) });
+        }
+        let taken = combined.arrays.keys().any(|path| path.name() == to)
+            || combined.arrays.values().any(|a| a.metadata.axis(to).is_some());
+        if taken && !names.contains_key(to) {
+            return Err(bad("the name is taken"));
+        }
+    }
+    let new = |name: &str| names.get(name).cloned().unwrap_or_else(|| name.to_owned());
+    let mut arrays = IndexMap::new();
+    for (path, mut array) in std::mem::take(&mut combined.arrays) {
+        for dim in &mut array.metadata.dimension_names {
+            *dim = new(dim);
+        }
+        rename_references(&mut array, names);
+        // The last part only: groups keep their names.
+        let renamed = NodeName::new(&new(path.name())).map(|name| path.parent().child(&name)).unwrap_or(path);
+        arrays.insert(renamed, array);
+    }
+    combined.arrays = arrays;
+    for group in combined.groups.values_mut() {
+        group.dimensions = std::mem::take(&mut group.dimensions).into_iter().map(|(n, d)| (new(&n), d)).collect();
+    }
+    Ok(())
+}
+
+/// Attributes that name other variables follow a rename.
+fn rename_references(array: &mut CombinedArray, names: &IndexMap<String, String>) {
+    const REFERRING: [&str; 7] =
+        ["coordinates", "bounds", "climatology", "grid_mapping", "formula_terms", "cell_measures", "ancillary_variables"];
+    for key in REFERRING {
+        if let Some(crate::array::AttributeValue::Text(text)) = array.metadata.attributes.get_mut(key) {
+            let words: Vec<String> = text
+                .split(' ')
+                .map(|word| {
+                    let (name, colon) = word.strip_suffix(':').map_or((word, ""), |n| (n, ":"));
+                    format!("{}{colon}", names.get(name).map_or(name, String::as_str))
+                })
+                .collect();
+            *text = words.join(" ");
+        }
+    }
+}
