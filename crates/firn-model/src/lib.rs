@@ -1,5 +1,9 @@
 //! Words and rules of firn: arrays, chunk manifests, feedstocks, plans. No I/O, async, clock or environment.
+
 pub mod array;
+pub mod cf;
+pub mod combine;
 pub mod dataset;
 pub mod diagnose;
+pub mod plan;
 pub mod source;
