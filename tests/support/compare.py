@@ -229,3 +229,38 @@ def store_differences(path, store, decoded=True):
         differences += more
         notes += said
     return differences, notes
+
+
+# ------------------------------------------------------------------ several files along one dimension
+def combined(files, dim, decode=False):
+    """The files joined along `dim` by xarray: what the store must hold. Undecoded, or decoded with cftime dates."""
+    options = dict(decode_times=xr.coders.CFDatetimeCoder(use_cftime=True)) if decode else RAW
+    parts = [open_source(f, "/", **options) for f in files]
+    return xr.concat(parts, dim=dim, data_vars="minimal", coords="minimal", compat="override", join="override", combine_attrs="drop_conflicts")
+
+
+def combined_differences(files, dim, store, undecoded=True):
+    """Several sources against one store: values undecoded (all but re-encoded times), then decoded."""
+    found = []
+    if undecoded:
+        source, written = combined(files, dim), open_store(store, "/", **RAW)
+        for name in source.variables:
+            if name not in written.variables:
+                found.append(f"/{name}: missing")
+            elif line := value_difference(f"/{name}", source.variables[name].values, written.variables[name].values):
+                found.append(line)
+    source = combined(files, dim, decode=True)
+    written = open_store(store, "/", decode_times=xr.coders.CFDatetimeCoder(use_cftime=True))
+    return found + decoded_differences("/", source, written)[0]
+
+
+def published(target):
+    """The store of a managed dataset: the version that firn.json calls current, or the target itself where it is a store."""
+    import json
+    import pathlib
+    target = pathlib.Path(target)
+    record = target / "firn.json"
+    if not record.exists():
+        return target
+    current = json.loads(record.read_text())["current"]
+    return target / (current if (target / str(current)).exists() else f"v{current}")
