@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# What does not belong into every run: a real Ceph RADOS Gateway, more kills, the newer icechunk, longer fuzzing.
+# Prints what it could not run and why; REQUIRE=ceph,icechunk2,fuzz makes the named parts obligatory.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+PY=${VENV:-.venv}/bin/python
+REQUIRE=${REQUIRE:-}
+CACHE=${CACHE:-$PWD/.cache}
+failed=() missing=() passed=()
+
+part() { # name, command...: exit status 3 means "cannot run here"
+  local name=$1 status
+  shift
+  echo "── $name"
+  "$@"
+  status=$?
+  case $status in
+    0) passed+=("$name") ;;
+    3) missing+=("$name") ;;
+    *) failed+=("$name") ;;
+  esac
+}
+
+ceph_part() {
+  tests/ceph/install.sh || return 3
+  tests/ceph/down.sh
+  if ! tests/ceph/up.sh > "$CACHE/ceph/up.log" 2>&1; then
+    tail -20 "$CACHE/ceph/up.log"
+    tests/ceph/down.sh
+    return 3
+  fi
+  # shellcheck disable=SC1091
+  . "$CACHE/ceph/cluster/endpoint"
+  local status=0
+  "$PY" -m pytest tests/interop -k "s3 or location or denied" --timeout 1800 || status=1
+  unset FIRN_TEST_S3_ENDPOINT FIRN_TEST_S3_KEY FIRN_TEST_S3_SECRET
+  tests/ceph/down.sh
+  return $status
+}
+
+kills_part() {
+  FIRN_TEST_KILLS=100 FIRN_TEST_SEED=${FIRN_TEST_SEED:-$RANDOM} "$PY" -m pytest tests/interop/test_kill.py -k "not s3" --timeout 1800
+}
+
+icechunk2_part() {
+  local python
+  for python in python3.14 python3.13 python3.12; do command -v "$python" >/dev/null && break; done
+  command -v "$python" >/dev/null || { echo "needs Python 3.12 or newer (found $("$PY" --version))"; return 3; }
+  [ -x "$CACHE/icechunk2/bin/python" ] || "$python" -m venv "$CACHE/icechunk2"
+  "$CACHE/icechunk2/bin/pip" install --quiet 'icechunk>=2,<3' xarray zarr netCDF4 h5netcdf numcodecs dask pytest pytest-timeout PyYAML blake3 aiohttp fsspec obstore boto3 'moto[s3]' flask flask-cors || return 3
+  "$CACHE/icechunk2/bin/python" -m pytest tests/interop/test_virtualize.py tests/interop/test_demo_snippets.py
+}
+
+fuzz_part() {
+  [ -x tests/fuzz.sh ] || { echo "there are no fuzz targets yet"; return 3; }
+  SECONDS_EACH=${SECONDS_EACH:-300} tests/fuzz.sh
+}
+
+trap 'tests/ceph/down.sh' EXIT
+part ceph ceph_part
+part kills kills_part
+part icechunk2 icechunk2_part
+part fuzz fuzz_part
+
+echo
+echo "passed:        ${passed[*]:-none}"
+echo "could not run: ${missing[*]:-none}"
+echo "failed:        ${failed[*]:-none}"
+status=0
+[ ${#failed[@]} -eq 0 ] || status=1
+for name in ${REQUIRE//,/ }; do
+  [[ " ${passed[*]:-} " == *" $name "* ]] || { echo "required and not passed: $name"; status=1; }
+done
+exit $status
