@@ -99,12 +99,21 @@ impl VirtualContainer {
                 ObjectStoreConfig::S3Compatible(access.options())
             }
             Self::S3 { access, .. } => ObjectStoreConfig::S3(access.options()),
-            Self::Http { .. } => ObjectStoreConfig::Http(HttpConfig::default()),
+            Self::Http { .. } => ObjectStoreConfig::Http(http_config(&prefix)),
             Self::Local { root } => ObjectStoreConfig::LocalFileSystem(root.clone()),
         };
         VirtualChunkContainer::new(prefix.clone(), store)
             .map_err(|what| IcechunkError::BadReference { at: At::url(prefix), what })
     }
+}
+
+/// Readers of icechunk 1 refuse plain HTTP unless the container allows it.
+fn http_config(prefix: &str) -> HttpConfig {
+    let mut config = HttpConfig::default();
+    if prefix.starts_with("http://") {
+        config.opts.insert("allow_http".to_owned(), "true".to_owned());
+    }
+    config
 }
 
 /// `scheme://host[:port]/` of an HTTP URL; `None` for other schemes.

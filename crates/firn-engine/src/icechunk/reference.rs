@@ -5,7 +5,7 @@ use firn_model::array::SourceObject;
 use firn_model::diagnose::At;
 use firn_model::source::SourceVersion;
 use icechunk::format::manifest::{Checksum, SecondsSinceEpoch, VirtualChunkLocation};
-use icechunk::storage::ETag;
+use icechunk::storage::{ETag, strip_quotes};
 use url::Url;
 
 /// An object as references name it.
@@ -50,8 +50,9 @@ pub(super) fn referenced(object: &SourceObject, spec: SpecVersion) -> Result<Ref
 
 /// What readers compare before they trust the bytes.
 ///
-/// Buckets compare their entity tags. Web servers do not get one: icechunk sends it without quotes, which a server that
-/// follows RFC 9110 answers with 412; they get the date. Files get the date too, since a file's entity tag holds its inode.
+/// Buckets compare entity tags, and take them without quotes from every reader (Ceph 16 takes no others). Web servers
+/// compare them with quotes, which icechunk 2 strips and icechunk 1 does not: they get the date, which both send alike.
+/// Files get the date too, since a file's entity tag holds its inode.
 fn checksum(scheme: &str, version: &SourceVersion) -> Option<Checksum> {
     // A date is cut to whole seconds, and local readers compare with the fraction.
     let slack = i64::from(scheme == "file");
@@ -59,7 +60,11 @@ fn checksum(scheme: &str, version: &SourceVersion) -> Option<Checksum> {
         .last_modified
         .and_then(|seconds| u32::try_from(seconds.saturating_add(slack)).ok())
         .map(|seconds| Checksum::LastModified(SecondsSinceEpoch(seconds)));
-    let etag = version.etag.as_ref().filter(|tag| !tag.starts_with("W/")).map(|tag| Checksum::ETag(ETag(tag.clone())));
+    let etag = version
+        .etag
+        .as_ref()
+        .filter(|tag| !tag.starts_with("W/"))
+        .map(|tag| Checksum::ETag(ETag(strip_quotes(tag).to_owned())));
     match scheme {
         "s3" => etag.or(modified),
         _ => modified,

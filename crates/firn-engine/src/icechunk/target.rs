@@ -75,6 +75,7 @@ pub struct IcechunkTarget {
     pending: u64,
     parts: Vec<SnapshotId>,
     batch: u64,
+    unchecked: Vec<String>,
 }
 
 /// A chunk whose bytes stay in a source object.
@@ -118,6 +119,7 @@ impl IcechunkTarget {
             pending: 0,
             parts: Vec::new(),
             batch: BATCH,
+            unchecked: Vec::new(),
         })
     }
 
@@ -134,6 +136,12 @@ impl IcechunkTarget {
     /// The branch that the run's snapshot is read from before it is published.
     pub fn branch(&self) -> &str {
         &self.branch
+    }
+
+    /// Objects whose server tells neither an entity tag nor a date that readers could compare: a change of these would
+    /// not be noticed by them.
+    pub fn unchecked_objects(&self) -> &[String] {
+        &self.unchecked
     }
 
     /// Writes chunks; may be cloned into any number of tasks.
@@ -269,6 +277,11 @@ impl IcechunkTarget {
         Ok(self.tip.to_string())
     }
 
+    #[cfg(test)]
+    pub(super) fn set_batch(&mut self, batch: u64) {
+        self.batch = batch;
+    }
+
     fn properties(&self) -> SnapshotProperties {
         [(RUN, self.options.run.clone()), (BASE, self.base.to_string())]
             .into_iter()
@@ -339,7 +352,7 @@ impl IcechunkTarget {
     }
 
     fn virtual_payload(
-        &self,
+        &mut self,
         seen: &mut SeenObjects,
         at: &At,
         chunk: &VirtualChunk<'_>,
@@ -359,7 +372,7 @@ impl IcechunkTarget {
         }))
     }
 
-    fn check_object(&self, seen: &mut SeenObjects, object: &SourceObject) -> Result<Referenced, IcechunkError> {
+    fn check_object(&mut self, seen: &mut SeenObjects, object: &SourceObject) -> Result<Referenced, IcechunkError> {
         let found = referenced(object, self.options.spec)?;
         let at = At::url(&object.url);
         let Some(session) = self.session.as_ref() else {
@@ -368,6 +381,9 @@ impl IcechunkTarget {
         session
             .validate_virtual_chunk_location(&found.location)
             .map_err(|error| IcechunkError::from_reference(&at, &error.kind))?;
+        if found.checksum.is_none() {
+            self.unchecked.push(object.url.clone());
+        }
         seen.0.insert(std::ptr::from_ref(object).addr(), found.clone());
         Ok(found)
     }
