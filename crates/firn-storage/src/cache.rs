@@ -1,0 +1,237 @@
+//! A coalescing block cache under a reader of one remote object.
+//!
+//! Format readers ask for many small pieces: superblock, object headers, B-tree nodes. Over a network each request
+//! costs a round trip, so
+//!
+//! 1. the first request of an object fetches its first `head` bytes, which also tell its size and version (no HEAD);
+//! 2. the ranges of one batch are sorted, and those with a gap of at most `gap` bytes between them become one request;
+//! 3. a small request is widened to `block` bytes, as what follows a piece of metadata is usually wanted next;
+//! 4. the requests of one batch are sent side by side;
+//! 5. what was fetched is kept, least recently used out first, up to `capacity` bytes a reader;
+//! 6. a range of at least `bypass` bytes is data: read exactly, and not kept.
+//!
+//! **Bound.** A batch of ranges whose pieces lie in `c` clusters (pieces of a cluster being at most `gap` apart) costs
+//! at most `c` requests and at most `gap` bytes for each gap more than was asked, plus `block` for each cluster. A
+//! reader that follows addresses breadth-first in `d` batches therefore needs `d` round trips after the first. It never
+//! fetches a byte twice while `capacity` holds.
+
+use crate::remote::check_bounds;
+use crate::settings::CacheSettings;
+use bytes::{Bytes, BytesMut};
+use firn_model::diagnose::At;
+use firn_model::source::{ByteRange, RangeReader, SourceError, SourceVersion};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A reader that keeps what it fetched; see the module.
+pub struct CachedReader {
+    inner: Arc<dyn RangeReader>,
+    at: At,
+    size: u64,
+    settings: CacheSettings,
+    blocks: Mutex<Blocks>,
+}
+
+impl CachedReader {
+    /// A cache over `inner`, which has `size` bytes, of which `head` are known.
+    pub fn new(inner: Arc<dyn RangeReader>, at: At, size: u64, head: Bytes, settings: CacheSettings) -> Self {
+        let mut blocks = Blocks::default();
+        blocks.insert(0, &head, settings.capacity);
+        Self { inner, at, size, settings, blocks: Mutex::new(blocks) }
+    }
+
+    fn blocks(&self) -> MutexGuard<'_, Blocks> {
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What of each range is there, and what has to be fetched.
+    fn plan(&self, ranges: &[ByteRange]) -> Plan {
+        let mut blocks = self.blocks();
+        let (mut small, mut large) = (Vec::new(), Vec::new());
+        let parts = ranges.iter().map(|range| {
+            let parts = blocks.cover(range);
+            let missing = parts.iter().filter_map(|part| match part {
+                Part::Missing(missing) => Some(missing.clone()),
+                Part::Have(_) => None,
+            });
+            if range.end - range.start >= self.settings.bypass {
+                large.extend(missing);
+            } else {
+                small.extend(missing);
+            }
+            parts
+        });
+        let parts = parts.collect();
+        let kept = blocks.merge(small, &self.settings, self.size);
+        Plan { parts, kept, passing: large }
+    }
+}
+
+impl RangeReader for CachedReader {
+    fn size(&self) -> Result<u64, SourceError> {
+        Ok(self.size)
+    }
+
+    fn version(&self) -> Result<SourceVersion, SourceError> {
+        self.inner.version()
+    }
+
+    fn read_ranges(&self, ranges: &[ByteRange]) -> Result<Vec<Bytes>, SourceError> {
+        check_bounds(&self.at, ranges, self.size)?;
+        let plan = self.plan(ranges);
+        let wanted: Vec<ByteRange> = plan.kept.iter().chain(&plan.passing).cloned().collect();
+        let fetched: Vec<(u64, Bytes)> = if wanted.is_empty() {
+            Vec::new()
+        } else {
+            let bytes = self.inner.read_ranges(&wanted)?;
+            wanted.iter().map(|range| range.start).zip(bytes).collect()
+        };
+        let mut blocks = self.blocks();
+        for (start, bytes) in fetched.iter().take(plan.kept.len()) {
+            blocks.insert(*start, bytes, self.settings.capacity);
+        }
+        drop(blocks);
+        plan.parts.into_iter().map(|parts| self.assemble(parts, &fetched)).collect()
+    }
+}
+
+impl CachedReader {
+    fn assemble(&self, parts: Vec<Part>, fetched: &[(u64, Bytes)]) -> Result<Bytes, SourceError> {
+        let find = |range: &ByteRange| {
+            let whole =
+                |(start, bytes): &&(u64, Bytes)| *start <= range.start && range.end <= *start + bytes.len() as u64;
+            let (start, bytes) = fetched.iter().find(whole).ok_or_else(|| SourceError::Broken {
+                at: self.at.bytes(range.start, range.end - range.start),
+                what: "the storage returned fewer bytes than were asked for".to_owned(),
+            })?;
+            Ok(bytes.slice((range.start - start) as usize..(range.end - start) as usize))
+        };
+        let mut pieces = Vec::with_capacity(parts.len());
+        for part in parts {
+            pieces.push(match part {
+                Part::Have(bytes) => bytes,
+                Part::Missing(range) => find(&range)?,
+            });
+        }
+        if pieces.len() == 1 {
+            return Ok(pieces.swap_remove(0));
+        }
+        let mut all = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
+        pieces.iter().for_each(|piece| all.extend_from_slice(piece));
+        Ok(all.freeze())
+    }
+}
+
+struct Plan {
+    /// For each range asked, its pieces in order.
+    parts: Vec<Vec<Part>>,
+    /// Requests whose bytes are kept.
+    kept: Vec<ByteRange>,
+    /// Requests whose bytes are not.
+    passing: Vec<ByteRange>,
+}
+
+#[derive(Debug)]
+enum Part {
+    Have(Bytes),
+    Missing(ByteRange),
+}
+
+/// Blocks of one object that never overlap.
+#[derive(Default)]
+struct Blocks {
+    by_start: BTreeMap<u64, Block>,
+    held: u64,
+    clock: u64,
+}
+
+struct Block {
+    bytes: Bytes,
+    used: u64,
+}
+
+impl Block {
+    fn end(&self, start: u64) -> u64 {
+        start + self.bytes.len() as u64
+    }
+}
+
+impl Blocks {
+    /// The range, cut into what is there and what is not.
+    fn cover(&mut self, range: &ByteRange) -> Vec<Part> {
+        self.clock += 1;
+        let mut parts = Vec::new();
+        let mut at = range.start;
+        let first = self.by_start.range(..=at).next_back().map_or(at, |(start, _)| *start);
+        for (start, block) in self.by_start.range_mut(first..range.end) {
+            let end = block.end(*start);
+            if end <= at {
+                continue;
+            }
+            if *start > at {
+                parts.push(Part::Missing(at..*start));
+                at = *start;
+            }
+            let stop = end.min(range.end);
+            parts.push(Part::Have(block.bytes.slice((at - start) as usize..(stop - start) as usize)));
+            block.used = self.clock;
+            at = stop;
+        }
+        if at < range.end || parts.is_empty() {
+            parts.push(if at < range.end { Part::Missing(at..range.end) } else { Part::Have(Bytes::new()) });
+        }
+        parts
+    }
+
+    /// Few requests for many small ranges: widened to whole blocks, neighbours joined, never over what is there.
+    fn merge(&self, mut missing: Vec<ByteRange>, settings: &CacheSettings, size: u64) -> Vec<ByteRange> {
+        missing.sort_by_key(|range| range.start);
+        let mut merged: Vec<ByteRange> = Vec::new();
+        for range in missing {
+            match merged.last_mut() {
+                Some(last)
+                    if range.start <= last.end.saturating_add(settings.gap) && self.is_free(last.end, range.start) =>
+                {
+                    last.end = last.end.max(range.end);
+                }
+                _ => merged.push(range),
+            }
+        }
+        // Widened only now: a widened range must not make a neighbour look near.
+        let next_wanted: Vec<u64> = merged.iter().skip(1).map(|range| range.start).chain([size]).collect();
+        for (range, next) in merged.iter_mut().zip(next_wanted) {
+            let block = self.by_start.range(range.end..).next().map_or(size, |(start, _)| *start);
+            let wide = range.start.saturating_add(settings.block).min(next).min(block);
+            range.end = range.end.max(wide);
+        }
+        merged
+    }
+
+    /// No block lies between the two positions.
+    fn is_free(&self, from: u64, to: u64) -> bool {
+        from >= to || self.by_start.range(from..to).next().is_none()
+    }
+
+    /// Keeps what is not there yet, and lets the least recently used go.
+    fn insert(&mut self, start: u64, bytes: &Bytes, capacity: u64) {
+        let range = start..start + bytes.len() as u64;
+        let missing: Vec<ByteRange> = self
+            .cover(&range)
+            .into_iter()
+            .filter_map(|part| if let Part::Missing(missing) = part { Some(missing) } else { None })
+            .collect();
+        for part in missing {
+            let bytes = bytes.slice((part.start - start) as usize..(part.end - start) as usize);
+            self.held += bytes.len() as u64;
+            self.by_start.insert(part.start, Block { bytes, used: self.clock });
+        }
+        while self.held > capacity && self.by_start.len() > 1 {
+            let Some(oldest) = self.by_start.iter().min_by_key(|(_, block)| block.used).map(|(start, _)| *start) else {
+                break;
+            };
+            if let Some(block) = self.by_start.remove(&oldest) {
+                self.held -= block.bytes.len() as u64;
+            }
+        }
+    }
+}

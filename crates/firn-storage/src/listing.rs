@@ -1,0 +1,178 @@
+//! Listings and glob patterns, local and S3.
+
+use crate::error::StorageError;
+use crate::remote::Remote;
+use crate::s3::{S3Failure, S3Object, version};
+use crate::storage::{Place, Storage};
+use crate::url::{ObjectUrl, check_key, join};
+use firn_model::diagnose::At;
+use firn_model::source::{ListedObject, SourceError};
+use futures::TryStreamExt;
+use globset::{GlobBuilder, GlobMatcher};
+use object_store::ObjectStore;
+
+/// One level of a listing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Level {
+    /// Objects directly below the prefix; keys relative to it.
+    pub objects: Vec<ListedObject>,
+    /// Prefixes ("folders") directly below it, without trailing slash.
+    pub prefixes: Vec<String>,
+}
+
+impl Storage {
+    /// All objects below a prefix, in key order; keys relative to it. A prefix without objects is empty.
+    ///
+    /// Blocks the calling thread: not for async code, which has [`crate::Prefix::list`].
+    ///
+    /// # Errors
+    /// [`SourceError::NotListable`] for web servers, else what the storage says.
+    pub fn list(&self, prefix: &ObjectUrl) -> Result<Vec<ListedObject>, StorageError> {
+        let (storage, prefix) = (self.clone(), prefix.clone());
+        self.bridge().wait(async move { storage.list_async(&prefix).await })?
+    }
+
+    /// The objects and prefixes directly below a prefix. Blocks as [`Storage::list`] does.
+    ///
+    /// # Errors
+    /// As [`Storage::list`].
+    pub fn list_level(&self, prefix: &ObjectUrl) -> Result<Level, StorageError> {
+        let (storage, prefix) = (self.clone(), prefix.clone());
+        self.bridge().wait(async move { storage.list_level_async(&prefix).await })?
+    }
+
+    /// The objects that match a pattern, in order of their addresses: `*` and `?` within a segment, `[ab]`, `{a,b}`, and `**`
+    /// for any number of segments. Without `**` only the levels of the pattern are listed, never the whole prefix.
+    /// Blocks as [`Storage::list`] does.
+    ///
+    /// # Errors
+    /// [`StorageError::BadUrl`] for a malformed pattern, else as [`Storage::list`].
+    pub fn glob(&self, pattern: &str) -> Result<Vec<(ObjectUrl, ListedObject)>, StorageError> {
+        let (base, rest) = split_pattern(pattern)?;
+        let storage = self.clone();
+        let at = At::url(pattern);
+        self.bridge().wait(async move { storage.glob_async(&at, &base, &rest).await })?
+    }
+
+    pub(crate) async fn list_async(&self, prefix: &ObjectUrl) -> Result<Vec<ListedObject>, StorageError> {
+        match self.place(prefix)? {
+            Place::Local(path) => self.bridge().blocking(move || crate::local::list(&path)).await,
+            Place::Remote(Remote::Http(_)) => Err(not_listable(prefix)),
+            Place::Remote(Remote::S3(S3Object { store, path, .. })) => {
+                let at = prefix.at();
+                let failure = |error: object_store::Error| StorageError::from(S3Failure::of(&error).source(&at));
+                let mut objects: Vec<ListedObject> = store
+                    .list((!path.is_root()).then_some(&path))
+                    .map_err(failure)
+                    .try_filter_map(|meta| std::future::ready(Ok(below(&path, &meta))))
+                    .try_collect()
+                    .await?;
+                objects.sort_by(|a, b| a.key.cmp(&b.key));
+                Ok(objects)
+            }
+        }
+    }
+
+    pub(crate) async fn list_level_async(&self, prefix: &ObjectUrl) -> Result<Level, StorageError> {
+        match self.place(prefix)? {
+            Place::Local(path) => {
+                let found = self.bridge().blocking(move || crate::local::read_directory(&path)).await?;
+                let object = |(key, version)| ListedObject { key, version };
+                let objects = found.files.into_iter().map(object).collect();
+                Ok(Level { objects, prefixes: found.directories })
+            }
+            Place::Remote(Remote::Http(_)) => Err(not_listable(prefix)),
+            Place::Remote(Remote::S3(S3Object { store, path, .. })) => {
+                let found = store.list_with_delimiter((!path.is_root()).then_some(&path)).await;
+                let found = found.map_err(|error| S3Failure::of(&error).source(&prefix.at()))?;
+                let last = |path: &object_store::path::Path| path.filename().map(str::to_owned);
+                let mut objects: Vec<_> = found.objects.iter().filter_map(|meta| below(&path, meta)).collect();
+                objects.sort_by(|a, b| a.key.cmp(&b.key));
+                Ok(Level { objects, prefixes: found.common_prefixes.iter().filter_map(last).collect() })
+            }
+        }
+    }
+
+    async fn glob_async(
+        &self,
+        at: &At,
+        base: &ObjectUrl,
+        pattern: &str,
+    ) -> Result<Vec<(ObjectUrl, ListedObject)>, StorageError> {
+        let whole = matcher(at, pattern)?;
+        let mut found = Vec::new();
+        if pattern.split('/').any(|segment| segment.contains("**")) {
+            for object in self.list_async(base).await? {
+                if whole.is_match(&object.key) {
+                    found.push((base.child(&object.key)?, object));
+                }
+            }
+            return Ok(found);
+        }
+        let segments: Vec<&str> = pattern.split('/').collect();
+        let mut level = vec![String::new()];
+        for (index, segment) in segments.iter().enumerate() {
+            let is_last = index + 1 == segments.len();
+            let segment = matcher(at, segment)?;
+            let mut next = Vec::new();
+            for key in &level {
+                let prefix = if key.is_empty() { base.clone() } else { base.child(key)? };
+                let here = self.list_level_async(&prefix).await?;
+                if is_last {
+                    for object in here.objects.into_iter().filter(|object| segment.is_match(&object.key)) {
+                        let key = join(key, &object.key);
+                        found.push((base.child(&key)?, ListedObject { key, version: object.version }));
+                    }
+                } else {
+                    next.extend(here.prefixes.iter().filter(|name| segment.is_match(name)).map(|name| join(key, name)));
+                }
+            }
+            level = next;
+        }
+        found.sort_by(|a, b| a.1.key.cmp(&b.1.key));
+        Ok(found)
+    }
+}
+
+/// The listed object with its key relative to the prefix; `None` for the marker of the folder itself.
+fn below(prefix: &object_store::path::Path, meta: &object_store::ObjectMeta) -> Option<ListedObject> {
+    let key: Vec<String> = meta.location.prefix_match(prefix)?.map(|part| part.as_ref().to_owned()).collect();
+    (!key.is_empty()).then(|| ListedObject { key: key.join("/"), version: version(meta) })
+}
+
+fn not_listable(prefix: &ObjectUrl) -> StorageError {
+    let what = "web servers have no listing that firn can rely on".to_owned();
+    StorageError::Source(SourceError::NotListable { at: prefix.at(), what })
+}
+
+fn matcher(at: &At, pattern: &str) -> Result<GlobMatcher, StorageError> {
+    let glob = GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build();
+    let glob = glob.map_err(|error| StorageError::BadUrl { at: at.clone(), what: error.to_string() })?;
+    Ok(glob.compile_matcher())
+}
+
+/// Does the text have wildcards?
+pub fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '[', '{']) || (!text.contains("://") && text.contains('?'))
+}
+
+/// The prefix without wildcards, and the pattern below it.
+fn split_pattern(text: &str) -> Result<(ObjectUrl, String), StorageError> {
+    let first = text.find(['*', '?', '[', '{']).unwrap_or(text.len());
+    let cut = text[..first].rfind(['/', ':']).map_or(0, |slash| slash + 1);
+    let (base, pattern) = text.split_at(cut);
+    let bad = |what: &str| StorageError::BadUrl { at: At::url(text), what: what.to_owned() };
+    if base.ends_with("//") {
+        return Err(bad("the bucket or host may not be a pattern"));
+    }
+    if pattern.is_empty() {
+        return Err(bad("the pattern is empty; name a file"));
+    }
+    check_key(&At::url(text), pattern)?;
+    let base = match base {
+        "" => ObjectUrl::local("."),
+        "/" => ObjectUrl::local("/"),
+        base => ObjectUrl::parse(base.strip_suffix('/').unwrap_or(base))?,
+    };
+    Ok((base, pattern.to_owned()))
+}

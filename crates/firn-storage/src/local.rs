@@ -1,0 +1,154 @@
+//! Local files: read at positions, without async.
+
+use crate::error::StorageError;
+use crate::remote::check_bounds;
+use bytes::Bytes;
+use firn_model::diagnose::At;
+use firn_model::source::{ByteRange, ListedObject, RangeReader, SourceError, SourceVersion};
+use std::fs::{File, Metadata};
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// Beginning of the names of files that are being written, or that a crash left. Never listed, never a key.
+pub(crate) const TEMPORARY: &str = ".firn-tmp-";
+/// Deepest nesting of directories that is listed: a bound against link loops.
+const DEEPEST: usize = 64;
+
+/// A local file.
+pub(crate) struct LocalReader {
+    file: File,
+    at: At,
+    seen: Metadata,
+}
+
+impl LocalReader {
+    /// Opens a file; `None` where it does not exist or is a directory.
+    pub(crate) fn open(path: &Path) -> Result<Option<Self>, SourceError> {
+        let at = At::url(path.to_string_lossy());
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(StorageError::io(at, &error).into_source()),
+        };
+        let seen = file.metadata().map_err(|error| StorageError::io(at.clone(), &error).into_source())?;
+        if seen.is_dir() {
+            return Ok(None);
+        }
+        if !seen.is_file() {
+            return Err(SourceError::BadUrl { at, what: "it is a device, pipe or socket, not a file".to_owned() });
+        }
+        Ok(Some(Self { file, at, seen }))
+    }
+
+    /// The file was replaced by a rename: then this reader goes on with the old one, whole. It was written in place:
+    /// then its time or size differ, and parts of two states would be mixed.
+    fn check_unchanged(&self) -> Result<(), SourceError> {
+        let now = self.file.metadata().map_err(|error| StorageError::io(self.at.clone(), &error).into_source())?;
+        let state = |seen: &Metadata| (seen.size(), seen.mtime(), seen.mtime_nsec());
+        if state(&now) == state(&self.seen) {
+            return Ok(());
+        }
+        let what = format!("had {} bytes, has {}, and another time of modification", self.seen.size(), now.size());
+        Err(SourceError::Changed { at: self.at.clone(), what })
+    }
+}
+
+impl RangeReader for LocalReader {
+    fn size(&self) -> Result<u64, SourceError> {
+        Ok(self.seen.size())
+    }
+
+    fn version(&self) -> Result<SourceVersion, SourceError> {
+        Ok(version(&self.seen))
+    }
+
+    fn read_ranges(&self, ranges: &[ByteRange]) -> Result<Vec<Bytes>, SourceError> {
+        check_bounds(&self.at, ranges, self.seen.size())?;
+        let mut all = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            let mut bytes = vec![0; (range.end - range.start) as usize];
+            if let Err(error) = self.file.read_exact_at(&mut bytes, range.start) {
+                let at = self.at.bytes(range.start, range.end - range.start);
+                if error.kind() == ErrorKind::UnexpectedEof {
+                    self.check_unchanged()?;
+                }
+                return Err(StorageError::io(at, &error).into_source());
+            }
+            all.push(Bytes::from(bytes));
+        }
+        self.check_unchanged()?;
+        Ok(all)
+    }
+}
+
+/// What the file system says of a file. It has no entity tags.
+fn version(seen: &Metadata) -> SourceVersion {
+    SourceVersion { etag: None, last_modified: Some(seen.mtime()), size: seen.size() }
+}
+
+/// Does the error say that there is no such file? Also where a segment of the path is a file.
+pub(crate) fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// What lies in one directory.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    /// Files, by name.
+    pub files: Vec<(String, SourceVersion)>,
+    /// Directories, by name.
+    pub directories: Vec<String>,
+}
+
+/// The files and directories in `path`, following links, in the order of their names. A directory that does not exist
+/// is empty, as a prefix without objects is.
+pub(crate) fn read_directory(path: &Path) -> Result<Directory, StorageError> {
+    let at = || At::url(path.to_string_lossy());
+    let mut found = Directory::default();
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if is_absent(&error) => return Ok(found),
+        Err(error) => return Err(StorageError::io(at(), &error)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(|error| StorageError::io(at(), &error))?;
+        let name = entry.file_name().into_string().map_err(|name| StorageError::BadKey {
+            at: at(),
+            key: name.to_string_lossy().into_owned(),
+            what: "the name is not UTF-8".to_owned(),
+        })?;
+        if name.starts_with(TEMPORARY) {
+            continue;
+        }
+        match std::fs::metadata(entry.path()) {
+            Ok(seen) if seen.is_dir() => found.directories.push(name),
+            Ok(seen) if seen.is_file() => found.files.push((name, version(&seen))),
+            Ok(_) => {}
+            // Removed since the directory was read, or a link that leads nowhere.
+            Err(error) if is_absent(&error) => {}
+            Err(error) => return Err(StorageError::io(At::url(entry.path().to_string_lossy()), &error)),
+        }
+    }
+    found.files.sort_by(|a, b| a.0.cmp(&b.0));
+    found.directories.sort();
+    Ok(found)
+}
+
+/// All files below `root`, keys relative to it, in key order.
+pub(crate) fn list(root: &Path) -> Result<Vec<ListedObject>, StorageError> {
+    let mut objects = Vec::new();
+    let mut open: Vec<(PathBuf, String, usize)> = vec![(root.to_owned(), String::new(), 0)];
+    while let Some((path, base, depth)) = open.pop() {
+        if depth > DEEPEST {
+            let what = format!("it is nested deeper than {DEEPEST} directories; a link may lead back to one above");
+            return Err(StorageError::Source(SourceError::NotListable { at: At::url(path.to_string_lossy()), what }));
+        }
+        let found = read_directory(&path)?;
+        let key = |name: &str| crate::url::join(&base, name);
+        objects.extend(found.files.into_iter().map(|(name, version)| ListedObject { key: key(&name), version }));
+        open.extend(found.directories.iter().map(|name| (path.join(name), key(name), depth + 1)));
+    }
+    objects.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(objects)
+}

@@ -1,0 +1,245 @@
+//! Writing local files so that nobody ever sees half of one.
+
+use crate::error::StorageError;
+use crate::local::{TEMPORARY, is_absent};
+use crate::prefix::{Guarantee, Precondition, PutResult};
+use bytes::Bytes;
+use firn_model::diagnose::At;
+use firn_model::source::SourceVersion;
+use std::fs::{File, Metadata, OpenOptions};
+use std::hash::{BuildHasher, Hasher};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// Writes a file below `root`: a temporary file beside it, synchronised, then put in place in one step. A plain put
+/// renames; [`Precondition::Create`] makes a hard link, which fails where the name exists, also over NFS;
+/// [`Precondition::IfMatch`] compares and renames under a lock on the directory.
+pub(crate) fn put(root: &Path, key: &str, bytes: &Bytes, when: &Precondition) -> Result<PutResult, StorageError> {
+    let target = root.join(key);
+    let directory = make_parent(root, key)?;
+    let temporary = Temporary::write(&directory, bytes)?;
+    let guarantee = match when {
+        Precondition::None => {
+            rename(&temporary.path, &target)?;
+            Guarantee::Atomic
+        }
+        Precondition::Create => create(&temporary.path, &target, &directory)?,
+        Precondition::IfMatch(expected) => {
+            let _lock = lock(&directory)?;
+            replace(&temporary, &target, expected)?;
+            Guarantee::Atomic
+        }
+    };
+    drop(temporary);
+    sync(&directory)?;
+    let seen = std::fs::metadata(&target).map_err(|error| io(&target, &error))?;
+    Ok(PutResult { etag: Some(etag(&seen)), guarantee })
+}
+
+/// The entity tag of a local file: inode, time and size, which no two states of the file share.
+pub(crate) fn etag(seen: &Metadata) -> String {
+    format!("\"{:x}-{:x}.{:x}-{:x}\"", seen.ino(), seen.mtime(), seen.mtime_nsec(), seen.size())
+}
+
+/// The version of a file below `root`, with its entity tag.
+pub(crate) fn head(root: &Path, key: &str) -> Result<Option<SourceVersion>, StorageError> {
+    let path = root.join(key);
+    match std::fs::metadata(&path) {
+        Ok(seen) if seen.is_file() => Ok(Some(version(&seen))),
+        Ok(_) => Ok(None),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(io(&path, &error)),
+    }
+}
+
+pub(crate) fn version(seen: &Metadata) -> SourceVersion {
+    SourceVersion { etag: Some(etag(seen)), last_modified: Some(seen.mtime()), size: seen.size() }
+}
+
+/// A whole file, of at most `limit` bytes, with its version.
+pub(crate) fn get(root: &Path, key: &str, limit: u64) -> Result<Option<(Bytes, SourceVersion)>, StorageError> {
+    use std::io::Read;
+    let path = root.join(key);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(io(&path, &error)),
+    };
+    let seen = file.metadata().map_err(|error| io(&path, &error))?;
+    if !seen.is_file() {
+        return Ok(None);
+    }
+    if seen.size() > limit {
+        return Err(StorageError::TooLarge { at: at(&path), size: seen.size(), limit });
+    }
+    let mut bytes = Vec::with_capacity(seen.size() as usize);
+    // One more than the limit, to notice a file that grows meanwhile.
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| io(&path, &error))?;
+    if bytes.len() as u64 != seen.size() {
+        return Err(StorageError::conflict(at(&path), "it changed while it was being read"));
+    }
+    Ok(Some((bytes.into(), version(&seen))))
+}
+
+/// Removes a file below `root`, and the directories that it leaves empty. One that is not there is no error.
+pub(crate) fn delete(root: &Path, key: &str) -> Result<(), StorageError> {
+    let Some(directory) = existing_parent(root, key)? else { return Ok(()) };
+    let path = root.join(key);
+    match std::fs::remove_file(&path) {
+        Ok(()) => sync(&directory)?,
+        Err(error) if is_absent(&error) => {}
+        Err(error) => return Err(io(&path, &error)),
+    }
+    // Prefixes exist only as long as they have objects. A directory that is not empty stays, and ends the way up.
+    let mut parent = directory.as_path();
+    while parent != root && parent.starts_with(root) && std::fs::remove_dir(parent).is_ok() {
+        let Some(up) = parent.parent() else { break };
+        parent = up;
+    }
+    Ok(())
+}
+
+fn at(path: &Path) -> At {
+    At::url(path.to_string_lossy())
+}
+
+fn io(path: &Path, error: &std::io::Error) -> StorageError {
+    StorageError::io(at(path), error)
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), StorageError> {
+    std::fs::rename(from, to).map_err(|error| io(to, &error))
+}
+
+fn sync(directory: &Path) -> Result<(), StorageError> {
+    File::open(directory).and_then(|file| file.sync_all()).map_err(|error| io(directory, &error))
+}
+
+/// The directory of the key, made where it is missing. A link on the way that leads out of the root is refused.
+fn make_parent(root: &Path, key: &str) -> Result<PathBuf, StorageError> {
+    std::fs::create_dir_all(root).map_err(|error| io(root, &error))?;
+    let real_root = root.canonicalize().map_err(|error| io(root, &error))?;
+    let mut directory = root.to_owned();
+    let segments = key.rsplit_once('/').map_or("", |(directories, _)| directories);
+    for segment in segments.split('/').filter(|segment| !segment.is_empty()) {
+        let parent = directory.clone();
+        directory.push(segment);
+        match std::fs::create_dir(&directory) {
+            Ok(()) => sync(&parent)?,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => check_inside(&real_root, &directory)?,
+            // Removed by a delete that emptied it, between two steps.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                std::fs::create_dir_all(&directory).map_err(|error| io(&directory, &error))?;
+            }
+            Err(error) => return Err(io(&directory, &error)),
+        }
+    }
+    Ok(directory)
+}
+
+/// The directory of the key, where it exists; with the same refusal.
+fn existing_parent(root: &Path, key: &str) -> Result<Option<PathBuf>, StorageError> {
+    let directory = key.rsplit_once('/').map_or_else(|| root.to_owned(), |(directories, _)| root.join(directories));
+    match (root.canonicalize(), directory.symlink_metadata()) {
+        (Ok(root), Ok(_)) => check_inside(&root, &directory).map(|()| Some(directory)),
+        (Err(error), _) | (_, Err(error)) if is_absent(&error) => Ok(None),
+        (Err(error), _) | (_, Err(error)) => Err(io(&directory, &error)),
+    }
+}
+
+fn check_inside(real_root: &Path, directory: &Path) -> Result<(), StorageError> {
+    let real = directory.canonicalize().map_err(|error| io(directory, &error))?;
+    if real.starts_with(real_root) {
+        return Ok(());
+    }
+    let what = format!("a symbolic link leads to {}", real.display());
+    Err(StorageError::Escape { at: at(directory), what })
+}
+
+/// Puts the file in place if the name is free.
+fn create(from: &Path, to: &Path, directory: &Path) -> Result<Guarantee, StorageError> {
+    let exists = || StorageError::conflict(at(to), "it exists already");
+    match std::fs::hard_link(from, to) {
+        Ok(()) => Ok(Guarantee::Atomic),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(exists()),
+        // A file system without hard links: the lock is the coordinator, for the processes of this machine that ask.
+        Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
+            let _lock = lock(directory)?;
+            if to.symlink_metadata().is_ok() {
+                return Err(exists());
+            }
+            rename(from, to)?;
+            Ok(Guarantee::Coordinated)
+        }
+        Err(error) => Err(io(to, &error)),
+    }
+}
+
+/// Puts the file in place of one with this entity tag. The lock is held.
+fn replace(temporary: &Temporary, target: &Path, expected: &str) -> Result<(), StorageError> {
+    let seen = match std::fs::metadata(target) {
+        Ok(seen) => seen,
+        Err(error) if is_absent(&error) => {
+            return Err(StorageError::conflict(at(target), "it does not exist any more"));
+        }
+        Err(error) => return Err(io(target, &error)),
+    };
+    let found = etag(&seen);
+    if found != expected {
+        return Err(StorageError::conflict(at(target), format!("it is {found} now, not {expected}")));
+    }
+    // The clock of a file system is coarse: two states within one tick must not have the same tag.
+    let before = seen.modified().map_err(|error| io(target, &error))?;
+    if SystemTime::now() <= before + Duration::from_millis(20) {
+        let file = OpenOptions::new().write(true).open(&temporary.path).map_err(|error| io(&temporary.path, &error))?;
+        let later = before + Duration::from_micros(1);
+        file.set_modified(later).and_then(|()| file.sync_all()).map_err(|error| io(&temporary.path, &error))?;
+    }
+    rename(&temporary.path, target)
+}
+
+/// Held until dropped; the operating system frees it if the process dies.
+struct Lock {
+    _file: File,
+}
+
+/// Locks the directory itself, or where the file system cannot (NFS), a file in it.
+fn lock(directory: &Path) -> Result<Lock, StorageError> {
+    if let Ok(file) = File::open(directory)
+        && file.lock().is_ok()
+    {
+        return Ok(Lock { _file: file });
+    }
+    let path = directory.join(format!("{TEMPORARY}lock"));
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = file.and_then(|file| file.lock().map(|()| file)).map_err(|error| io(&path, &error))?;
+    Ok(Lock { _file: file })
+}
+
+/// A file that is removed again unless it was renamed.
+struct Temporary {
+    path: PathBuf,
+}
+
+impl Temporary {
+    fn write(directory: &Path, bytes: &Bytes) -> Result<Self, StorageError> {
+        let random = std::hash::RandomState::new().build_hasher().finish();
+        let temporary = Self { path: directory.join(format!("{TEMPORARY}{random:016x}")) };
+        let write = || {
+            let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary.path)?;
+            file.write_all(bytes)?;
+            file.sync_all()
+        };
+        write().map_err(|error| io(&temporary.path, &error))?;
+        Ok(temporary)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // Gone already after a rename; one that stays is never listed.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}

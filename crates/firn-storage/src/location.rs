@@ -1,0 +1,146 @@
+//! Locations: named places to keep data, from `[locations.NAME]` of `firn.toml`.
+
+use crate::error::StorageError;
+use crate::url::{Kind, ObjectUrl, is_location_name};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// What a location is for; decides what may be overwritten or deleted in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LocationRole {
+    /// For trying things out; may be deleted at any time.
+    #[default]
+    Scratch,
+    /// Kept, but not published.
+    Persistent,
+    /// Where producers push to.
+    Inbox,
+    /// What readers see; never overwritten in place.
+    Published,
+    /// Written by pipelines only.
+    Pipeline,
+}
+
+/// How a bucket is named in the requests to an S3 service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Addressing {
+    /// `https://endpoint/bucket/key`: every service understands it.
+    #[default]
+    Path,
+    /// `https://bucket.endpoint/key`.
+    Virtual,
+}
+
+/// The table `[locations.NAME]` as it is written in `firn.toml`. Never holds credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocationConfig {
+    /// `s3://bucket/prefix`, an absolute path, or `file:///path`.
+    pub url: String,
+    /// Endpoint of the S3 service, `https://host[:port]`; without it `AWS_ENDPOINT_URL`, else AWS itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub endpoint: Option<String>,
+    /// Region; without it `AWS_REGION`, else `us-east-1`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub region: Option<String>,
+    /// `path` (default where an endpoint is given) or `virtual` (default for AWS itself).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub addressing: Option<Addressing>,
+    /// The https URL at which everybody reads the same objects.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub public_url: Option<String>,
+    /// What it is for.
+    #[serde(default)]
+    pub role: LocationRole,
+    /// Read without credentials even where there are some.
+    #[serde(default)]
+    pub anonymous: bool,
+}
+
+/// A checked location.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// Its name.
+    pub name: String,
+    /// Where its objects lie: a local directory or an S3 prefix.
+    pub url: ObjectUrl,
+    /// Endpoint of the S3 service.
+    pub endpoint: Option<Url>,
+    /// Region of the S3 service.
+    pub region: Option<String>,
+    /// How the bucket is named in requests; `None` decides by the endpoint.
+    pub addressing: Option<Addressing>,
+    /// The URL at which everybody reads the same objects.
+    pub public_url: Option<ObjectUrl>,
+    /// What it is for.
+    pub role: LocationRole,
+    /// Read without credentials.
+    pub anonymous: bool,
+}
+
+impl Location {
+    /// The location that this table describes.
+    ///
+    /// # Errors
+    /// [`StorageError::BadLocation`] with the key that is wrong.
+    pub fn new(name: &str, config: &LocationConfig) -> Result<Self, StorageError> {
+        let bad = |what: String| StorageError::BadLocation { name: name.to_owned(), what };
+        if !is_location_name(name) {
+            let rule = "lower-case letters, digits, `-` and `_`, and not the name of a URL scheme";
+            return Err(bad(format!("the name must be {rule}")));
+        }
+        let url = ObjectUrl::parse(&config.url).map_err(|error| bad(format!("url: {error}")))?;
+        match url.kind() {
+            Kind::Local(path) if !path.is_absolute() => {
+                return Err(bad("url: a relative path would mean another place in each directory".to_owned()));
+            }
+            Kind::Local(_) | Kind::S3 { .. } => {}
+            Kind::Http(_) => {
+                return Err(bad("url: a web server cannot be written to; use public_url for its address".to_owned()));
+            }
+            Kind::Named { .. } => return Err(bad("url: a location cannot lie in another location".to_owned())),
+        }
+        let is_s3 = matches!(url.kind(), Kind::S3 { .. });
+        if !is_s3 && (config.endpoint.is_some() || config.region.is_some() || config.addressing.is_some()) {
+            return Err(bad("endpoint, region and addressing belong to s3:// locations only".to_owned()));
+        }
+        let endpoint = config.endpoint.as_deref().map(parse_endpoint).transpose();
+        let endpoint = endpoint.map_err(|what| bad(format!("endpoint: {what}")))?;
+        Ok(Self {
+            name: name.to_owned(),
+            url,
+            endpoint,
+            region: config.region.clone(),
+            addressing: config.addressing,
+            public_url: config.public_url.as_deref().map(parse_public).transpose().map_err(bad)?,
+            role: config.role,
+            anonymous: config.anonymous,
+        })
+    }
+}
+
+/// An endpoint: scheme, host and port, without path, query or user information.
+pub(crate) fn parse_endpoint(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("not a URL ({error}); write https://host[:port]"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err("write https://host[:port] or http://host[:port]".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it carries credentials; give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("it has a query or a fragment".to_owned());
+    }
+    Ok(url)
+}
+
+fn parse_public(text: &str) -> Result<ObjectUrl, String> {
+    let url = ObjectUrl::parse(text).map_err(|error| format!("public_url: {error}"))?;
+    match url.kind() {
+        Kind::Http(inner) if inner.query().is_none() => Ok(url),
+        Kind::Http(_) => Err("public_url: it has a query, so nothing can lie below it".to_owned()),
+        _ => Err("public_url: it must be an http(s) URL".to_owned()),
+    }
+}

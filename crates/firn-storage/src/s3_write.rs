@@ -1,0 +1,290 @@
+//! Writing to S3: conditional, in parts where large, and safe when an answer is lost.
+
+use crate::error::StorageError;
+use crate::prefix::{Guarantee, Precondition, PutResult};
+use crate::s3::{S3Failure, version};
+use crate::transport::Transport;
+use bytes::Bytes;
+use firn_model::diagnose::At;
+use firn_model::source::{ByteRange, SourceError, SourceVersion};
+use futures::stream::{StreamExt, TryStreamExt};
+use object_store::aws::AmazonS3;
+use object_store::path::Path;
+use object_store::{
+    Attribute, Attributes, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions,
+    UpdateVersion,
+};
+use std::sync::Arc;
+
+/// Largest object of one PUT request, by S3's rule.
+const LARGEST_PUT: u64 = 5 << 30;
+
+/// A prefix of a bucket.
+#[derive(Clone)]
+pub(crate) struct S3Prefix {
+    store: Arc<AmazonS3>,
+    base: Path,
+    at: At,
+}
+
+impl S3Prefix {
+    pub(crate) fn new(store: Arc<AmazonS3>, base: Path, at: At) -> Self {
+        Self { store, base, at }
+    }
+
+    fn at(&self, key: &str) -> At {
+        At::url(format!("{}/{key}", self.at.url.as_deref().unwrap_or_default().trim_end_matches('/')))
+    }
+
+    fn path(&self, key: &str) -> Result<Path, StorageError> {
+        let at = self.at(key);
+        Path::parse(crate::url::join(self.base.as_ref(), key)).map_err(|_| StorageError::BadKey {
+            at,
+            key: key.to_owned(),
+            what: "S3 clients cannot name it".to_owned(),
+        })
+    }
+
+    pub(crate) async fn get(&self, key: &str, limit: u64) -> Result<Option<(Bytes, SourceVersion)>, StorageError> {
+        let at = self.at(key);
+        let failure = |error: object_store::Error| S3Failure::of(&error);
+        let result = match self.store.get_opts(&self.path(key)?, GetOptions::new()).await {
+            Ok(result) => result,
+            Err(error) => return none_if_absent(failure(error), &at),
+        };
+        if result.meta.size > limit {
+            return Err(StorageError::TooLarge { at, size: result.meta.size, limit });
+        }
+        let version = version(&result.meta);
+        let bytes = result.bytes().await.map_err(|error| failure(error).source(&at))?;
+        if bytes.len() as u64 != version.size {
+            let what = format!("{} bytes were announced, and {} came", version.size, bytes.len());
+            return Err(SourceError::Broken { at, what }.into());
+        }
+        Ok(Some((bytes, version)))
+    }
+
+    pub(crate) async fn get_range(&self, key: &str, range: ByteRange) -> Result<Bytes, StorageError> {
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let length = range.end - range.start;
+        let at = self.at(key).bytes(range.start, length);
+        let failure = |error: object_store::Error| S3Failure::of(&error).source(&at);
+        let options = GetOptions::new().with_range(Some(GetRange::Bounded(range)));
+        let result = self.store.get_opts(&self.path(key)?, options).await.map_err(failure)?;
+        let size = result.meta.size;
+        let bytes = result.bytes().await.map_err(failure)?;
+        if bytes.len() as u64 != length {
+            return Err(SourceError::OutOfBounds { at, size }.into());
+        }
+        Ok(bytes)
+    }
+
+    pub(crate) async fn head(&self, key: &str) -> Result<Option<SourceVersion>, StorageError> {
+        match self.store.head(&self.path(key)?).await {
+            Ok(meta) => Ok(Some(version(&meta))),
+            Err(error) => none_if_absent(S3Failure::of(&error), &self.at(key)),
+        }
+    }
+
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), StorageError> {
+        match self.store.delete(&self.path(key)?).await {
+            Ok(()) => Ok(()),
+            Err(error) => none_if_absent::<()>(S3Failure::of(&error), &self.at(key)).map(|_| ()),
+        }
+    }
+
+    pub(crate) async fn put(
+        &self,
+        transport: &Transport,
+        key: &str,
+        bytes: Bytes,
+        when: &Precondition,
+    ) -> Result<PutResult, StorageError> {
+        let (at, path) = (self.at(key), self.path(key)?);
+        let size = bytes.len() as u64;
+        if *when == Precondition::None && size >= transport.limits.multipart_from {
+            return self.put_parts(transport, &path, &at, bytes).await;
+        }
+        if size > LARGEST_PUT {
+            return Err(StorageError::TooLarge { at, size, limit: LARGEST_PUT });
+        }
+        match when {
+            Precondition::None => {
+                let put = self.store.put_opts(&path, bytes.into(), options(key, PutMode::Overwrite)).await;
+                let put = put.map_err(|error| S3Failure::of(&error).source(&at))?;
+                Ok(PutResult { etag: put.e_tag, guarantee: Guarantee::Atomic })
+            }
+            _ => self.put_conditional(transport, key, &bytes, when).await,
+        }
+    }
+
+    /// A conditional write whose answer may be lost.
+    ///
+    /// When it is, the object may or may not have been written, and asking again would answer "exists" for our own
+    /// success. So after a failure of which nobody knows the effect, what is there is looked at: the same bytes are ours
+    /// (or another writer wanted exactly the same state; whoever must tell the two apart, as a lease does, puts its own
+    /// name into the bytes); other bytes are a conflict; nothing, or still the old version, and the write is repeated.
+    async fn put_conditional(
+        &self,
+        transport: &Transport,
+        key: &str,
+        bytes: &Bytes,
+        when: &Precondition,
+    ) -> Result<PutResult, StorageError> {
+        let (at, path) = (self.at(key), self.path(key)?);
+        let mode = || match when {
+            Precondition::IfMatch(etag) => PutMode::Update(UpdateVersion { e_tag: Some(etag.clone()), version: None }),
+            _ => PutMode::Create,
+        };
+        let mut uncertain = false;
+        for attempt in 1.. {
+            let put = self.store.put_opts(&path, bytes.clone().into(), options(key, mode())).await;
+            let failure = match put {
+                Ok(put) => return Ok(PutResult { etag: put.e_tag, guarantee: Guarantee::Atomic }),
+                Err(error) => S3Failure::of(&error),
+            };
+            let refused = matches!(failure, S3Failure::Exists | S3Failure::Precondition);
+            if !refused && !failure.may_have_happened() {
+                return Err(failure.source(&at).into());
+            }
+            uncertain |= !refused;
+            match self.look(key, bytes, when).await? {
+                Found::Ours(etag) if uncertain => return Ok(PutResult { etag, guarantee: Guarantee::Atomic }),
+                Found::Ours(_) => return Err(StorageError::conflict(at, "it exists already, with the same bytes")),
+                Found::Other(what) => return Err(StorageError::conflict(at, what)),
+                // Refused although the condition holds now: another writer was at work at the same moment.
+                Found::Unwritten if attempt < transport.attempts() => tokio::time::sleep(transport.wait(attempt)).await,
+                Found::Unwritten if refused => {
+                    return Err(StorageError::conflict(
+                        at,
+                        "the server refuses the write although its condition holds",
+                    ));
+                }
+                Found::Unwritten => return Err(failure.source(&at).into()),
+            }
+        }
+        Err(StorageError::Misuse { what: "a write was neither done nor refused".to_owned() })
+    }
+
+    /// What is there after a conditional write of unknown outcome.
+    async fn look(&self, key: &str, bytes: &Bytes, when: &Precondition) -> Result<Found, StorageError> {
+        let limit = bytes.len() as u64;
+        let found = match self.get(key, limit).await {
+            Ok(found) => found,
+            Err(StorageError::TooLarge { size, .. }) => {
+                return Ok(Found::Other(format!("another object of {size} bytes is there")));
+            }
+            Err(error) => return Err(error),
+        };
+        let Some((there, version)) = found else {
+            return Ok(match when {
+                Precondition::IfMatch(_) => Found::Other("it does not exist any more".to_owned()),
+                _ => Found::Unwritten,
+            });
+        };
+        if let Precondition::IfMatch(expected) = when
+            && version.etag.as_deref() == Some(expected)
+        {
+            return Ok(Found::Unwritten);
+        }
+        if there == *bytes {
+            return Ok(Found::Ours(version.etag));
+        }
+        let tag = version.etag.unwrap_or_default();
+        Ok(Found::Other(match when {
+            Precondition::IfMatch(expected) => format!("it is {tag} now, not {expected}"),
+            _ => "it exists already".to_owned(),
+        }))
+    }
+
+    /// A large object in parts; nobody sees it before the last. A plain put may be repeated as a whole.
+    async fn put_parts(
+        &self,
+        transport: &Transport,
+        path: &Path,
+        at: &At,
+        bytes: Bytes,
+    ) -> Result<PutResult, StorageError> {
+        let mut failures = 0;
+        loop {
+            let failure = match self.try_parts(transport, path, &bytes).await {
+                Ok(etag) => return Ok(PutResult { etag, guarantee: Guarantee::Atomic }),
+                Err(error) => S3Failure::of(&error),
+            };
+            failures += 1;
+            // The upload is gone: its completion was carried out and the answer lost, or somebody ended it.
+            let repeat = matches!(failure, S3Failure::NotFound { bucket: false }) || failure.may_have_happened();
+            if !repeat || failures >= 2 {
+                return Err(failure.source(at).into());
+            }
+        }
+    }
+
+    async fn try_parts(
+        &self,
+        transport: &Transport,
+        path: &Path,
+        bytes: &Bytes,
+    ) -> object_store::Result<Option<String>> {
+        let limits = &transport.limits;
+        // S3 takes at most 10,000 parts.
+        let part = limits.part.max((bytes.len() as u64).div_ceil(10_000)).max(1) as usize;
+        let options = PutMultipartOptions { attributes: attributes(path.as_ref()), ..PutMultipartOptions::default() };
+        let mut upload = self.store.put_multipart_opts(path, options).await?;
+        let starts = (0..bytes.len()).step_by(part);
+        let parts: Vec<_> =
+            starts.map(|start| upload.put_part(bytes.slice(start..(start + part).min(bytes.len())).into())).collect();
+        let sent = futures::stream::iter(parts).buffer_unordered(limits.parts_at_once.max(1)).try_collect::<()>().await;
+        let outcome = match sent {
+            Ok(()) => upload.complete().await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(put) => Ok(put.e_tag),
+            Err(error) => {
+                // The first failure is the one to tell; parts that stay are what a lifecycle rule removes.
+                if let Err(abort) = upload.abort().await {
+                    tracing::debug!(%path, error = %crate::s3::scrub(&abort.to_string()), "upload could not be ended");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+enum Found {
+    Ours(Option<String>),
+    Other(String),
+    Unwritten,
+}
+
+fn none_if_absent<T>(failure: S3Failure, at: &At) -> Result<Option<T>, StorageError> {
+    match failure {
+        S3Failure::NotFound { bucket: false } => Ok(None),
+        failure => Err(failure.source(at).into()),
+    }
+}
+
+fn options(key: &str, mode: PutMode) -> PutOptions {
+    PutOptions { mode, attributes: attributes(key), ..PutOptions::default() }
+}
+
+/// The content type, so that a browser shows what a static catalog consists of.
+fn attributes(key: &str) -> Attributes {
+    let extension = key.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map(|(_, extension)| extension);
+    let content_type = match extension {
+        Some("json") => "application/json",
+        Some("geojson") => "application/geo+json",
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css",
+        Some("js") => "text/javascript",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("txt" | "md") => "text/plain; charset=utf-8",
+        Some("yaml" | "yml") => "application/yaml",
+        _ => "application/octet-stream",
+    };
+    Attributes::from_iter([(Attribute::ContentType, content_type)])
+}

@@ -1,0 +1,223 @@
+//! Everything that decides how storage is reached, read once and passed down.
+
+use crate::credentials::CredentialState;
+use crate::error::StorageError;
+use crate::location::{Addressing, Location, LocationConfig, parse_endpoint};
+use crate::profile::Profile;
+use firn_model::diagnose::At;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use url::Url;
+
+/// Where references inside a source (kerchunk, external links, `.idx`) may lead.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum HostPolicy {
+    /// The host or bucket of the source itself, or for a local source the directory it lies in.
+    #[default]
+    SameHost,
+    /// The same, and these: `host[:port]`, `s3://bucket`, or the absolute path of a directory.
+    Hosts(BTreeSet<String>),
+    /// Everywhere but from a remote source to local files.
+    Any,
+}
+
+/// How often and how patiently a failed request is repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetrySettings {
+    /// Attempts in all.
+    pub attempts: u32,
+    /// Wait after the first failure; doubled after each, with jitter.
+    pub first_wait: Duration,
+    /// Longest wait between two attempts that firn chooses itself.
+    pub longest_wait: Duration,
+    /// Longest `Retry-After` that is obeyed; a server that asks for more is given up.
+    pub longest_retry_after: Duration,
+}
+
+impl Default for RetrySettings {
+    fn default() -> Self {
+        Self {
+            attempts: 6,
+            first_wait: Duration::from_millis(250),
+            longest_wait: Duration::from_secs(15),
+            longest_retry_after: Duration::from_secs(120),
+        }
+    }
+}
+
+/// How long an answer may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeoutSettings {
+    /// Until the connection stands.
+    pub connect: Duration,
+    /// Between two parts of an answer, and until its first.
+    pub idle: Duration,
+    /// Slowest acceptable transfer, in bytes a second: one attempt takes at most `idle` plus bytes divided by this.
+    /// It ends servers that send a byte now and then.
+    pub slowest: u64,
+}
+
+impl Default for TimeoutSettings {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), idle: Duration::from_secs(30), slowest: 32 * 1024 }
+    }
+}
+
+/// How metadata is read ahead over a network; see [`crate::cache`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// Bytes of the first request of an object.
+    pub head: u64,
+    /// Two wanted ranges with a gap of at most this between them become one request.
+    pub gap: u64,
+    /// A small read is widened to at least this, so that its neighbours are there when they are wanted.
+    pub block: u64,
+    /// Memory that one reader keeps, in bytes.
+    pub capacity: u64,
+    /// A range of at least this many bytes is data, not metadata: read exactly, not kept.
+    pub bypass: u64,
+}
+
+impl Default for CacheSettings {
+    fn default() -> Self {
+        Self { head: 128 << 10, gap: 64 << 10, block: 32 << 10, capacity: 16 << 20, bypass: 1 << 20 }
+    }
+}
+
+/// Everything that decides how storage is reached. Made once, by the binary or the Python module.
+#[derive(Debug, Clone, Default)]
+pub struct StorageSettings {
+    /// The configured locations.
+    pub locations: BTreeMap<String, Location>,
+    /// Credentials for S3.
+    pub credentials: CredentialState,
+    /// Endpoint for `s3://` outside of locations.
+    pub endpoint: Option<Url>,
+    /// Region for `s3://` outside of locations.
+    pub region: Option<String>,
+    /// Addressing for `s3://` outside of locations.
+    pub addressing: Option<Addressing>,
+    /// Never sign requests.
+    pub anonymous: bool,
+    /// Where references inside a source may lead.
+    pub hosts: HostPolicy,
+    /// Repetition of failed requests.
+    pub retry: RetrySettings,
+    /// Limits of time.
+    pub timeouts: TimeoutSettings,
+    /// Reading ahead.
+    pub cache: CacheSettings,
+    /// Bounds on what is done at once.
+    pub limits: LimitSettings,
+}
+
+/// Bounds on what is done and held at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// Requests at a time to one web server, by all jobs together.
+    pub requests_per_web_host: usize,
+    /// Requests at a time to one S3 endpoint, by all jobs together.
+    pub requests_per_s3_host: usize,
+    /// A web server that ignores ranges is read whole up to this many bytes.
+    pub whole_object: u64,
+    /// Largest object that [`crate::Prefix::get`] takes into memory, in bytes.
+    pub object_in_memory: u64,
+    /// Objects of at least this many bytes are written in parts.
+    pub multipart_from: u64,
+    /// Bytes of one part.
+    pub part: u64,
+    /// Parts of one object that are sent at once.
+    pub parts_at_once: usize,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self {
+            requests_per_web_host: 8,
+            requests_per_s3_host: 32,
+            whole_object: 64 << 20,
+            object_in_memory: 2 << 30,
+            multipart_from: 64 << 20,
+            part: 16 << 20,
+            parts_at_once: 4,
+        }
+    }
+}
+
+impl StorageSettings {
+    /// The settings of this environment: `AWS_*` and the AWS profile files. The only place where they are read.
+    ///
+    /// `variable` looks up an environment variable (`|name| std::env::var(name).ok()`). Variables that are set but
+    /// empty count as unset. Seen: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_PROFILE`,
+    /// `AWS_REGION`, `AWS_DEFAULT_REGION`, `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, `AWS_CONFIG_FILE`,
+    /// `AWS_SHARED_CREDENTIALS_FILE`, `AWS_SKIP_SIGNATURE`, `AWS_VIRTUAL_HOSTED_STYLE_REQUEST`, `HOME`.
+    ///
+    /// # Errors
+    /// [`StorageError::Credentials`] for a named profile that does not exist, a file that cannot be read, or a
+    /// malformed endpoint.
+    pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Self, StorageError> {
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let profile = profile(&variable)?;
+        let from_profile = |key: &str| profile.as_ref().and_then(|profile| profile.get(key)).map(str::to_owned);
+        let endpoint = variable("AWS_ENDPOINT_URL_S3")
+            .or_else(|| variable("AWS_ENDPOINT_URL"))
+            .or_else(|| from_profile("s3.endpoint_url"))
+            .or_else(|| from_profile("endpoint_url"));
+        let endpoint = endpoint
+            .as_deref()
+            .map(parse_endpoint)
+            .transpose()
+            .map_err(|what| StorageError::Credentials { at: At::nowhere().node("AWS_ENDPOINT_URL"), what })?;
+        let is_true = |name: &str| variable(name).is_some_and(|value| matches!(value.as_str(), "true" | "1" | "TRUE"));
+        Ok(Self {
+            credentials: CredentialState::find(&variable, profile.as_ref()),
+            endpoint,
+            region: variable("AWS_REGION")
+                .or_else(|| variable("AWS_DEFAULT_REGION"))
+                .or_else(|| from_profile("region")),
+            addressing: is_true("AWS_VIRTUAL_HOSTED_STYLE_REQUEST").then_some(Addressing::Virtual),
+            anonymous: is_true("AWS_SKIP_SIGNATURE"),
+            ..Self::default()
+        })
+    }
+
+    /// The same settings with these locations.
+    ///
+    /// # Errors
+    /// [`StorageError::BadLocation`] for the first that is not valid.
+    pub fn with_locations<'a>(
+        mut self,
+        tables: impl IntoIterator<Item = (&'a String, &'a LocationConfig)>,
+    ) -> Result<Self, StorageError> {
+        for (name, table) in tables {
+            self.locations.insert(name.clone(), Location::new(name, table)?);
+        }
+        Ok(self)
+    }
+}
+
+fn profile(variable: &impl Fn(&str) -> Option<String>) -> Result<Option<Profile>, StorageError> {
+    let named = variable("AWS_PROFILE");
+    let name = named.as_deref().unwrap_or("default");
+    let text = |from: &str, file: &str| -> Result<String, StorageError> {
+        let path = match (variable(from), variable("HOME")) {
+            (Some(path), _) => path,
+            (None, Some(home)) => format!("{home}/.aws/{file}"),
+            (None, None) => return Ok(String::new()),
+        };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+            Err(error) => Err(StorageError::Credentials { at: At::url(&path), what: error.to_string() }),
+        }
+    };
+    let config = text("AWS_CONFIG_FILE", "config")?;
+    let credentials = text("AWS_SHARED_CREDENTIALS_FILE", "credentials")?;
+    let found = Profile::find(name, &config, &credentials);
+    // Keys of the environment win over the profile, as in the AWS tools: then a missing profile does not matter.
+    if found.is_none() && named.is_some() && variable("AWS_ACCESS_KEY_ID").is_none() {
+        let what = format!("the profile {name:?} that AWS_PROFILE names is in neither file");
+        return Err(StorageError::Credentials { at: At::nowhere().node("AWS_PROFILE"), what });
+    }
+    Ok(found)
+}

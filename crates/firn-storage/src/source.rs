@@ -1,0 +1,118 @@
+//! [`Source`] over storage: an address as format readers see it.
+
+use crate::settings::HostPolicy;
+use crate::storage::Storage;
+use crate::url::{Kind, ObjectUrl};
+use firn_model::diagnose::At;
+use firn_model::source::{ListedObject, RangeReader, Source, SourceError};
+use std::path::Path;
+use std::sync::Arc;
+
+/// An object or prefix on any storage.
+pub(crate) struct StorageSource {
+    storage: Storage,
+    url: ObjectUrl,
+    text: String,
+}
+
+impl StorageSource {
+    pub(crate) fn new(storage: Storage, url: ObjectUrl) -> Self {
+        let text = url.to_string();
+        Self { storage, url, text }
+    }
+
+    fn child(&self, key: &str) -> Result<ObjectUrl, SourceError> {
+        if key.is_empty() {
+            return Ok(self.url.clone());
+        }
+        self.url.child(key).map_err(|error| error.into_source())
+    }
+
+    /// The address that a text inside this source means: absolute, or relative to where this source lies.
+    fn resolve(&self, text: &str) -> Result<ObjectUrl, SourceError> {
+        let bad = |what: &str| SourceError::BadUrl { at: At::url(text), what: what.to_owned() };
+        if text.contains("://") || text.starts_with('/') {
+            return ObjectUrl::parse(text).map_err(|error| error.into_source());
+        }
+        let mut base = self.url.parent().ok_or_else(|| bad("there is nothing that it could be relative to"))?;
+        let mut segments = text.split('/').filter(|segment| *segment != ".").peekable();
+        while segments.next_if(|segment| *segment == "..").is_some() {
+            base = base.parent().ok_or_else(|| bad("it leads above the root"))?;
+        }
+        let key = segments.collect::<Vec<_>>().join("/");
+        base.child(&key).map_err(|error| error.into_source())
+    }
+}
+
+impl Source for StorageSource {
+    fn url(&self) -> &str {
+        &self.text
+    }
+
+    fn object(&self, key: &str) -> Result<Option<Arc<dyn RangeReader>>, SourceError> {
+        self.storage.open(&self.child(key)?)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, SourceError> {
+        let listed = self.storage.list(&self.child(prefix)?).map_err(|error| error.into_source())?;
+        let key = |object: ListedObject| ListedObject { key: crate::url::join(prefix, &object.key), ..object };
+        Ok(listed.into_iter().map(key).collect())
+    }
+
+    fn sibling(&self, url: &str) -> Result<Arc<dyn Source>, SourceError> {
+        let target = self.resolve(url)?;
+        let physical = |url: &ObjectUrl| self.storage.physical(url).map_err(|error| error.into_source());
+        check_policy(&self.storage.settings().hosts, &physical(&self.url)?, &physical(&target)?)?;
+        self.storage.source(&target)
+    }
+}
+
+/// May a source refer to this address? Both are physical addresses.
+///
+/// # Errors
+/// [`SourceError::Denied`] with what would have to be allowed.
+pub(crate) fn check_policy(policy: &HostPolicy, from: &ObjectUrl, to: &ObjectUrl) -> Result<(), SourceError> {
+    let denied = |what: String| Err(SourceError::Denied { at: to.at(), what });
+    let allowed = |name: &str| match policy {
+        HostPolicy::SameHost => false,
+        HostPolicy::Hosts(hosts) => hosts.contains(name),
+        HostPolicy::Any => true,
+    };
+    match (from.kind(), to.kind()) {
+        (Kind::Http(from), Kind::Http(to)) if from.origin() == to.origin() => Ok(()),
+        (Kind::S3 { bucket: from, .. }, Kind::S3 { bucket: to, .. }) if from == to => Ok(()),
+        (Kind::Local(from), Kind::Local(to)) => check_local(policy, from, to),
+        (_, Kind::Local(_)) => denied("a remote source may not refer to local files".to_owned()),
+        (_, Kind::Http(to)) => {
+            let port = to.port().map(|port| format!(":{port}")).unwrap_or_default();
+            let host = format!("{}{port}", to.host_str().unwrap_or_default());
+            if allowed(&host) { Ok(()) } else { denied(format!("the source refers to another host, {host}")) }
+        }
+        (_, Kind::S3 { bucket, .. }) => {
+            let name = format!("s3://{bucket}");
+            if allowed(&name) { Ok(()) } else { denied(format!("the source refers to another bucket, {name}")) }
+        }
+        (_, Kind::Named { .. }) => denied("the source refers to a location of this machine".to_owned()),
+    }
+}
+
+/// A local source may refer to what lies in its own directory, links resolved: a file from elsewhere must not make
+/// firn read any file of this machine.
+fn check_local(policy: &HostPolicy, from: &Path, to: &Path) -> Result<(), SourceError> {
+    if *policy == HostPolicy::Any {
+        return Ok(());
+    }
+    // A target that does not exist has no resolved form; its text decides, and nothing can be read there.
+    let resolve = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let (from, to) = (resolve(from), resolve(to));
+    let own = if from.is_dir() { Some(from.as_path()) } else { from.parent() };
+    let listed = |policy: &HostPolicy| match policy {
+        HostPolicy::Hosts(hosts) => hosts.iter().any(|base| base.starts_with('/') && to.starts_with(base)),
+        _ => false,
+    };
+    if own.is_some_and(|own| to.starts_with(own)) || listed(policy) {
+        return Ok(());
+    }
+    let what = "the source refers to a file outside its own directory".to_owned();
+    Err(SourceError::Denied { at: At::url(to.to_string_lossy()), what })
+}

@@ -1,0 +1,288 @@
+//! [`Storage`]: settings, clients and budgets, shared by everybody.
+
+use crate::bridge::Bridge;
+use crate::cache::CachedReader;
+use crate::error::StorageError;
+use crate::http::HttpObject;
+use crate::local::LocalReader;
+use crate::location::{Addressing, Location};
+use crate::prefix::Prefix;
+use crate::remote::{BridgedReader, Opened, Remote};
+use crate::s3::{BucketAddress, S3Object};
+use crate::settings::StorageSettings;
+use crate::source::StorageSource;
+use crate::transport::{Traffic, Transport};
+use crate::url::{Kind, ObjectUrl, join};
+use bytes::Bytes;
+use firn_model::diagnose::At;
+use firn_model::source::{ByteRange, RangeReader, Source, SourceError, SourceVersion};
+use object_store::aws::AmazonS3;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::runtime::Handle;
+
+/// Everything needed to reach objects. Cheap to clone; all clones share clients, connections and budgets.
+#[derive(Clone)]
+pub struct Storage(Arc<Shared>);
+
+struct Shared {
+    settings: StorageSettings,
+    transport: Arc<Transport>,
+    bridge: Bridge,
+    buckets: Mutex<HashMap<BucketAddress, Arc<AmazonS3>>>,
+}
+
+/// Where an address leads, with the client to go there.
+pub(crate) enum Place {
+    Local(PathBuf),
+    Remote(Remote),
+}
+
+impl Storage {
+    /// Storage by these settings; its requests run on this runtime, which must be a multi-thread one.
+    ///
+    /// # Errors
+    /// [`StorageError::Misuse`] for a current-thread runtime, or where the HTTP client cannot be made.
+    pub fn new(settings: StorageSettings, runtime: Handle) -> Result<Self, StorageError> {
+        let transport = Transport::new(settings.retry.clone(), settings.timeouts.clone(), settings.limits.clone());
+        let transport = transport.map_err(|error| StorageError::Misuse { what: error.without_url().to_string() })?;
+        let (transport, bridge) = (Arc::new(transport), Bridge::new(runtime)?);
+        Ok(Self(Arc::new(Shared { settings, transport, bridge, buckets: Mutex::default() })))
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &StorageSettings {
+        &self.0.settings
+    }
+
+    /// The runtime on which requests run.
+    pub fn runtime(&self) -> &Handle {
+        self.0.bridge.handle()
+    }
+
+    /// Requests and bytes since this storage was made.
+    pub fn traffic(&self) -> Traffic {
+        self.0.transport.traffic()
+    }
+
+    pub(crate) fn bridge(&self) -> &Bridge {
+        &self.0.bridge
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.0.transport
+    }
+
+    /// The configured location of this name.
+    ///
+    /// # Errors
+    /// [`StorageError::UnknownLocation`] with the names that there are.
+    pub fn location(&self, name: &str) -> Result<&Location, StorageError> {
+        self.0.settings.locations.get(name).ok_or_else(|| StorageError::UnknownLocation {
+            name: name.to_owned(),
+            known: self.0.settings.locations.keys().cloned().collect(),
+        })
+    }
+
+    /// Opens an object or prefix for reading. Nothing is asked of the storage yet.
+    ///
+    /// # Errors
+    /// Where the address cannot be reached from here: an unknown location, credentials that cannot be used.
+    pub fn source(&self, url: &ObjectUrl) -> Result<Arc<dyn Source>, SourceError> {
+        self.place(url).map_err(StorageError::into_source)?;
+        Ok(Arc::new(StorageSource::new(self.clone(), url.clone())))
+    }
+
+    /// A reader of one object; `None` where the storage says that it does not exist. Blocks the calling thread; not for
+    /// async code.
+    ///
+    /// Over a network this is one request, which fetches the head of the object, its size and its version.
+    ///
+    /// # Errors
+    /// Anything but "does not exist".
+    pub fn open(&self, url: &ObjectUrl) -> Result<Option<Arc<dyn RangeReader>>, SourceError> {
+        let remote = match self.place(url).map_err(StorageError::into_source)? {
+            Place::Local(path) => {
+                let reader = LocalReader::open(&path)?;
+                return Ok(reader.map(|reader| Arc::new(reader) as Arc<dyn RangeReader>));
+            }
+            Place::Remote(remote) => remote,
+        };
+        let (asked, head) = (remote.clone(), self.0.settings.cache.head);
+        let opened = self.0.bridge.wait(async move { asked.open(head).await }).map_err(StorageError::into_source)??;
+        Ok(opened.map(|opened| self.reader(remote, opened)))
+    }
+
+    /// A reader of an object of which size and version are known already: no request until the first read, and every
+    /// answer is compared with the version.
+    ///
+    /// # Errors
+    /// As [`Storage::source`]; for local files where the file is gone or differs.
+    pub fn open_known(&self, url: &ObjectUrl, version: &SourceVersion) -> Result<Arc<dyn RangeReader>, SourceError> {
+        match self.place(url).map_err(StorageError::into_source)? {
+            Place::Local(path) => {
+                let reader = LocalReader::open(&path)?.ok_or_else(|| SourceError::NotFound { at: url.at() })?;
+                crate::remote::check_version(&url.at(), version, &reader.version()?)?;
+                Ok(Arc::new(reader))
+            }
+            Place::Remote(remote) => Ok(self.reader(remote, Opened { version: version.clone(), head: Bytes::new() })),
+        }
+    }
+
+    fn reader(&self, remote: Remote, opened: Opened) -> Arc<dyn RangeReader> {
+        let Opened { version, head } = opened;
+        if head.len() as u64 == version.size {
+            return Arc::new(WholeReader { at: remote.at().clone(), version, bytes: head });
+        }
+        let (at, size) = (remote.at().clone(), version.size);
+        let inner = BridgedReader { bridge: self.0.bridge.clone(), remote, version };
+        Arc::new(CachedReader::new(Arc::new(inner), at, size, head, self.0.settings.cache.clone()))
+    }
+
+    /// A prefix to write below.
+    ///
+    /// # Errors
+    /// [`StorageError::Unsupported`] for web servers; else as [`Storage::source`].
+    pub fn prefix(&self, url: &ObjectUrl) -> Result<Prefix, StorageError> {
+        Prefix::new(self.clone(), url.clone())
+    }
+
+    /// The address where the object physically is: `name:key` and what lies below a location's `public_url` become the
+    /// location's own URL with the key, a relative path becomes absolute. Two addresses mean the same object if their
+    /// physical addresses are equal.
+    ///
+    /// # Errors
+    /// [`StorageError::UnknownLocation`].
+    pub fn physical(&self, url: &ObjectUrl) -> Result<ObjectUrl, StorageError> {
+        let below = |location: &Location, key: &str| {
+            if key.is_empty() { Ok(location.url.clone()) } else { location.url.child(key) }
+        };
+        match url.kind() {
+            Kind::Named { location, key } => below(self.location(location)?, key),
+            Kind::Http(_) => {
+                let found = self
+                    .0
+                    .settings
+                    .locations
+                    .values()
+                    .find_map(|location| Some((location, url.key_below(location.public_url.as_ref()?)?)));
+                found.map_or_else(|| Ok(url.clone()), |(location, key)| below(location, &key))
+            }
+            Kind::Local(path) => {
+                let absolute = std::path::absolute(path).map_err(|error| StorageError::io(url.at(), &error))?;
+                Ok(ObjectUrl::local(absolute))
+            }
+            Kind::S3 { .. } => Ok(url.clone()),
+        }
+    }
+
+    /// The http(s) URL at which everybody reads this object, where its location has a `public_url`.
+    ///
+    /// # Errors
+    /// As [`Storage::physical`].
+    pub fn public(&self, url: &ObjectUrl) -> Result<Option<ObjectUrl>, StorageError> {
+        if matches!(url.kind(), Kind::Http(_)) {
+            return Ok(Some(url.clone()));
+        }
+        let Some((location, key)) = self.location_of(url)? else { return Ok(None) };
+        let Some(public) = &location.public_url else { return Ok(None) };
+        if key.is_empty() { Ok(Some(public.clone())) } else { public.child(&key).map(Some) }
+    }
+
+    /// The location that holds this address, and the key below it; the innermost where several do.
+    ///
+    /// # Errors
+    /// [`StorageError::UnknownLocation`]; [`StorageError::AmbiguousLocation`] where an `s3://` address lies in several
+    /// locations at different endpoints.
+    pub fn location_of(&self, url: &ObjectUrl) -> Result<Option<(&Location, String)>, StorageError> {
+        if let Kind::Named { location, key } = url.kind() {
+            return Ok(Some((self.location(location)?, key.clone())));
+        }
+        let physical = self.physical(url)?;
+        let mut holders: Vec<(&Location, String)> = self
+            .0
+            .settings
+            .locations
+            .values()
+            .filter_map(|location| Some((location, physical.key_below(&location.url)?)))
+            .collect();
+        holders.sort_by_key(|(_, key)| key.len());
+        if let Some((first, _)) = holders.first()
+            && holders.iter().any(|(location, _)| location.endpoint != first.endpoint)
+        {
+            let names = holders.iter().map(|(location, _)| location.name.clone()).collect();
+            return Err(StorageError::AmbiguousLocation { at: url.at(), names });
+        }
+        Ok(holders.into_iter().next())
+    }
+
+    /// Where the address leads.
+    pub(crate) fn place(&self, url: &ObjectUrl) -> Result<Place, StorageError> {
+        let physical = self.physical(url)?;
+        match physical.kind() {
+            Kind::Local(path) => Ok(Place::Local(path.clone())),
+            Kind::Http(http) => {
+                let object = HttpObject::new(Arc::clone(&self.0.transport), http.clone());
+                Ok(Place::Remote(Remote::Http(object)))
+            }
+            Kind::S3 { bucket, key } => {
+                let location = self.location_of(url)?.map(|(location, _)| location);
+                let store = self.bucket(bucket, location, &url.at())?;
+                let object = S3Object { store, path: crate::s3::path(bucket, key)?, at: url.at() };
+                Ok(Place::Remote(Remote::S3(object)))
+            }
+            Kind::Named { location, key } => Err(StorageError::Misuse {
+                what: format!("the location {location} of {} is itself in a location", join(location, key)),
+            }),
+        }
+    }
+
+    fn bucket(&self, bucket: &str, location: Option<&Location>, at: &At) -> Result<Arc<AmazonS3>, StorageError> {
+        let settings = &self.0.settings;
+        let endpoint = location.and_then(|location| location.endpoint.clone()).or_else(|| settings.endpoint.clone());
+        let region = location.and_then(|location| location.region.clone()).or_else(|| settings.region.clone());
+        let addressing = location.and_then(|location| location.addressing).or(settings.addressing);
+        // AWS itself wants the bucket in the host name; other services rarely have the wildcard certificate for it. A
+        // dot in the bucket name breaks that certificate in any case.
+        let default = if endpoint.is_none() && !bucket.contains('.') { Addressing::Virtual } else { Addressing::Path };
+        let anonymous = settings.anonymous || location.is_some_and(|location| location.anonymous);
+        let keys = if anonymous { None } else { settings.credentials.keys(at)? };
+        let address = BucketAddress {
+            bucket: bucket.to_owned(),
+            endpoint,
+            region: region.unwrap_or_else(|| "us-east-1".to_owned()),
+            virtual_hosted: addressing.unwrap_or(default) == Addressing::Virtual,
+            anonymous: keys.is_none(),
+        };
+        let mut buckets = self.0.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = buckets.get(&address) {
+            return Ok(Arc::clone(store));
+        }
+        let store = crate::s3::client(&self.0.transport, &address, keys)?;
+        buckets.insert(address, Arc::clone(&store));
+        Ok(store)
+    }
+}
+
+/// An object that came whole with the first answer.
+struct WholeReader {
+    at: At,
+    version: SourceVersion,
+    bytes: Bytes,
+}
+
+impl RangeReader for WholeReader {
+    fn size(&self) -> Result<u64, SourceError> {
+        Ok(self.version.size)
+    }
+
+    fn version(&self) -> Result<SourceVersion, SourceError> {
+        Ok(self.version.clone())
+    }
+
+    fn read_ranges(&self, ranges: &[ByteRange]) -> Result<Vec<Bytes>, SourceError> {
+        crate::remote::check_bounds(&self.at, ranges, self.version.size)?;
+        Ok(ranges.iter().map(|range| self.bytes.slice(range.start as usize..range.end as usize)).collect())
+    }
+}

@@ -1,0 +1,311 @@
+//! The one place that sends requests: retries, politeness per host, limits of time and size, counting.
+//!
+//! Both web servers and S3 go through it (S3 by way of [`crate::s3::Connector`]), so there is one budget per host and
+//! one rule for `Retry-After`. A request that may not be repeated blindly (a conditional write) is repeated here only
+//! where the server cannot have seen it or says that it did nothing.
+
+use crate::budget::{Host, Hosts};
+use crate::settings::{LimitSettings, RetrySettings, TimeoutSettings};
+use bytes::{Bytes, BytesMut};
+use object_store::client::HttpRequestBody;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Method, StatusCode};
+use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use url::Url;
+
+/// Redirects that are followed before it counts as a loop.
+const REDIRECTS: usize = 8;
+/// Bytes of a failing answer that are looked at.
+const FAILURE_BODY: u64 = 16 * 1024;
+
+/// One request.
+pub(crate) struct Call {
+    pub method: Method,
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub body: Option<HttpRequestBody>,
+    /// May it be repeated without harm when nobody knows whether it was carried out?
+    pub repeatable: bool,
+    /// Most bytes of the answer to a 206.
+    pub limit_partial: u64,
+    /// Most bytes of any other successful answer.
+    pub limit_whole: u64,
+    /// S3 requests are signed for one address: they are not redirected.
+    pub redirects: bool,
+}
+
+/// One answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}{}", if *attempts > 1 { format!(" ({attempts} attempts)") } else { String::new() })]
+pub(crate) struct TransportError {
+    pub kind: TransportKind,
+    pub attempts: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TransportKind {
+    #[error("no connection: {0}")]
+    Connect(String),
+    #[error("the answer took too long")]
+    Timeout,
+    #[error("the connection ended before the answer did: {0}")]
+    Interrupted(String),
+    #[error("the answer is longer than the {limit} bytes that were asked for")]
+    TooLong { limit: u64 },
+    #[error("redirected too often, or to something that is not http(s)")]
+    Redirect,
+    #[error("the answer has no length, so a cut transfer could not be told from a complete one")]
+    NoLength,
+    #[error("the server answers with status {status}{}", code.as_deref().map(|c| format!(" {c}")).unwrap_or_default())]
+    Status {
+        status: u16,
+        /// The `<Code>` of an S3 error.
+        code: Option<String>,
+        /// The size that a 416 tells in its `Content-Range`.
+        size: Option<u64>,
+    },
+}
+
+impl TransportKind {
+    /// Can the server have carried the request out?
+    pub(crate) fn may_have_happened(&self) -> bool {
+        !matches!(self, Self::Connect(_) | Self::Status { status: 429, .. })
+    }
+
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Connect(_) | Self::Timeout | Self::Interrupted(_))
+    }
+}
+
+/// Requests and bytes since the start: what was asked of all servers together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Traffic {
+    /// Requests, repeated ones counted each time.
+    pub requests: u64,
+    /// Bytes of bodies that were received.
+    pub received: u64,
+}
+
+pub(crate) struct Transport {
+    plain: reqwest::Client,
+    signed: reqwest::Client,
+    hosts: Hosts,
+    retry: RetrySettings,
+    timeouts: TimeoutSettings,
+    pub(crate) limits: LimitSettings,
+    requests: AtomicU64,
+    received: AtomicU64,
+}
+
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Transport")
+    }
+}
+
+impl Transport {
+    pub(crate) fn new(
+        retry: RetrySettings,
+        timeouts: TimeoutSettings,
+        limits: LimitSettings,
+    ) -> Result<Self, reqwest::Error> {
+        let client = |redirect: reqwest::redirect::Policy| {
+            reqwest::Client::builder()
+                .user_agent(concat!("firn/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(timeouts.connect)
+                .read_timeout(timeouts.idle)
+                .redirect(redirect)
+                .build()
+        };
+        let follow = reqwest::redirect::Policy::custom(|attempt| {
+            let web = matches!(attempt.url().scheme(), "http" | "https");
+            if web && attempt.previous().len() <= REDIRECTS { attempt.follow() } else { attempt.error("not followed") }
+        });
+        Ok(Self {
+            plain: client(follow)?,
+            signed: client(reqwest::redirect::Policy::none())?,
+            hosts: Hosts::default(),
+            retry,
+            timeouts,
+            limits,
+            requests: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn traffic(&self) -> Traffic {
+        Traffic { requests: self.requests.load(Ordering::Relaxed), received: self.received.load(Ordering::Relaxed) }
+    }
+
+    /// The answer to this call, whatever its status; statuses that ask to try again only after the last attempt failed
+    /// too, and then as an error.
+    pub(crate) async fn send(&self, call: &Call) -> Result<Answer, TransportError> {
+        let at_once = if call.redirects { self.limits.requests_per_web_host } else { self.limits.requests_per_s3_host };
+        let host = self.hosts.get(&call.url, at_once);
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let outcome = host.turn(self.once(call)).await;
+            let kind = match outcome {
+                Ok(answer) if !is_transient(answer.status) => return Ok(answer),
+                Ok(answer) => {
+                    let may_repeat = call.repeatable || answer.status == StatusCode::TOO_MANY_REQUESTS;
+                    let asked = retry_after(&answer.headers);
+                    let kind = status_kind(&answer);
+                    if !may_repeat || asked.is_some_and(|wait| wait > self.retry.longest_retry_after) {
+                        return Err(TransportError { kind, attempts });
+                    }
+                    if let Some(wait) = asked {
+                        host.pause(wait);
+                    }
+                    kind
+                }
+                Err(kind) if !kind.is_transient() => return Err(TransportError { kind, attempts }),
+                Err(kind) if !call.repeatable && kind.may_have_happened() => {
+                    return Err(TransportError { kind, attempts });
+                }
+                Err(kind) => kind,
+            };
+            if attempts >= self.retry.attempts {
+                return Err(TransportError { kind, attempts });
+            }
+            tracing::debug!(host = Host::key(&call.url), attempts, %kind, "request failed, trying again");
+            tokio::time::sleep(self.wait(attempts)).await;
+        }
+    }
+
+    /// The wait after this many failures: exponential, with half of it random so that jobs do not come back together.
+    pub(crate) fn wait(&self, failures: u32) -> Duration {
+        let factor = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
+        let whole = self.retry.first_wait.saturating_mul(factor).min(self.retry.longest_wait);
+        let random = std::hash::RandomState::new().build_hasher().finish() % 1000;
+        whole / 2 + whole.mul_f64(random as f64 / 2000.0)
+    }
+
+    /// How often a failed conditional write is looked into.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.retry.attempts
+    }
+
+    async fn once(&self, call: &Call) -> Result<Answer, TransportKind> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let client = if call.redirects { &self.plain } else { &self.signed };
+        let mut request = reqwest::Request::new(call.method.clone(), call.url.clone());
+        *request.headers_mut() = call.headers.clone();
+        let sent = call.body.as_ref().map_or(0, |body| body.content_length() as u64);
+        *request.body_mut() = call.body.clone().map(reqwest::Body::wrap);
+        let response = tokio::time::timeout(self.patience(sent), client.execute(request))
+            .await
+            .map_err(|_| TransportKind::Timeout)?
+            .map_err(|error| failure(&error))?;
+        let limit = match response.status() {
+            StatusCode::PARTIAL_CONTENT => call.limit_partial,
+            status if status.is_success() => call.limit_whole,
+            _ => FAILURE_BODY,
+        };
+        let cut = !response.status().is_success();
+        self.body(response, limit, cut, call.method == Method::HEAD).await
+    }
+
+    /// Reads the body to its end. A failing answer is cut at the limit; any other that is longer is an error.
+    async fn body(
+        &self,
+        mut response: reqwest::Response,
+        limit: u64,
+        cut: bool,
+        head: bool,
+    ) -> Result<Answer, TransportKind> {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let length = response.content_length();
+        if !cut && !head && length.is_none() && !has_framing(&response) {
+            return Err(TransportKind::NoLength);
+        }
+        if !cut && !head && length.is_some_and(|length| length > limit) {
+            return Err(TransportKind::TooLong { limit });
+        }
+        let expected = length.unwrap_or(limit).min(limit);
+        let read = async {
+            let mut body = BytesMut::with_capacity(length.unwrap_or(0).min(limit).min(8 << 20) as usize);
+            while let Some(part) = response.chunk().await.map_err(|error| failure(&error))? {
+                self.received.fetch_add(part.len() as u64, Ordering::Relaxed);
+                if body.len() as u64 + part.len() as u64 > limit {
+                    if cut {
+                        break;
+                    }
+                    return Err(TransportKind::TooLong { limit });
+                }
+                body.extend_from_slice(&part);
+            }
+            Ok(body.freeze())
+        };
+        let body = tokio::time::timeout(self.patience(expected), read).await.map_err(|_| TransportKind::Timeout)??;
+        Ok(Answer { status, headers, body })
+    }
+
+    fn patience(&self, bytes: u64) -> Duration {
+        self.timeouts.idle + Duration::from_secs(bytes / self.timeouts.slowest.max(1))
+    }
+}
+
+/// Is the end of the body marked, so that a cut one is noticed?
+fn has_framing(response: &reqwest::Response) -> bool {
+    response.version() >= reqwest::Version::HTTP_2
+        || response.headers().contains_key(reqwest::header::TRANSFER_ENCODING)
+        || response.status() == StatusCode::NO_CONTENT
+}
+
+/// Statuses by which a server says "not now".
+fn is_transient(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// The status, the S3 code in the body, and the size that a 416 tells.
+pub(crate) fn status_kind(answer: &Answer) -> TransportKind {
+    let text = String::from_utf8_lossy(&answer.body);
+    let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);
+    let code = code.filter(|code| code.len() < 64 && code.chars().all(|c| c.is_ascii_alphanumeric()));
+    let size = answer.headers.get(reqwest::header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
+    let size = size.and_then(|value| value.rsplit_once('/')).and_then(|(_, size)| size.trim().parse().ok());
+    TransportKind::Status { status: answer.status.as_u16(), code: code.map(str::to_owned), size }
+}
+
+/// `Retry-After`, in seconds or as a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = u64::try_from(crate::http_date::parse(value)?).ok()?;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?.as_secs();
+    Some(Duration::from_secs(until.saturating_sub(now)))
+}
+
+/// What an error of the HTTP library means; its text never has the URL.
+fn failure(error: &reqwest::Error) -> TransportKind {
+    let mut root: &dyn std::error::Error = error;
+    let mut is_root = true;
+    while let Some(source) = root.source() {
+        (root, is_root) = (source, false);
+    }
+    // The library's own text, which is the root where there is no deeper cause, names the URL: then say the kind only.
+    let text = if is_root { "the request failed".to_owned() } else { root.to_string() };
+    if error.is_redirect() {
+        TransportKind::Redirect
+    } else if error.is_timeout() {
+        TransportKind::Timeout
+    } else if error.is_connect() {
+        TransportKind::Connect(text)
+    } else {
+        TransportKind::Interrupted(text)
+    }
+}

@@ -1,0 +1,4 @@
+//! Storage against real files, a misbehaving web server, and an S3 service where one is named.
+
+mod local;
+mod support;
