@@ -2,6 +2,7 @@
 
 use crate::cancel::Cancel;
 use crate::progress::{NoProgress, Progress};
+use firn_storage::Storage;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub struct EngineSettings {
 /// What a verb works with: bytes, settings, where to report, when to stop. Clones share all of it.
 #[derive(Clone)]
 pub struct Engine {
+    /// Where bytes are.
+    pub storage: Storage,
     /// Settings.
     pub settings: EngineSettings,
     /// Where events go.
@@ -31,8 +34,8 @@ pub struct Engine {
 
 impl Engine {
     /// An engine that shows nothing and is never stopped.
-    pub fn new(settings: EngineSettings) -> Self {
-        Self { settings, progress: Arc::new(NoProgress), cancel: Cancel::new() }
+    pub fn new(storage: Storage, settings: EngineSettings) -> Self {
+        Self { storage, settings, progress: Arc::new(NoProgress), cancel: Cancel::new() }
     }
 
     /// The same engine, reporting there.
