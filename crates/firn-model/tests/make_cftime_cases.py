@@ -12,6 +12,7 @@ import struct
 import sys
 import warnings
 from datetime import datetime, timedelta
+from fractions import Fraction
 
 import cftime
 import numpy as np
@@ -94,6 +95,12 @@ def decodings():
         values = [random.uniform(2**10, 2**18) * 86400 / SCALE[unit] for _ in range(3000)]
         halves = [v for v in values if abs((v * MICROS[unit]) % 1 - 0.5) < 0.02][:40]
         yield decoding("noleap", f"{unit} since 1950-01-01", "float64", halves)
+        # The product in 80 bits is a half, the exact one is not.
+        values = np.array([random.uniform(2**12, 2**15) * 86400 / SCALE[unit] for _ in range(60_000)])
+        product = np.longdouble(MICROS[unit]) * values
+        halves = values[(product - np.floor(product)) == 0.5]
+        exact = [Fraction(v) * MICROS[unit] for v in halves]
+        yield decoding("noleap", f"{unit} since 1950-01-01", "float64", [v for v, e in zip(halves, exact) if e.denominator != 2])
     # What 64 bits cannot hold, and what is not a number.
     for calendar in CALENDARS:
         for unit in SCALE:
