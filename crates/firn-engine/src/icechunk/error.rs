@@ -174,17 +174,20 @@ pub enum IcechunkError {
         /// Both times.
         what: String,
     },
-    /// Credentials are missing or do not suffice.
-    #[error("{at} refuses access: {what}")]
-    Denied {
+    /// The repository says of itself that it is read-only.
+    #[error("{at} is read-only: {what}")]
+    ReadOnly {
         /// The repository.
         at: At,
-        /// What the storage said.
+        /// What it says.
         what: String,
     },
-    /// The storage failed, also after retries.
-    #[error("the storage of {at} failed: {what}")]
-    Storage {
+    /// The storage failed.
+    #[error(transparent)]
+    Storage(#[from] firn_storage::StorageError),
+    /// icechunk failed in another way.
+    #[error("icechunk failed on {at}: {what}")]
+    Failed {
         /// The repository.
         at: At,
         /// The failure and its causes.
@@ -216,8 +219,9 @@ impl Diagnose for IcechunkError {
             Self::BadMetadata { .. } => "icechunk-bad-metadata",
             Self::Damaged { .. } => "icechunk-damaged",
             Self::Clock { .. } => "icechunk-clock",
-            Self::Denied { .. } => "icechunk-denied",
-            Self::Storage { .. } => "icechunk-storage",
+            Self::ReadOnly { .. } => "icechunk-read-only",
+            Self::Storage(failure) => failure.code(),
+            Self::Failed { .. } => "icechunk-failed",
         }
     }
 
@@ -242,8 +246,9 @@ impl Diagnose for IcechunkError {
             | Self::EmptyChunk { .. }
             | Self::OutsideGrid { .. }
             | Self::Damaged { .. } => Category::Corrupt,
-            Self::Denied { .. } => Category::Denied,
-            Self::Clock { .. } | Self::Storage { .. } => Category::Unavailable,
+            Self::ReadOnly { .. } => Category::Denied,
+            Self::Storage(failure) => failure.category(),
+            Self::Clock { .. } | Self::Failed { .. } => Category::Unavailable,
         }
     }
 
@@ -270,8 +275,9 @@ impl Diagnose for IcechunkError {
             | Self::BadMetadata { at, .. }
             | Self::Damaged { at, .. }
             | Self::Clock { at, .. }
-            | Self::Denied { at, .. }
-            | Self::Storage { at, .. } => at.clone(),
+            | Self::ReadOnly { at, .. }
+            | Self::Failed { at, .. } => at.clone(),
+            Self::Storage(failure) => failure.at(),
         }
     }
 
@@ -300,8 +306,9 @@ impl Diagnose for IcechunkError {
             Self::BadMetadata { .. } => "readers would look for the chunks under other names",
             Self::Damaged { .. } => "what it says cannot be trusted",
             Self::Clock { .. } => "snapshots are ordered by time: a wrong clock makes them expire wrongly",
-            Self::Denied { .. } => "\"may not read\" is not \"is empty\"",
-            Self::Storage { .. } => "it is not known whether the last step took place",
+            Self::ReadOnly { .. } => "its owner stopped all changes",
+            Self::Storage(failure) => return failure.why(),
+            Self::Failed { .. } => "it is not known whether the last step took place",
         }
         .to_owned()
     }
@@ -337,8 +344,9 @@ impl Diagnose for IcechunkError {
             }
             Self::Damaged { .. } => format!("see what is wrong: firn verify {url}"),
             Self::Clock { .. } => "set the clock of this machine, then run the same command again".to_owned(),
-            Self::Denied { .. } => "check the credentials of the location: firn config check".to_owned(),
-            Self::Storage { .. } => "run the same command again later; it continues where it stopped".to_owned(),
+            Self::ReadOnly { .. } => format!("ask its owner, then look again: firn inspect {url}"),
+            Self::Storage(failure) => failure.next(),
+            Self::Failed { .. } => "run the same command again later; it continues where it stopped".to_owned(),
         }
     }
 }
@@ -399,7 +407,7 @@ fn from_repository_kind(at: &At, kind: RepositoryErrorKind) -> IcechunkError {
         }
         RepositoryErrorKind::RepositoryDoesntExist => IcechunkError::NoRepository { at: at.clone() },
         RepositoryErrorKind::ReadonlyStorage(what) | RepositoryErrorKind::ReadonlyRepository(what) => {
-            IcechunkError::Denied { at: at.clone(), what }
+            IcechunkError::ReadOnly { at: at.clone(), what }
         }
         RepositoryErrorKind::Conflict { .. } => {
             IcechunkError::BranchMoved { at: at.clone() }
@@ -408,7 +416,7 @@ fn from_repository_kind(at: &At, kind: RepositoryErrorKind) -> IcechunkError {
         | RepositoryErrorKind::ConfigDeserializationError(_)) => {
             IcechunkError::Damaged { at: at.clone(), what: chain(&kind) }
         }
-        kind => IcechunkError::Storage { at: at.clone(), what: chain(&kind) },
+        kind => IcechunkError::Failed { at: at.clone(), what: chain(&kind) },
     }
 }
 
@@ -426,7 +434,11 @@ fn from_storage_kind(at: &At, kind: &StorageErrorKind) -> IcechunkError {
         StorageErrorKind::ObjectNotFound => {
             IcechunkError::Damaged { at: at.clone(), what: "an object that it names does not exist".to_owned() }
         }
-        kind => IcechunkError::Storage { at: at.clone(), what: chain(kind) },
+        StorageErrorKind::ObjectStore(cause) => match cause.downcast_ref::<firn_storage::StorageError>() {
+            Some(failure) => IcechunkError::Storage(failure.clone()),
+            None => IcechunkError::Failed { at: at.clone(), what: chain(kind) },
+        },
+        kind => IcechunkError::Failed { at: at.clone(), what: chain(kind) },
     }
 }
 

@@ -21,7 +21,7 @@ pub use container::{S3Access, VirtualContainer, origin_of};
 pub use error::IcechunkError;
 pub use payload::{ChunkPayload, ChunkWriter};
 pub use publish::Published;
-pub use storage::RepositoryStorage;
+pub use storage::{CompareAndSwap, RepositoryStorage};
 pub use structure::{TargetNode, TargetStructure};
 pub use target::{IcechunkTarget, RunOptions, RunState, VirtualChunk};
 

@@ -122,7 +122,7 @@ impl IcechunkTarget {
         // icechunk does not say whether the deletion of a branch in spec 1 failed.
         match lookup(&self.at, &self.repository, &self.branch).await? {
             None => Ok(()),
-            Some(_) => Err(IcechunkError::Storage {
+            Some(_) => Err(IcechunkError::Failed {
                 at: self.at.clone(),
                 what: format!("branch {} could not be deleted", self.branch),
             }),

@@ -7,7 +7,7 @@ use firn_model::dataset::NodePath;
 use firn_model::diagnose::At;
 use futures::TryStreamExt;
 use icechunk::config::{
-    ManifestConfig, ManifestSplitCondition, ManifestSplitDim, ManifestSplitDimCondition, ManifestSplittingConfig,
+    CachingConfig, ManifestConfig, ManifestSplitCondition, ManifestSplitDim, ManifestSplitDimCondition, ManifestSplittingConfig,
 };
 use icechunk::format::SnapshotId;
 use icechunk::format::format_constants::SpecVersionBin;
@@ -30,6 +30,9 @@ pub(super) struct Position {
 const KNOWN_ROOTS: [&str; 8] =
     [".firn", "chunks", "manifests", "overwritten", "refs", "snapshots", "transactions", "config.yaml"];
 
+/// Chunk references held of manifests that were read.
+const CACHED_REFS: u64 = 500_000;
+
 /// How often a change of the configuration is tried against concurrent ones.
 const CONFIG_ATTEMPTS: usize = 5;
 
@@ -37,7 +40,10 @@ pub(super) async fn open(
     storage: &RepositoryStorage,
     splitting: Option<ManifestSplittingConfig>,
 ) -> Result<Repository, IcechunkError> {
+    // A run reads back hardly any manifest: keeping them would only cost memory.
+    let caching = CachingConfig { num_chunk_refs: Some(CACHED_REFS), ..Default::default() };
     let config = RepositoryConfig {
+        caching: Some(caching),
         manifest: splitting.map(|splitting| ManifestConfig { splitting: Some(splitting), ..Default::default() }),
         ..Default::default()
     };

@@ -6,6 +6,7 @@ use firn_model::array::{ChunkIndices, ChunkTable, SourceObject};
 use firn_model::dataset::NodePath;
 use firn_model::diagnose::Diagnose;
 use firn_model::source::SourceVersion;
+use firn_storage::{ObjectUrl, StorageSettings};
 use futures::TryStreamExt;
 use icechunk::Repository;
 use icechunk::format::manifest::ChunkPayload as Stored;
@@ -58,8 +59,13 @@ fn options(run: &str, spec: SpecVersion) -> RunOptions {
     RunOptions { run: run.to_owned(), spec, containers }
 }
 
+fn local(root: &Path) -> RepositoryStorage {
+    let storage = firn_storage::Storage::new(StorageSettings::default(), tokio::runtime::Handle::current()).unwrap();
+    RepositoryStorage::new(storage.prefix(&ObjectUrl::local(root)).unwrap(), CompareAndSwap::default())
+}
+
 async fn begin(root: &Path, run: &str, spec: SpecVersion) -> Result<IcechunkTarget, IcechunkError> {
-    IcechunkTarget::create_or_resume(RepositoryStorage::local(root).await?, options(run, spec)).await
+    IcechunkTarget::create_or_resume(local(root), options(run, spec)).await
 }
 
 /// Five chunks of 1000 bytes, as a task writes them: what its journal segment then holds.
@@ -87,7 +93,7 @@ async fn fill(target: &mut IcechunkTarget, b: Vec<(ChunkIndices, ChunkPayload)>)
 }
 
 async fn open(root: &Path) -> Repository {
-    repository::open(&RepositoryStorage::local(root).await.unwrap(), None).await.unwrap()
+    repository::open(&local(root), None).await.unwrap()
 }
 
 /// Everything a reader of a branch sees: metadata by path, and what each chunk is.
@@ -127,7 +133,7 @@ async fn history(root: &Path) -> Vec<String> {
     ancestry.map_ok(|info| info.message).try_collect().await.unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_is_invisible_until_it_is_published() {
     for spec in SPECS {
         let dir = tempfile::tempdir().unwrap();
@@ -149,7 +155,7 @@ async fn a_run_is_invisible_until_it_is_published() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn journalled_payloads_give_the_same_repository_without_new_chunks() {
     for spec in SPECS {
         let whole = tempfile::tempdir().unwrap();
@@ -174,7 +180,7 @@ async fn journalled_payloads_give_the_same_repository_without_new_chunks() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_done_twice_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let target = begin(dir.path(), "r1", SpecVersion::V1).await.unwrap();
@@ -183,7 +189,7 @@ async fn a_task_done_twice_leaves_nothing_behind() {
     assert_eq!(objects(dir.path(), "chunks"), 5);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn publishing_is_refused_when_main_has_moved() {
     for spec in SPECS {
         let dir = tempfile::tempdir().unwrap();
@@ -210,7 +216,7 @@ async fn publishing_is_refused_when_main_has_moved() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_published_run_cannot_be_abandoned() {
     let dir = tempfile::tempdir().unwrap();
     let mut target = begin(dir.path(), "r1", SpecVersion::V1).await.unwrap();
@@ -224,7 +230,7 @@ async fn a_published_run_cannot_be_abandoned() {
     assert_eq!(objects(dir.path(), "chunks"), 5);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_killed_between_commit_and_publish_is_published_by_the_next() {
     for spec in SPECS {
         let dir = tempfile::tempdir().unwrap();
@@ -240,7 +246,7 @@ async fn a_run_killed_between_commit_and_publish_is_published_by_the_next() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_killed_between_moving_main_and_removing_its_branch_is_known_as_published() {
     for spec in SPECS {
         let dir = tempfile::tempdir().unwrap();
@@ -256,7 +262,7 @@ async fn a_run_killed_between_moving_main_and_removing_its_branch_is_known_as_pu
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_version_replaces_the_hierarchy_and_the_old_one_stays_readable() {
     for spec in SPECS {
         let dir = tempfile::tempdir().unwrap();
@@ -285,7 +291,7 @@ async fn a_new_version_replaces_the_hierarchy_and_the_old_one_stays_readable() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn batches_leave_one_snapshot_with_every_chunk() {
     for spec in SPECS {
         let dir = tempfile::tempdir().unwrap();
@@ -306,7 +312,7 @@ async fn batches_leave_one_snapshot_with_every_chunk() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_killed_between_batches_starts_over() {
     for spec in SPECS {
         let dir = tempfile::tempdir().unwrap();
@@ -333,7 +339,7 @@ async fn refusal(spec: SpecVersion, object: &SourceObject, indices: &[u64], offs
     target.set_virtual(&node("/a"), [chunk]).await.err().map_or("none", |error| error.code())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn references_that_a_reader_would_resolve_otherwise_are_refused() {
     use SpecVersion::{V1, V2};
     for (spec, url, code) in [
@@ -363,7 +369,7 @@ async fn references_that_a_reader_would_resolve_otherwise_are_refused() {
     assert_eq!(refusal(V1, &object, &[0, 0], u64::MAX, 2).await, "icechunk-empty-chunk");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn chunks_that_would_read_as_wrong_values_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut target = begin(dir.path(), "r1", SpecVersion::V1).await.unwrap();
@@ -383,7 +389,7 @@ async fn chunks_that_would_read_as_wrong_values_are_refused() {
     assert_eq!(empty.code(), "icechunk-empty-chunk");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metadata_that_icechunk_cannot_hold_is_refused_before_anything_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let mut target = begin(dir.path(), "r1", SpecVersion::V1).await.unwrap();
@@ -411,7 +417,7 @@ async fn metadata_that_icechunk_cannot_hold_is_refused_before_anything_is_writte
     assert_eq!(target.write_structure(&TargetStructure::default()).await.unwrap_err().code(), "icechunk-bad-metadata");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_folder_with_something_else_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("zarr.json"), "{}").unwrap();
@@ -419,7 +425,7 @@ async fn a_folder_with_something_else_is_left_alone() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_journal_beside_the_repository_does_not_disturb_its_creation() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(dir.path().join(".firn/runs/r1")).unwrap();
@@ -427,7 +433,7 @@ async fn a_journal_beside_the_repository_does_not_disturb_its_creation() {
     begin(dir.path(), "r1", SpecVersion::V1).await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_creation_interrupted_before_main_was_written_is_finished() {
     let dir = tempfile::tempdir().unwrap();
     begin(dir.path(), "r1", SpecVersion::V1).await.unwrap();
@@ -436,7 +442,7 @@ async fn a_creation_interrupted_before_main_was_written_is_finished() {
     assert_eq!(target.state(), &RunState::Fresh);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repository_keeps_its_specification_and_its_containers() {
     let dir = tempfile::tempdir().unwrap();
     begin(dir.path(), "r1", SpecVersion::V1).await.unwrap();
@@ -445,14 +451,14 @@ async fn a_repository_keeps_its_specification_and_its_containers() {
     let mut other = options("r2", SpecVersion::V1);
     let access = S3Access { anonymous: true, ..S3Access::default() };
     other.containers = vec![VirtualContainer::S3 { bucket: "b".to_owned(), access }];
-    let storage = RepositoryStorage::local(dir.path()).await.unwrap();
+    let storage = local(dir.path());
     let error = IcechunkTarget::create_or_resume(storage, other).await.unwrap_err();
     assert_eq!(error.code(), "icechunk-container-conflict");
     let saved = std::fs::read_to_string(dir.path().join("config.yaml")).unwrap();
     assert!(saved.contains("https://host/") && saved.contains("s3://b/") && saved.contains("file:///data/"), "{saved}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn large_arrays_have_several_manifests() {
     let dir = tempfile::tempdir().unwrap();
     let mut target = begin(dir.path(), "r1", SpecVersion::V1).await.unwrap();
