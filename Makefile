@@ -22,11 +22,12 @@ REQUIRE ?=
 PYTEST_ARGS ?=
 CORPUS_ARGS ?=
 BENCH_ARGS ?=
+MUTATE_ARGS ?= --count 400
 
 export FIRN_BIN ?= $(FIRN)
 
-.PHONY: help build demo test test-rust test-interop test-corpus check check-fmt check-clippy check-doc check-purity check-deny \
-        check-repository acceptance bench corpus venv requirements testdata-expected drift clean-demo
+.PHONY: help build demo test test-rust test-interop test-corpus test-mutations check check-fmt check-clippy check-doc check-purity check-deny \
+        check-repository check-testdata acceptance bench corpus venv requirements testdata-expected drift clean-demo
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -44,7 +45,7 @@ clean-demo:
 	@rm -rf $(DEMO_DIR)
 
 # ------------------------------------------------------------------ tests
-test: test-rust test-interop test-corpus ## unit, property and interop tests, and the replay of testdata/
+test: test-rust test-interop test-corpus test-mutations ## unit, property and interop tests, the replay of testdata/, damaged files
 
 test-rust:
 	$(CARGO) test --locked --workspace
@@ -52,7 +53,10 @@ test-rust:
 test-interop: build $(VENV)/.stamp ## what firn writes is opened by xarray, zarr-python and icechunk
 	$(PY) -m pytest tests/interop $(PYTEST_ARGS)
 
-test-corpus: build $(VENV)/.stamp
+test-test-mutations: build $(VENV)/.stamp
+	$(PY) tests/corpus/mutate.py $(MUTATE_ARGS)
+
+corpus: build $(VENV)/.stamp
 	$(PY) tests/corpus/corpus.py testdata --formats netcdf3,netcdf4,nemo,hdf5,hdf5_hostile $(CORPUS_ARGS)
 
 corpus: build $(VENV)/.stamp ## every file below DATA=dir: inspect, transform, virtualize, compared with xarray
@@ -62,7 +66,7 @@ acceptance: build $(VENV)/.stamp ## what needs a Ceph RADOS Gateway or long runs
 	REQUIRE="$(REQUIRE)" VENV="$(VENV)" CACHE="$(CACHE)" tests/acceptance.sh
 
 # ------------------------------------------------------------------ checks
-check: check-fmt check-clippy check-doc check-purity check-deny check-repository ## what must hold before a commit
+check: check-fmt check-clippy check-doc check-purity check-deny check-repository check-testdata ## what must hold before a commit
 
 check-fmt:
 	$(CARGO) fmt --all --check
@@ -81,6 +85,9 @@ check-deny: $(DENY)
 
 check-repository:
 	$(PYTHON) tests/checks/repository.py
+
+check-testdata: $(VENV)/.stamp
+	$(PY) testdata/make_expected.py --check
 
 $(DENY):
 	$(CARGO) install --locked cargo-deny --version $(DENY_VERSION) --no-default-features --root $(CACHE)/tools --target-dir $(CACHE)/tools/target

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What does not belong into every run: a real Ceph RADOS Gateway, more kills, the newer icechunk, longer fuzzing.
-# Prints what it could not run and why; REQUIRE=ceph,icechunk2,fuzz makes the named parts obligatory.
+# Prints what it could not run and why; REQUIRE=ceph,kills,icechunk2,mutations,fuzz makes the named parts obligatory.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 PY=${VENV:-.venv}/bin/python
@@ -51,6 +51,10 @@ icechunk2_part() {
   "$CACHE/icechunk2/bin/python" -m pytest tests/interop/test_virtualize.py tests/interop/test_demo_snippets.py
 }
 
+mutations_part() {
+  "$PY" tests/corpus/mutate.py --count 20000 --keep "$CACHE/mutations"
+}
+
 fuzz_part() {
   [ -x tests/fuzz.sh ] || { echo "there are no fuzz targets yet"; return 3; }
   SECONDS_EACH=${SECONDS_EACH:-300} tests/fuzz.sh
@@ -60,6 +64,7 @@ trap 'tests/ceph/down.sh' EXIT
 part ceph ceph_part
 part kills kills_part
 part icechunk2 icechunk2_part
+part mutations mutations_part
 part fuzz fuzz_part
 
 echo
