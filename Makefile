@@ -53,11 +53,11 @@ test-rust:
 test-interop: build $(VENV)/.stamp ## what firn writes is opened by xarray, zarr-python and icechunk
 	$(PY) -m pytest tests/interop $(PYTEST_ARGS)
 
-test-test-mutations: build $(VENV)/.stamp
-	$(PY) tests/corpus/mutate.py $(MUTATE_ARGS)
-
-corpus: build $(VENV)/.stamp
+test-corpus: build $(VENV)/.stamp
 	$(PY) tests/corpus/corpus.py testdata --formats netcdf3,netcdf4,nemo,hdf5,hdf5_hostile $(CORPUS_ARGS)
+
+test-mutations: build $(VENV)/.stamp
+	$(PY) tests/corpus/mutate.py $(MUTATE_ARGS)
 
 corpus: build $(VENV)/.stamp ## every file below DATA=dir: inspect, transform, virtualize, compared with xarray
 	$(PY) tests/corpus/corpus.py "$(DATA)" --formats $(FORMATS) $(CORPUS_ARGS)
