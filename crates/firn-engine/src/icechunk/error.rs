@@ -185,6 +185,9 @@ pub enum IcechunkError {
     /// The storage failed.
     #[error(transparent)]
     Storage(#[from] firn_storage::StorageError),
+    /// A metadata document cannot be read.
+    #[error(transparent)]
+    Format(#[from] firn_formats::FormatError),
     /// icechunk failed in another way.
     #[error("icechunk failed on {at}: {what}")]
     Failed {
@@ -221,6 +224,7 @@ impl Diagnose for IcechunkError {
             Self::Clock { .. } => "icechunk-clock",
             Self::ReadOnly { .. } => "icechunk-read-only",
             Self::Storage(failure) => failure.code(),
+            Self::Format(failure) => failure.code(),
             Self::Failed { .. } => "icechunk-failed",
         }
     }
@@ -248,6 +252,7 @@ impl Diagnose for IcechunkError {
             | Self::Damaged { .. } => Category::Corrupt,
             Self::ReadOnly { .. } => Category::Denied,
             Self::Storage(failure) => failure.category(),
+            Self::Format(failure) => failure.category(),
             Self::Clock { .. } | Self::Failed { .. } => Category::Unavailable,
         }
     }
@@ -278,6 +283,7 @@ impl Diagnose for IcechunkError {
             | Self::ReadOnly { at, .. }
             | Self::Failed { at, .. } => at.clone(),
             Self::Storage(failure) => failure.at(),
+            Self::Format(failure) => failure.at(),
         }
     }
 
@@ -308,6 +314,7 @@ impl Diagnose for IcechunkError {
             Self::Clock { .. } => "snapshots are ordered by time: a wrong clock makes them expire wrongly",
             Self::ReadOnly { .. } => "its owner stopped all changes",
             Self::Storage(failure) => return failure.why(),
+            Self::Format(failure) => return failure.why(),
             Self::Failed { .. } => "it is not known whether the last step took place",
         }
         .to_owned()
@@ -346,6 +353,7 @@ impl Diagnose for IcechunkError {
             Self::Clock { .. } => "set the clock of this machine, then run the same command again".to_owned(),
             Self::ReadOnly { .. } => format!("ask its owner, then look again: firn inspect {url}"),
             Self::Storage(failure) => failure.next(),
+            Self::Format(failure) => failure.next(),
             Self::Failed { .. } => "run the same command again later; it continues where it stopped".to_owned(),
         }
     }

@@ -8,11 +8,13 @@
 //! See <https://icechunk.io/en/latest/spec/> for what is stored.
 
 mod container;
+mod documents;
 mod error;
 mod payload;
 mod publish;
 mod reference;
 mod repository;
+mod source;
 mod storage;
 mod structure;
 mod target;
@@ -21,6 +23,7 @@ pub use container::{S3Access, VirtualContainer, origin_of};
 pub use error::IcechunkError;
 pub use payload::{ChunkPayload, ChunkWriter};
 pub use publish::Published;
+pub use source::{OpenedSnapshot, open_snapshot, still_holds};
 pub use storage::{CompareAndSwap, RepositoryStorage};
 pub use structure::{TargetNode, TargetStructure};
 pub use target::{IcechunkTarget, RunOptions, RunState, VirtualChunk};

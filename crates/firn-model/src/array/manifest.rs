@@ -109,7 +109,15 @@ impl ChunkTable {
         (self.objects.len() - 1) as u32
     }
 
-    /// Says that the chunk with this C-order number is stored here. `object` is a number from [`ChunkTable::intern`].
+    /// Adds an object without looking whether it is there already, for callers that know: a search for each of a million
+    /// objects would not end.
+    pub fn push_object(&mut self, object: SourceObject) -> u32 {
+        self.objects.push(object);
+        (self.objects.len() - 1) as u32
+    }
+
+    /// Says that the chunk with this C-order number is stored here. `object` is a number from [`ChunkTable::intern`] or
+    /// [`ChunkTable::push_object`].
     pub fn set_stored(&mut self, linear: u64, object: u32, offset: u64, length: u64, filter_mask: u32) {
         let at = linear as usize;
         self.object[at] = object;
