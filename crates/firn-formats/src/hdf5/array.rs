@@ -5,8 +5,8 @@ use super::chunk_index::Job;
 use super::codecs;
 use super::file::File;
 use super::global_heap::{self, GlobalHeaps};
-use super::message::datatype::{Datatype, Padding};
 use super::message::dataspace::Dataspace;
+use super::message::datatype::{Datatype, Padding};
 use super::message::layout::Layout;
 use super::variable::{FillOf, Variable};
 use crate::FormatError;
@@ -62,7 +62,9 @@ pub(super) fn plan(
         return Err(FormatError::unsupported("unsupported-hdf5-null-dataspace", at, what));
     };
     let mut kind = kind_of(file, at, &variable.datatype, extents.len())?;
-    if variable.dataspace.count().and_then(|n| n.checked_mul(kind.element_size as u64)).is_none() || product(shape).is_none() {
+    if variable.dataspace.count().and_then(|n| n.checked_mul(kind.element_size as u64)).is_none()
+        || product(shape).is_none()
+    {
         return Err(FormatError::limit(at, "the number of bytes of its elements", u64::MAX, u64::MAX));
     }
     let (chunk_shape, filters) = match &variable.layout {
@@ -112,16 +114,24 @@ pub(super) fn plan(
 
 fn kind_of(file: &File, at: &At, datatype: &Datatype, rank: usize) -> Result<Kind, FormatError> {
     let element_size = datatype.size(file.sizes.offset);
-    let text = |stored_as| Kind { data_type: DataType::String, stored_as, endian: Endian::Little, element_size, members: None };
+    let text = |stored_as| Kind {
+        data_type: DataType::String,
+        stored_as,
+        endian: Endian::Little,
+        element_size,
+        members: None,
+    };
     match datatype {
-        Datatype::Number { data_type, endian } => Ok(Kind {
+        Datatype::Number { data_type, endian, .. } => Ok(Kind {
             data_type: *data_type,
             stored_as: StoredAs::Elements,
             endian: one_byte_is_little(element_size, *endian),
             element_size,
             members: None,
         }),
-        Datatype::FixedText { size: 1, .. } if rank > 0 => Ok(text(StoredAs::CharDimension { length: 0, chunk_length: 0 })),
+        Datatype::FixedText { size: 1, .. } if rank > 0 => {
+            Ok(text(StoredAs::CharDimension { length: 0, chunk_length: 0 }))
+        }
         Datatype::FixedText { size, .. } => Ok(text(StoredAs::FixedText { length: *size })),
         Datatype::VlenText { .. } => Ok(text(StoredAs::Hdf5VlenText { offset_size: file.sizes.offset })),
         Datatype::Enum { .. } if datatype.is_bool() => Ok(Kind {
@@ -180,7 +190,8 @@ fn numbers(data_type: DataType, bytes: &[u8]) -> Option<Numbers> {
 fn flags(kind: &Kind) -> Attributes {
     let mut attributes = Attributes::new();
     if let Some((values, names)) = &kind.members {
-        let words: Vec<String> = names.iter().map(|name| name.split_whitespace().collect::<Vec<_>>().join("_")).collect();
+        let words: Vec<String> =
+            names.iter().map(|name| name.split_whitespace().collect::<Vec<_>>().join("_")).collect();
         attributes.insert("flag_values".to_owned(), AttributeValue::Numbers(values.clone()));
         attributes.insert("flag_meanings".to_owned(), AttributeValue::Text(words.join(" ")));
     }
@@ -219,7 +230,13 @@ fn fill(
     Ok(Some(FillValue::Text(text)))
 }
 
-fn vlen_fill(file: &File, at: &At, bytes: &Bytes, padding: Padding, heaps: &mut GlobalHeaps) -> Result<String, FormatError> {
+fn vlen_fill(
+    file: &File,
+    at: &At,
+    bytes: &Bytes,
+    padding: Padding,
+    heaps: &mut GlobalHeaps,
+) -> Result<String, FormatError> {
     let reference = global_heap::reference(&mut file.cursor(bytes, 0, at, "fill value"))?;
     let Some(object) = reference.object else { return Ok(String::new()) };
     heaps.fetch(file, at, [object.0])?;
@@ -240,7 +257,8 @@ fn place(
     max_shape: &[Option<u64>],
 ) -> Result<Option<Job>, FormatError> {
     let total = product(extents).and_then(|count| count.checked_mul(kind.element_size as u64));
-    let total = total.ok_or_else(|| FormatError::limit(at, "the number of bytes of its elements", u64::MAX, u64::MAX))?;
+    let total =
+        total.ok_or_else(|| FormatError::limit(at, "the number of bytes of its elements", u64::MAX, u64::MAX))?;
     match &variable.layout {
         Layout::Virtual => {
             let what = "it is a virtual dataset, whose elements are in other datasets, which is not read";
@@ -259,7 +277,8 @@ fn place(
         Layout::Contiguous { address, size } => {
             if let Some(address) = address.filter(|_| total > 0) {
                 if size.is_some_and(|size| size < total) {
-                    let what = format!("its elements take {total} bytes, of which only {} are there", size.unwrap_or(0));
+                    let what =
+                        format!("its elements take {total} bytes, of which only {} are there", size.unwrap_or(0));
                     return Err(FormatError::corrupt(at, what));
                 }
                 let offset = file.place(at, (address, total), "its elements")?;
@@ -269,14 +288,17 @@ fn place(
         }
         Layout::Chunked(chunked) => {
             if chunked.element_size != kind.element_size as u64 {
-                let what = format!("its elements have {} bytes, in its layout {}", kind.element_size, chunked.element_size);
+                let what =
+                    format!("its elements have {} bytes, in its layout {}", kind.element_size, chunked.element_size);
                 return Err(FormatError::corrupt(at, what));
             }
             let chunk_bytes = product(&chunked.chunk_shape).and_then(|count| count.checked_mul(chunked.element_size));
             let chunk_bytes = chunk_bytes.filter(|bytes| *bytes <= u64::from(u32::MAX) || chunked.size_width.is_some());
-            let chunk_bytes = chunk_bytes
-                .ok_or_else(|| FormatError::corrupt(at, "its chunks have 4 GiB or more, which this layout does not allow"))?;
-            let empty = ChunkTable::known_empty(&[0]).ok_or_else(|| FormatError::bug(at, "no empty table could be made"))?;
+            let chunk_bytes = chunk_bytes.ok_or_else(|| {
+                FormatError::corrupt(at, "its chunks have 4 GiB or more, which this layout does not allow")
+            })?;
+            let empty =
+                ChunkTable::known_empty(&[0]).ok_or_else(|| FormatError::bug(at, "no empty table could be made"))?;
             Ok(Some(Job {
                 at: at.clone(),
                 chunked: chunked.clone(),

@@ -164,7 +164,9 @@ impl RawAttribute {
     pub fn needs_heaps(&self) -> bool {
         match &self.datatype {
             Datatype::VlenText { .. } => true,
-            Datatype::Vlen { base } => self.name == "DIMENSION_LIST" && matches!(**base, Datatype::Reference { object: true, .. }),
+            Datatype::Vlen { base } => {
+                self.name == "DIMENSION_LIST" && matches!(**base, Datatype::Reference { object: true, .. })
+            }
             _ => false,
         }
     }
@@ -179,7 +181,7 @@ impl RawAttribute {
 
     /// The integers of an integer attribute.
     pub fn integers(&self) -> Option<Vec<i64>> {
-        let Datatype::Number { data_type, endian } = self.datatype else { return None };
+        let Datatype::Number { data_type, endian, .. } = self.datatype else { return None };
         match numbers(data_type, endian, &self.data) {
             Some(Numbers::Int32(v)) => Some(v.into_iter().map(i64::from).collect()),
             Some(Numbers::UInt32(v)) => Some(v.into_iter().map(i64::from).collect()),
@@ -223,13 +225,13 @@ impl Decoder<'_> {
             self.note(at, raw, &format!("has {rank} dimensions; its values stand in one row"));
         }
         let value = match &raw.datatype {
-            Datatype::Number { data_type, endian } => numbers(*data_type, *endian, &raw.data),
+            Datatype::Number { data_type, endian, .. } => numbers(*data_type, *endian, &raw.data),
             Datatype::Enum { base, .. } => match base.as_ref() {
-                Datatype::Number { data_type, endian } => numbers(*data_type, *endian, &raw.data),
+                Datatype::Number { data_type, endian, .. } => numbers(*data_type, *endian, &raw.data),
                 _ => None,
             },
             Datatype::Array { base, .. } => match base.as_ref() {
-                Datatype::Number { data_type, endian } => numbers(*data_type, *endian, &raw.data),
+                Datatype::Number { data_type, endian, .. } => numbers(*data_type, *endian, &raw.data),
                 _ => None,
             },
             Datatype::FixedText { size, padding } => return self.fixed_text(at, raw, *size, *padding).map(Some),
@@ -242,7 +244,13 @@ impl Decoder<'_> {
         Ok(value.map(AttributeValue::Numbers))
     }
 
-    fn fixed_text(&mut self, at: &At, raw: &RawAttribute, size: usize, padding: Padding) -> Result<AttributeValue, FormatError> {
+    fn fixed_text(
+        &mut self,
+        at: &At,
+        raw: &RawAttribute,
+        size: usize,
+        padding: Padding,
+    ) -> Result<AttributeValue, FormatError> {
         let mut texts = Vec::new();
         for element in raw.data.chunks_exact(size) {
             texts.push(self.text(at, raw, element, padding)?);

@@ -26,7 +26,8 @@ pub(super) fn walk(
     let width = usize::from(file.sizes.offset);
     let prefix = 8 + 2 * width;
     let mut visited = HashSet::new();
-    let mut nodes: Vec<(usize, u64, Option<u8>)> = trees.iter().enumerate().map(|(i, tree)| (i, tree.root, None)).collect();
+    let mut nodes: Vec<(usize, u64, Option<u8>)> =
+        trees.iter().enumerate().map(|(i, tree)| (i, tree.root, None)).collect();
     while !nodes.is_empty() {
         for (owner, address, _) in &nodes {
             if !visited.insert((*owner, *address)) {

@@ -65,7 +65,13 @@ pub(super) fn read(file: &File, trees: &[(u64, &At)]) -> Result<Vec<Records>, Fo
     Ok(found)
 }
 
-fn read_header(file: &File, address: u64, at: &At, block: &[u8], owner: usize) -> Result<(Tree, Option<Node>), FormatError> {
+fn read_header(
+    file: &File,
+    address: u64,
+    at: &At,
+    block: &[u8],
+    owner: usize,
+) -> Result<(Tree, Option<Node>), FormatError> {
     let mut cursor = file.cursor(block, address, at, "header of a B-tree");
     cursor.expect(*b"BTHD")?;
     cursor.version(&[0])?;

@@ -117,7 +117,10 @@ impl<'a> Cursor<'a> {
             return Ok(());
         }
         let name = String::from_utf8_lossy(&signature).into_owned();
-        Err(here.corrupt(format_args!("the signature {name} should stand here, found {:?}", String::from_utf8_lossy(found))))
+        Err(here.corrupt(format_args!(
+            "the signature {name} should stand here, found {:?}",
+            String::from_utf8_lossy(found)
+        )))
     }
 
     /// A version byte, which must be one of those known.

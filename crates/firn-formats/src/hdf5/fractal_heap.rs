@@ -87,7 +87,8 @@ fn read_header(
     cursor.version(&[0])?;
     let id_length = usize::from(cursor.u16()?);
     if cursor.u16()? != 0 {
-        return Err(cursor.unsupported("unsupported-hdf5-filtered-heap", "links or attributes stored through filters are not read"));
+        return Err(cursor
+            .unsupported("unsupported-hdf5-filtered-heap", "links or attributes stored through filters are not read"));
     }
     let has_block_checksums = cursor.u8()? & 0x02 != 0;
     let max_managed = u64::from(cursor.u32()?);
@@ -188,9 +189,10 @@ fn read_indirect(
                         next.push(Indirect { owner: one.owner, address, offset, rows: table.rows_of(size) });
                     }
                 }
-                offset = offset.checked_add(size).filter(|o| table.max_bits == 64 || *o <= 1 << table.max_bits).ok_or_else(|| {
-                    cursor.corrupt("it spans more than the heap")
-                })?;
+                offset = offset
+                    .checked_add(size)
+                    .filter(|o| table.max_bits == 64 || *o <= 1 << table.max_bits)
+                    .ok_or_else(|| cursor.corrupt("it spans more than the heap"))?;
             }
         }
         cursor.checksum()?;
@@ -239,7 +241,9 @@ impl FractalHeap {
                 let (offset, length) = (cursor.uint(self.offset_width)?, cursor.uint(self.length_width)?);
                 let block = self.blocks.range(..=offset).next_back();
                 match block {
-                    Some((start, (size, _))) if (offset - start).checked_add(length).is_some_and(|end| end <= *size) => {
+                    Some((start, (size, _)))
+                        if (offset - start).checked_add(length).is_some_and(|end| end <= *size) =>
+                    {
                         Ok(Place::Managed(*start, offset - start, length))
                     }
                     _ => Err(cursor.corrupt("the object lies in no block of the heap")),
@@ -251,7 +255,8 @@ impl FractalHeap {
                     return Ok(Place::Huge((cursor.address()?, cursor.length()?)));
                 }
                 let number = cursor.uint((self.id_length - 1).min(usize::from(file.sizes.length)).min(8))?;
-                let extent = self.huge.get(&number).ok_or_else(|| cursor.corrupt("the object is not in the heap's index"))?;
+                let extent =
+                    self.huge.get(&number).ok_or_else(|| cursor.corrupt("the object is not in the heap's index"))?;
                 Ok(Place::Huge(*extent))
             }
             2 => {

@@ -68,7 +68,10 @@ impl GlobalHeaps {
     pub fn get(&self, at: &At, (address, number): (u64, u32)) -> Result<&Bytes, FormatError> {
         let object = self.collections.get(&address).and_then(|collection| collection.get(&number));
         object.ok_or_else(|| {
-            FormatError::corrupt(&at.bytes(address, 0), format!("the global heap here has no object {number}, to which a value refers"))
+            FormatError::corrupt(
+                &at.bytes(address, 0),
+                format!("the global heap here has no object {number}, to which a value refers"),
+            )
         })
     }
 }

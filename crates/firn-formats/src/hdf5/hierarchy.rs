@@ -69,8 +69,12 @@ pub(super) fn read_objects(file: &File, superblock: &Superblock) -> Result<Objec
             return Err(FormatError::limit(&file.at, "the depth of groups", depth as u64, limits::DEPTH as u64));
         }
         let headers = object_header::read(file, &level)?;
-        let groups: Vec<(&ObjectHeader, At)> =
-            headers.iter().zip(&level).filter(|(header, _)| is_group(header)).map(|(h, (_, at))| (h, at.clone())).collect();
+        let groups: Vec<(&ObjectHeader, At)> = headers
+            .iter()
+            .zip(&level)
+            .filter(|(header, _)| is_group(header))
+            .map(|(h, (_, at))| (h, at.clone()))
+            .collect();
         let links = group::links(file, superblock, &groups)?;
         let mut next = Vec::new();
         let mut seen: HashSet<u64> = level.iter().map(|(address, _)| *address).collect();
@@ -85,7 +89,8 @@ pub(super) fn read_objects(file: &File, superblock: &Superblock) -> Result<Objec
                 }
             }
         }
-        let addresses = level.iter().zip(&headers).filter(|(_, header)| is_group(header)).map(|((address, _), _)| *address);
+        let addresses =
+            level.iter().zip(&headers).filter(|(_, header)| is_group(header)).map(|((address, _), _)| *address);
         objects.links.extend(addresses.zip(links));
         objects.headers.extend(level.iter().map(|(address, _)| *address).zip(headers));
         let found = objects.headers.len() + next.len();
@@ -99,7 +104,8 @@ pub(super) fn read_objects(file: &File, superblock: &Superblock) -> Result<Objec
 
 /// Names every object from the root.
 pub(super) fn name_objects(file: &File, root: u64, objects: &Objects) -> Result<Hierarchy, FormatError> {
-    let mut naming = Naming { root, objects, names: HashMap::new(), steps: 0, path_bytes: 0, tree: Hierarchy::default() };
+    let mut naming =
+        Naming { root, objects, names: HashMap::new(), steps: 0, path_bytes: 0, tree: Hierarchy::default() };
     for (address, links) in &objects.links {
         naming.names.extend(links.iter().map(|link| ((*address, link.name.as_str()), link)));
     }
@@ -174,7 +180,8 @@ impl Naming<'_> {
     /// Bounds what many names of the same objects can take.
     fn count(&mut self, file: &File, path: usize) -> Result<(), FormatError> {
         self.path_bytes += path;
-        let nodes = self.tree.groups.len() + self.tree.datasets.len() + self.tree.external.len() + self.tree.notes.len();
+        let nodes =
+            self.tree.groups.len() + self.tree.datasets.len() + self.tree.external.len() + self.tree.notes.len();
         for (what, value, limit) in [
             ("the number of objects by all their names", nodes, limits::NODES),
             ("the number of bytes of all paths", self.path_bytes, limits::PATH_BYTES),

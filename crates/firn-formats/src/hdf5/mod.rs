@@ -40,10 +40,11 @@ use firn_model::source::{Source, SourceError};
 use global_heap::GlobalHeaps;
 use hierarchy::{Hierarchy, Objects};
 use message::dataspace::Dataspace;
-use netcdf4::{Dimensions, Subject};
+use netcdf4::{Dimensions, Subject, Visibility};
 use object_header::ObjectHeader;
 use shared::SharedMessages;
 use std::collections::{BTreeSet, HashMap};
+use variable::Head;
 
 /// Reads the metadata of an HDF5 or NetCDF-4 file: groups, dimensions, variables with attributes and the place of every
 /// chunk. A variable that cannot be read is a [`Node::Refused`] that says why.
@@ -123,35 +124,36 @@ impl<'a> Reading<'a> {
     }
 
     fn dataset(mut self, object: &SourceObject) -> Result<Dataset, FormatError> {
-        let dataspaces = self.dataspaces()?;
+        let heads = self.heads()?;
         let ats: Vec<At> = self.tree.datasets.iter().map(|dataset| self.at(&dataset.path)).collect();
         let subjects: Vec<Subject<'_>> = self
             .tree
             .datasets
             .iter()
-            .zip(&dataspaces)
+            .zip(&heads)
             .zip(&ats)
-            .map(|((dataset, dataspace), at)| Subject {
+            .map(|((dataset, head), at)| Subject {
                 address: dataset.address,
                 name: dataset.path.name(),
-                dataspace: dataspace.as_ref().unwrap_or(&Dataspace::Null),
+                dataspace: head.as_ref().map_or(&Dataspace::Null, |head| &head.dataspace),
                 attributes: self.attributes_of(dataset.address),
                 at,
-                is_visible: dataspace.is_ok(),
+                visibility: head.as_ref().map_or(Visibility::None, |head| head.visibility()),
             })
             .collect();
         let dimensions = netcdf4::resolve(self.file, self.tree, &subjects, &self.heaps)?;
         self.notes.extend(dimensions.notes.iter().cloned());
-        let arrays = self.arrays(dataspaces, &dimensions.datasets, object)?;
+        let arrays = self.arrays(heads, &dimensions.datasets, object)?;
         self.assemble(dimensions, arrays)
     }
 
-    fn dataspaces(&self) -> Result<Vec<Result<Dataspace, Refusal>>, FormatError> {
+    /// Shape and type of each dataset.
+    fn heads(&self) -> Result<Vec<Result<Head, Refusal>>, FormatError> {
         let mut found = Vec::with_capacity(self.tree.datasets.len());
         for dataset in &self.tree.datasets {
             let at = self.at(&dataset.path);
             let header = self.header(dataset.address, &at)?;
-            found.push(refuse(variable::dataspace(self.file, self.shared, &at, header))?);
+            found.push(refuse(variable::read_head(self.file, self.shared, &at, header))?);
         }
         Ok(found)
     }
@@ -163,7 +165,7 @@ impl<'a> Reading<'a> {
     /// Every dataset as a node, with its chunks found; `None` for those that are dimensions only.
     fn arrays(
         &mut self,
-        dataspaces: Vec<Result<Dataspace, Refusal>>,
+        heads: Vec<Result<Head, Refusal>>,
         dimensions: &[Dimensions],
         object: &SourceObject,
     ) -> Result<Vec<Option<Node>>, FormatError> {
@@ -171,14 +173,14 @@ impl<'a> Reading<'a> {
         let mut jobs: Vec<Job> = Vec::new();
         let mut known: HashMap<(u64, &[u64]), usize> = HashMap::new();
         let mut waiting = Vec::new();
-        for ((dataset, dataspace), dimensions) in self.tree.datasets.iter().zip(dataspaces).zip(dimensions) {
+        for ((dataset, head), dimensions) in self.tree.datasets.iter().zip(heads).zip(dimensions) {
             if dimensions.is_dimension_only {
                 nodes.push(None);
                 continue;
             }
             let at = self.at(&dataset.path);
-            let planned = match dataspace {
-                Ok(dataspace) => refuse(self.plan(dataset.address, &at, dataspace, dimensions, object))?,
+            let planned = match head {
+                Ok(head) => refuse(self.plan(dataset.address, &at, head, dimensions, object))?,
                 Err(refusal) => Err(refusal),
             };
             match planned {
@@ -209,12 +211,12 @@ impl<'a> Reading<'a> {
         &mut self,
         address: u64,
         at: &At,
-        dataspace: Dataspace,
+        head: Head,
         dimensions: &Dimensions,
         object: &SourceObject,
     ) -> Result<Planned, FormatError> {
         let header = self.header(address, at)?;
-        let variable = variable::read(self.file, self.shared, at, header, dataspace)?;
+        let variable = variable::read(self.file, self.shared, at, header, head)?;
         array::plan(self.file, at, &variable, &dimensions.shape, dimensions.names.clone(), &mut self.heaps, object)
     }
 
@@ -227,7 +229,7 @@ impl<'a> Reading<'a> {
         while let Some(number) = stack.pop() {
             let group = &self.tree.groups[number];
             let at = self.at(&group.path);
-            let attributes = decode(&mut decoder, &at, self.attributes_of(group.address), false)?;
+            let attributes = decode(&mut decoder, &at, self.attributes_of(group.address))?;
             let dimensions = groups[number].take().unwrap_or_default();
             dataset.nodes.insert(group.path.clone(), Node::Group(Group { attributes, dimensions }));
             for number in &group.datasets {
@@ -236,7 +238,7 @@ impl<'a> Reading<'a> {
                 let at = self.at(&child.path);
                 if let Node::Array(array) = &mut node {
                     let flags = std::mem::take(&mut array.metadata.attributes);
-                    array.metadata.attributes = decode(&mut decoder, &at, self.attributes_of(child.address), true)?;
+                    array.metadata.attributes = decode(&mut decoder, &at, self.attributes_of(child.address))?;
                     if !flags.keys().any(|name| array.metadata.attributes.contains_key(name)) {
                         array.metadata.attributes.extend(flags);
                     }
@@ -269,14 +271,9 @@ fn variable_path(path: &NodePath, dataset: &Dataset, notes: &mut Vec<String>) ->
     }
 }
 
-fn decode(
-    decoder: &mut Decoder<'_>,
-    at: &At,
-    raw: &[RawAttribute],
-    of_dataset: bool,
-) -> Result<Attributes, FormatError> {
+fn decode(decoder: &mut Decoder<'_>, at: &At, raw: &[RawAttribute]) -> Result<Attributes, FormatError> {
     let mut attributes = Attributes::new();
-    for attribute in raw.iter().filter(|attribute| !netcdf4::is_bookkeeping(&attribute.name, of_dataset)) {
+    for attribute in raw.iter().filter(|attribute| !netcdf4::is_bookkeeping(&attribute.name)) {
         if let Some(value) = decoder.decode(at, attribute)? {
             attributes.insert(attribute.name.clone(), value);
         }

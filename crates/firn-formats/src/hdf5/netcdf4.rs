@@ -16,8 +16,8 @@ pub(super) const NON_COORDINATE: &str = "_nc4_non_coord_";
 /// Begins the NAME of a dimension scale that is no variable.
 const NO_VARIABLE: &str = "This is a netCDF dimension but not a netCDF variable";
 
-/// Attributes that carry this bookkeeping, on datasets.
-const OF_DATASETS: [&str; 8] = [
+/// Attributes that carry this bookkeeping.
+const BOOKKEEPING: [&str; 9] = [
     "CLASS",
     "NAME",
     "DIMENSION_LIST",
@@ -26,13 +26,12 @@ const OF_DATASETS: [&str; 8] = [
     "_Netcdf4Dimid",
     "_Netcdf4Coordinates",
     "_nc3_strict",
+    "_NCProperties",
 ];
-/// The same, on groups.
-const OF_GROUPS: [&str; 3] = ["_NCProperties", "_nc3_strict", "_Netcdf4Dimid"];
 
 /// Whether an attribute of this name is bookkeeping and not the user's.
-pub(super) fn is_bookkeeping(name: &str, of_dataset: bool) -> bool {
-    if of_dataset { OF_DATASETS.contains(&name) } else { OF_GROUPS.contains(&name) }
+pub(super) fn is_bookkeeping(name: &str) -> bool {
+    BOOKKEEPING.contains(&name)
 }
 
 /// A dataset as far as its dimensions are concerned.
@@ -43,8 +42,18 @@ pub(super) struct Subject<'a> {
     pub dataspace: &'a Dataspace,
     pub attributes: &'a [RawAttribute],
     pub at: &'a At,
-    /// Whether libnetcdf sees it, so that it takes part in numbering invented dimensions.
-    pub is_visible: bool,
+    pub visibility: Visibility,
+}
+
+/// Who takes part in the numbering of invented dimensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Visibility {
+    /// What libnetcdf shows.
+    Shown,
+    /// What libnetcdf does not show, but firn reads: numbered after all that it shows.
+    Extra,
+    /// What neither shows: its dimensions have no names.
+    None,
 }
 
 /// What came out for one dataset.
@@ -111,9 +120,11 @@ pub(super) fn resolve(
             resolver.declare(*group, *dataset);
         }
     }
-    for group in post_order(tree) {
-        for dataset in &tree.groups[group].datasets {
-            resolver.match_scales(file, group, *dataset, heaps)?;
+    for visibility in [Visibility::Shown, Visibility::Extra] {
+        for group in post_order(tree) {
+            for dataset in tree.groups[group].datasets.iter().filter(|d| subjects[**d].visibility == visibility) {
+                resolver.match_scales(file, group, *dataset, heaps)?;
+            }
         }
     }
     Ok(resolver.finish())
@@ -151,10 +162,18 @@ impl Resolver<'_> {
         let is_scale = attribute(subject, "CLASS").and_then(RawAttribute::text).is_some_and(|c| c == "DIMENSION_SCALE");
         let Dataspace::Simple { shape, max_shape } = subject.dataspace else { return };
         let (true, Some(size), Some(max)) = (is_scale, shape.first(), max_shape.first()) else { return };
-        let id = attribute(subject, "_Netcdf4Dimid").and_then(RawAttribute::integers).and_then(|ids| ids.first().copied());
+        let id =
+            attribute(subject, "_Netcdf4Dimid").and_then(RawAttribute::integers).and_then(|ids| ids.first().copied());
         let id = id.filter(|id| (0..i64::from(i32::MAX)).contains(id)).unwrap_or(self.next_id);
         self.next_id = self.next_id.max(id + 1);
         let name = attribute(subject, "NAME").and_then(RawAttribute::text).unwrap_or_default();
+        // One dataset under several names is one dimension; libnetcdf calls it by the last of them.
+        let known = self.of_group[group].iter().copied().find(|n| self.dimensions[*n].scale == Some(subject.address));
+        if let Some(number) = known {
+            subject.name.clone_into(&mut self.dimensions[number].name);
+            self.scales[dataset] = Some((number, name.starts_with(NO_VARIABLE)));
+            return;
+        }
         self.scales[dataset] = Some((self.dimensions.len(), name.starts_with(NO_VARIABLE)));
         self.of_group[group].push(self.dimensions.len());
         self.dimensions.push(Named {
@@ -185,7 +204,8 @@ impl Resolver<'_> {
         let mut used = Vec::with_capacity(shape.len());
         for (axis, (extent, max)) in shape.iter().zip(max_shape).enumerate() {
             let own = self.scales[dataset].filter(|_| axis == 0).map(|(dimension, _)| dimension);
-            let by_list = || lists.get(axis).and_then(|list| list.iter().find_map(|scale| self.by_scale(group, *scale)));
+            let by_list =
+                || lists.get(axis).and_then(|list| list.iter().find_map(|scale| self.by_scale(group, *scale)));
             let by_id = || (ids.len() == shape.len()).then(|| self.by_id(group, ids[axis])).flatten();
             let found = own.filter(|_| shape.len() == 1).or_else(by_list).or_else(by_id).or(own);
             let fits = found.filter(|number| {
@@ -201,7 +221,7 @@ impl Resolver<'_> {
                     dimension.size
                 ));
             }
-            let number = fits.unwrap_or_else(|| self.invent(group, *extent, max.is_none(), &used, subject.is_visible));
+            let number = fits.unwrap_or_else(|| self.invent(group, *extent, max.is_none(), &used));
             used.push(number);
         }
         self.used[dataset] = used;
@@ -221,12 +241,15 @@ impl Resolver<'_> {
     }
 
     fn by_id(&self, group: usize, id: i64) -> Option<usize> {
-        self.chain(group).flat_map(|group| &self.of_group[group]).copied().find(|number| self.dimensions[*number].id == id)
+        self.chain(group)
+            .flat_map(|group| &self.of_group[group])
+            .copied()
+            .find(|number| self.dimensions[*number].id == id)
     }
 
     /// A dimension for an axis without a scale: one of this group with the same extent, else a new one. libnetcdf names
     /// them by their number.
-    fn invent(&mut self, group: usize, size: u64, is_unlimited: bool, used: &[usize], is_visible: bool) -> usize {
+    fn invent(&mut self, group: usize, size: u64, is_unlimited: bool, used: &[usize]) -> usize {
         let known = self.of_group[group].iter().copied().find(|number| {
             let dimension = &self.dimensions[*number];
             dimension.size == size && dimension.is_unlimited == is_unlimited && !used.contains(number)
@@ -234,7 +257,6 @@ impl Resolver<'_> {
         if let Some(number) = known {
             return number;
         }
-        let _ = is_visible;
         let id = self.next_id;
         self.next_id += 1;
         self.of_group[group].push(self.dimensions.len());

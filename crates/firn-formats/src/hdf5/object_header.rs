@@ -85,7 +85,8 @@ pub(super) fn read(file: &File, objects: &[(u64, At)]) -> Result<Vec<ObjectHeade
     }
     let mut pending = Vec::with_capacity(objects.len());
     for (((address, at), (form, start, end)), bytes) in objects.iter().zip(&firsts).zip(&bytes) {
-        let mut one = Pending { header: ObjectHeader::default(), form: *form, blocks: Vec::new(), seen: HashSet::new() };
+        let mut one =
+            Pending { header: ObjectHeader::default(), form: *form, blocks: Vec::new(), seen: HashSet::new() };
         let mut messages_end = *end;
         if form.version == 2 {
             verify(file, at, *address, &bytes[..*end as usize])?;
@@ -115,11 +116,19 @@ fn follow(file: &File, objects: &[(u64, At)], pending: &mut [Pending]) -> Result
             let at = &objects[index].1;
             let one = &mut pending[index];
             if !one.seen.insert(address) {
-                return Err(FormatError::corrupt(&at.bytes(file.base + address, length), "a continuation of an object header that leads back to itself"));
+                return Err(FormatError::corrupt(
+                    &at.bytes(file.base + address, length),
+                    "a continuation of an object header that leads back to itself",
+                ));
             }
             if one.seen.len() > limits::CONTINUATIONS {
                 let limit = limits::CONTINUATIONS as u64;
-                return Err(FormatError::limit(at, "the number of continuations of an object header", limit + 1, limit));
+                return Err(FormatError::limit(
+                    at,
+                    "the number of continuations of an object header",
+                    limit + 1,
+                    limit,
+                ));
             }
             if one.form.version == 1 {
                 messages(file, at, address, &block, one)?;

@@ -120,7 +120,10 @@ impl<'h> SharedMessages<'h> {
             return Ok(found.clone());
         }
         let heap = self.heaps.iter().position(|(kinds, _)| kinds >> kind & 1 == 1).ok_or_else(|| {
-            FormatError::corrupt(at, format!("a message of type {kind:#06x} is shared, but the file has no table for it"))
+            FormatError::corrupt(
+                at,
+                format!("a message of type {kind:#06x} is shared, but the file has no table for it"),
+            )
         })?;
         let heap = std::slice::from_ref(&self.heaps[heap].1);
         let mut found = fractal_heap::objects(file, heap, &[(0, id.clone())])?;
@@ -131,10 +134,7 @@ impl<'h> SharedMessages<'h> {
 }
 
 /// Addresses of the committed datatypes that these headers name and that are not known yet, for one batch of reads.
-pub(super) fn committed_types(
-    file: &File,
-    headers: &HashMap<u64, ObjectHeader>,
-) -> Result<Vec<u64>, FormatError> {
+pub(super) fn committed_types(file: &File, headers: &HashMap<u64, ObjectHeader>) -> Result<Vec<u64>, FormatError> {
     let mut addresses = std::collections::BTreeSet::new();
     for message in headers.values().flat_map(|header| &header.messages) {
         if message.kind != kind::DATATYPE || !message.is_shared() {

@@ -185,6 +185,9 @@ fn read_extension(file: &File, at: &At, header: &ObjectHeader, into: &mut Superb
 
 fn other_driver(at: &At, name: &[u8]) -> FormatError {
     let name = String::from_utf8_lossy(name);
-    let what = format!("the file is one of several that make up one (driver {:?}); join them with h5repart or h5repack", name.trim_end_matches('\0'));
+    let what = format!(
+        "the file is one of several that make up one (driver {:?}); join them with h5repart or h5repack",
+        name.trim_end_matches('\0')
+    );
     FormatError::unsupported("unsupported-hdf5-driver", at, what)
 }

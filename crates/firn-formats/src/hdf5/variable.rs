@@ -7,6 +7,7 @@ use super::message::fill::{self, Fill};
 use super::message::filter::{self, Filter};
 use super::message::kind;
 use super::message::layout::{self, Layout};
+use super::netcdf4::Visibility;
 use super::object_header::ObjectHeader;
 use super::shared::SharedMessages;
 use crate::FormatError;
@@ -31,19 +32,45 @@ pub(super) struct Variable {
     pub fill: FillOf,
 }
 
-/// The shape of a dataset: all that its dimensions need, also where the rest is not read.
-pub(super) fn dataspace(
+/// Shape and type of a dataset: all that its dimensions need, also where the rest is not read.
+#[derive(Debug, Clone)]
+pub(super) struct Head {
+    pub dataspace: Dataspace,
+    pub datatype: Datatype,
+}
+
+impl Head {
+    /// Its part in the numbering of dimensions without names.
+    pub fn visibility(&self) -> Visibility {
+        match (self.datatype.is_known_to_netcdf(), self.datatype.is_read()) {
+            (true, _) => Visibility::Shown,
+            (false, true) => Visibility::Extra,
+            (false, false) => Visibility::None,
+        }
+    }
+}
+
+/// Reads shape and type of a dataset.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_head(
     file: &File,
     shared: &SharedMessages<'_>,
     at: &At,
     header: &ObjectHeader,
-) -> Result<Dataspace, FormatError> {
-    let message = header.find(kind::DATASPACE).ok_or_else(|| FormatError::corrupt(at, "the dataset has no dataspace"))?;
+) -> Result<Head, FormatError> {
+    let message =
+        header.find(kind::DATASPACE).ok_or_else(|| FormatError::corrupt(at, "the dataset has no dataspace"))?;
     let (body, address) = shared.body(file, at, message)?;
-    dataspace::parse(&mut file.cursor(&body, address, at, "dataspace message"))
+    let dataspace = dataspace::parse(&mut file.cursor(&body, address, at, "dataspace message"))?;
+    let message = header.find(kind::DATATYPE).ok_or_else(|| FormatError::corrupt(at, "the dataset has no datatype"))?;
+    let (body, address) = shared.body(file, at, message)?;
+    let datatype = datatype::parse(&mut file.cursor(&body, address, at, "datatype message"))?;
+    Ok(Head { dataspace, datatype })
 }
 
-/// Reads all messages of a dataset.
+/// Reads the other messages of a dataset.
 ///
 /// # Errors
 /// `Unsupported` for what is not read: it concerns this dataset alone.
@@ -52,18 +79,18 @@ pub(super) fn read(
     shared: &SharedMessages<'_>,
     at: &At,
     header: &ObjectHeader,
-    dataspace: Dataspace,
+    head: Head,
 ) -> Result<Variable, FormatError> {
     let body = |kind: u16, what: &str| {
-        let message = header.find(kind).ok_or_else(|| FormatError::corrupt(at, format!("the dataset has no {what}")))?;
+        let message =
+            header.find(kind).ok_or_else(|| FormatError::corrupt(at, format!("the dataset has no {what}")))?;
         shared.body(file, at, message)
     };
     if header.has(kind::EXTERNAL_FILES) {
         let what = "its elements are in other files (external data files), which are not read";
         return Err(FormatError::unsupported("unsupported-hdf5-external-data", at, what));
     }
-    let (bytes, address) = body(kind::DATATYPE, "datatype")?;
-    let datatype = datatype::parse(&mut file.cursor(&bytes, address, at, "datatype message"))?;
+    let Head { dataspace, datatype } = head;
     let (bytes, address) = body(kind::LAYOUT, "data layout")?;
     let layout = layout::parse(&mut file.cursor(&bytes, address, at, "data layout message"), &bytes)?;
     let mut filters = Vec::new();

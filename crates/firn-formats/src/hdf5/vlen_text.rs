@@ -42,7 +42,12 @@ pub fn read_vlen_text(
         let text = &bytes[..bytes.len().min(reference.count as usize)];
         let text = text.strip_suffix(b"\0").unwrap_or(text);
         left = left.checked_sub(text.len() as u64).ok_or_else(|| {
-            FormatError::limit(at, "the number of bytes of the texts of a chunk", limits::TEXT_BYTES + 1, limits::TEXT_BYTES)
+            FormatError::limit(
+                at,
+                "the number of bytes of the texts of a chunk",
+                limits::TEXT_BYTES + 1,
+                limits::TEXT_BYTES,
+            )
         })?;
         texts.push(text.to_vec());
     }

@@ -25,7 +25,9 @@ pub(super) fn read(file: &File, jobs: &mut [&mut Job]) -> Result<(), FormatError
         for chunk in &job.chunked.chunk_shape {
             let offset = cursor.u64()?;
             if offset % chunk != 0 {
-                return Err(cursor.corrupt(format_args!("a chunk at element {offset}, which is no multiple of {chunk}")));
+                return Err(
+                    cursor.corrupt(format_args!("a chunk at element {offset}, which is no multiple of {chunk}"))
+                );
             }
             position.push(offset / chunk);
         }

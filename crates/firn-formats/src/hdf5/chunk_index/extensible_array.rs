@@ -133,7 +133,14 @@ impl Array {
         Some(found)
     }
 
-    fn put(&self, file: &File, job: &mut Job, cursor: &mut Cursor<'_>, first: u64, entries: u64) -> Result<(), FormatError> {
+    fn put(
+        &self,
+        file: &File,
+        job: &mut Job,
+        cursor: &mut Cursor<'_>,
+        first: u64,
+        entries: u64,
+    ) -> Result<(), FormatError> {
         for number in first..first.saturating_add(entries) {
             let entry = array_entry(cursor, self.is_filtered, self.size_width, job.chunk_bytes)?;
             if let Some(position) = self.position(number) {
@@ -196,7 +203,8 @@ fn read_index_blocks(
                 };
                 if number < own {
                     let first = first + place * entries;
-                    let pages = (entries > array.page).then(|| (vec![0xff; (entries / array.page).div_ceil(8) as usize], 0));
+                    let pages =
+                        (entries > array.page).then(|| (vec![0xff; (entries / array.page).div_ceil(8) as usize], 0));
                     data_blocks.push(DataBlock { owner, address, first, entries, pages });
                 } else {
                     super_blocks.push(SuperBlock { owner, address, number });
@@ -224,7 +232,8 @@ fn read_super_blocks(
             shape.ok_or_else(|| FormatError::corrupt(&array.at, "a super block beyond what can be counted"))?;
         let pages = if entries > array.page { entries / array.page } else { 0 };
         let bitmap = blocks.saturating_mul(pages.div_ceil(8));
-        let size = (10 + width + array.place_width as u64).saturating_add(bitmap).saturating_add(blocks.saturating_mul(width));
+        let size =
+            (10 + width + array.place_width as u64).saturating_add(bitmap).saturating_add(blocks.saturating_mul(width));
         shapes.push((first, blocks, entries, pages));
         extents.push((one.address, size));
     }
@@ -247,7 +256,12 @@ fn read_super_blocks(
     Ok(())
 }
 
-fn read_data_blocks(file: &File, jobs: &mut [&mut Job], arrays: &[Array], wanted: &[DataBlock]) -> Result<(), FormatError> {
+fn read_data_blocks(
+    file: &File,
+    jobs: &mut [&mut Job],
+    arrays: &[Array],
+    wanted: &[DataBlock],
+) -> Result<(), FormatError> {
     let width = u64::from(file.sizes.offset);
     let extents: Vec<Extent> = wanted
         .iter()
@@ -279,7 +293,8 @@ fn read_data_blocks(file: &File, jobs: &mut [&mut Job], arrays: &[Array], wanted
             if !bit(bitmap, bits + page as usize) {
                 continue;
             }
-            let mut cursor = file.cursor(&block[start..], one.address + start as u64, &array.at, "page of an extensible array");
+            let mut cursor =
+                file.cursor(&block[start..], one.address + start as u64, &array.at, "page of an extensible array");
             array.put(file, job, &mut cursor, one.first + page * array.page, array.page)?;
             cursor.checksum()?;
         }

@@ -24,7 +24,9 @@ pub(super) fn read(file: &File, jobs: &mut [&mut Job]) -> Result<(), FormatError
     let extents: Vec<Extent> = arrays.iter().filter_map(|array| array.block).collect();
     let mut blocks = file.read_many(&file.at, &extents, "a fixed array")?.into_iter();
     for ((job, array), (header, _)) in jobs.iter_mut().zip(&arrays).zip(headers) {
-        let (Some((address, _)), Some(block)) = (array.block, array.block.and_then(|_| blocks.next())) else { continue };
+        let (Some((address, _)), Some(block)) = (array.block, array.block.and_then(|_| blocks.next())) else {
+            continue;
+        };
         read_block(file, job, array, header, address, &block)?;
     }
     Ok(())
@@ -51,12 +53,29 @@ fn read_header(file: &File, job: &Job, address: u64, block: &[u8]) -> Result<Arr
     let is_paged = count > page;
     let prefix = 6 + u64::from(file.sizes.offset) + 4;
     let entries = count.saturating_mul(size as u64);
-    let paging = if is_paged { count.div_ceil(page).div_ceil(8).saturating_add(count.div_ceil(page).saturating_mul(4)) } else { 0 };
+    let paging = if is_paged {
+        count.div_ceil(page).div_ceil(8).saturating_add(count.div_ceil(page).saturating_mul(4))
+    } else {
+        0
+    };
     let total = prefix.saturating_add(entries).saturating_add(paging);
-    Ok(Array { count, page: if is_paged { page } else { count }, is_paged, block: data.map(|data| (data, total)), is_filtered })
+    Ok(Array {
+        count,
+        page: if is_paged { page } else { count },
+        is_paged,
+        block: data.map(|data| (data, total)),
+        is_filtered,
+    })
 }
 
-fn read_block(file: &File, job: &mut Job, array: &Array, header: u64, address: u64, block: &[u8]) -> Result<(), FormatError> {
+fn read_block(
+    file: &File,
+    job: &mut Job,
+    array: &Array,
+    header: u64,
+    address: u64,
+    block: &[u8],
+) -> Result<(), FormatError> {
     let at = job.at.clone();
     let greatest = job.max_grid(None)?;
     let mut cursor = file.cursor(block, address, &at, "fixed array");

@@ -94,7 +94,12 @@ impl Job {
             }
         }
         if product(&grid).is_none() {
-            return Err(FormatError::limit(&self.at, "the number of chunks at its greatest extent", u64::MAX, u64::MAX));
+            return Err(FormatError::limit(
+                &self.at,
+                "the number of chunks at its greatest extent",
+                u64::MAX,
+                u64::MAX,
+            ));
         }
         Ok(grid)
     }
@@ -140,7 +145,8 @@ impl Job {
     }
 
     fn is_partial(&self, position: &[u64]) -> bool {
-        let ends = position.iter().zip(&self.chunked.chunk_shape).map(|(index, chunk)| (index + 1).saturating_mul(*chunk));
+        let ends =
+            position.iter().zip(&self.chunked.chunk_shape).map(|(index, chunk)| (index + 1).saturating_mul(*chunk));
         ends.zip(&self.shape).any(|(end, extent)| end > *extent)
     }
 

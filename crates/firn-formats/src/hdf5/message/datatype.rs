@@ -17,7 +17,7 @@ pub(in crate::hdf5) enum Padding {
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::hdf5) enum Datatype {
     /// A number whose form is one of the model's types.
-    Number { data_type: DataType, endian: Endian },
+    Number { data_type: DataType, endian: Endian, is_bitfield: bool },
     /// A number of another form; says which.
     OddNumber { size: usize, what: String },
     /// Text of `size` bytes.
@@ -28,8 +28,8 @@ pub(in crate::hdf5) enum Datatype {
     Enum { base: Box<Datatype>, members: Vec<(String, Vec<u8>)> },
     /// A sequence of variable length.
     Vlen { base: Box<Datatype> },
-    /// Several fields.
-    Compound { size: usize, members: usize },
+    /// Several fields; whether libnetcdf can tell what they are.
+    Compound { size: usize, members: usize, is_known_to_netcdf: bool },
     /// An array as element.
     Array { size: usize, shape: Vec<u64>, base: Box<Datatype> },
     /// A reference; `object`: to an object by its address, as DIMENSION_LIST has them.
@@ -92,6 +92,27 @@ impl Datatype {
         }
     }
 
+    /// Whether libnetcdf shows variables of this type. Those it does not show have no part in its numbering of dimensions.
+    pub fn is_known_to_netcdf(&self) -> bool {
+        match self {
+            Self::Number { data_type, is_bitfield, .. } => *data_type != DataType::Float16 && !is_bitfield,
+            Self::Vlen { base } => base.is_known_to_netcdf(),
+            Self::Compound { is_known_to_netcdf, .. } => *is_known_to_netcdf,
+            Self::Array { .. } | Self::Reference { .. } | Self::Time { .. } | Self::Complex { .. } => false,
+            Self::OddNumber { size, .. } => matches!(size, 1 | 2 | 4 | 8),
+            Self::FixedText { .. } | Self::VlenText { .. } | Self::Enum { .. } | Self::Opaque { .. } => true,
+        }
+    }
+
+    /// Whether elements of this type can be read.
+    pub fn is_read(&self) -> bool {
+        match self {
+            Self::Number { .. } | Self::FixedText { .. } | Self::VlenText { .. } => true,
+            Self::Enum { base, .. } => base.is_read(),
+            _ => false,
+        }
+    }
+
     /// Whether it is exactly what h5py makes of booleans: int8 with FALSE = 0 and TRUE = 1.
     pub fn is_bool(&self) -> bool {
         let Self::Enum { base, members } = self else { return false };
@@ -138,7 +159,9 @@ fn parse_at(cursor: &mut Cursor<'_>, depth: usize) -> Result<Datatype, FormatErr
             match bits & 0x0f {
                 0 => Ok(Datatype::Vlen { base: Box::new(base) }),
                 1 => Ok(Datatype::VlenText { padding: padding(bits >> 4 & 0x0f) }),
-                other => Err(cursor.unsupported("unsupported-hdf5-vlen", format_args!("variable length of kind {other}"))),
+                other => {
+                    Err(cursor.unsupported("unsupported-hdf5-vlen", format_args!("variable length of kind {other}")))
+                }
             }
         }
         10 => array(cursor, size, version, depth),
@@ -173,7 +196,8 @@ fn integer(cursor: &mut Cursor<'_>, bits: u32, size: usize, is_bitfield: bool) -
         let what = format!("integers of {precision} bits from bit {bit_offset} of {size} bytes");
         return Ok(Datatype::OddNumber { size, what });
     }
-    Ok(Datatype::Number { data_type, endian: if bits & 1 == 0 { Endian::Little } else { Endian::Big } })
+    let endian = if bits & 1 == 0 { Endian::Little } else { Endian::Big };
+    Ok(Datatype::Number { data_type, endian, is_bitfield })
 }
 
 fn float(cursor: &mut Cursor<'_>, bits: u32, size: usize) -> Result<Datatype, FormatError> {
@@ -189,11 +213,15 @@ fn float(cursor: &mut Cursor<'_>, bits: u32, size: usize) -> Result<Datatype, Fo
     };
     match data_type {
         Some(data_type) if !is_vax => {
-            Ok(Datatype::Number { data_type, endian: if bits & 1 == 0 { Endian::Little } else { Endian::Big } })
+            let endian = if bits & 1 == 0 { Endian::Little } else { Endian::Big };
+            Ok(Datatype::Number { data_type, endian, is_bitfield: false })
         }
         _ => Ok(Datatype::OddNumber {
             size,
-            what: format!("floats of {size} bytes that are not IEEE 754 ({} bits of exponent, {} of mantissa)", form.3, form.5),
+            what: format!(
+                "floats of {size} bytes that are not IEEE 754 ({} bits of exponent, {} of mantissa)",
+                form.3, form.5
+            ),
         }),
     }
 }
@@ -207,8 +235,15 @@ fn name(cursor: &mut Cursor<'_>, version: u8) -> Result<String, FormatError> {
     Ok(name)
 }
 
-fn compound(cursor: &mut Cursor<'_>, bits: u32, size: usize, version: u8, depth: usize) -> Result<Datatype, FormatError> {
+fn compound(
+    cursor: &mut Cursor<'_>,
+    bits: u32,
+    size: usize,
+    version: u8,
+    depth: usize,
+) -> Result<Datatype, FormatError> {
     let members = (bits & 0xffff) as usize;
+    let mut is_known_to_netcdf = true;
     for _ in 0..members {
         name(cursor, version)?;
         match version {
@@ -216,9 +251,12 @@ fn compound(cursor: &mut Cursor<'_>, bits: u32, size: usize, version: u8, depth:
             2 => cursor.skip(4)?,
             _ => cursor.skip(bytes_for(size))?,
         }
-        parse_at(cursor, depth + 1)?;
+        is_known_to_netcdf &= match parse_at(cursor, depth + 1)? {
+            Datatype::Array { base, .. } => base.is_known_to_netcdf(),
+            member => member.is_known_to_netcdf(),
+        };
     }
-    Ok(Datatype::Compound { size, members })
+    Ok(Datatype::Compound { size, members, is_known_to_netcdf })
 }
 
 /// Bytes that a number up to `limit` needs.

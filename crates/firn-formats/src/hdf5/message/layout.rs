@@ -117,7 +117,9 @@ fn parse_indexed(cursor: &mut Cursor<'_>, version: u8) -> Result<Layout, FormatE
             Index::BTree2
         }
         other => {
-            return Err(cursor.unsupported("unsupported-hdf5-chunk-index", format_args!("chunk index {other} is not known")));
+            return Err(
+                cursor.unsupported("unsupported-hdf5-chunk-index", format_args!("chunk index {other} is not known"))
+            );
         }
     };
     let address = cursor.offset()?;
