@@ -163,7 +163,9 @@ impl Diagnose for FormatError {
     fn why(&self) -> String {
         match self {
             Self::Corrupt { .. } => "values read from damaged bytes would be wrong without any sign of it",
-            Self::Truncated { .. } => "the missing part would read as fill values; the file was probably cut in transfer",
+            Self::Truncated { .. } => {
+                "the missing part would read as fill values; the file was probably cut in transfer"
+            }
             Self::Unsupported { .. } => "guessing at a feature that firn does not know could give wrong values",
             Self::NotAnArrayFile { .. } => "servers answer with error pages, and downloads are saved under wrong names",
             Self::Limit { .. } => "a damaged or hostile file can claim any size; firn checks before it allocates",

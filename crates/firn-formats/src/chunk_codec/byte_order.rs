@@ -5,13 +5,19 @@ pub fn swap_bytes(bytes: &mut [u8], element_size: usize) {
     match element_size {
         0 | 1 => {}
         2 => {
-            bytes.as_chunks_mut::<2>().0.iter_mut().for_each(|e| *e = u16::from_ne_bytes(*e).swap_bytes().to_ne_bytes())
+            for element in bytes.as_chunks_mut::<2>().0 {
+                *element = u16::from_ne_bytes(*element).swap_bytes().to_ne_bytes();
+            }
         }
         4 => {
-            bytes.as_chunks_mut::<4>().0.iter_mut().for_each(|e| *e = u32::from_ne_bytes(*e).swap_bytes().to_ne_bytes())
+            for element in bytes.as_chunks_mut::<4>().0 {
+                *element = u32::from_ne_bytes(*element).swap_bytes().to_ne_bytes();
+            }
         }
         8 => {
-            bytes.as_chunks_mut::<8>().0.iter_mut().for_each(|e| *e = u64::from_ne_bytes(*e).swap_bytes().to_ne_bytes())
+            for element in bytes.as_chunks_mut::<8>().0 {
+                *element = u64::from_ne_bytes(*element).swap_bytes().to_ne_bytes();
+            }
         }
         size => bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse),
     }

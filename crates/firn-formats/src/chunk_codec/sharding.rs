@@ -148,7 +148,9 @@ pub fn encode_shard(
             None => [EMPTY, EMPTY],
         };
         offset += chunk.as_ref().map_or(0, |bytes| bytes.len() as u64);
-        entry.iter().for_each(|word| index.extend_from_slice(&word.to_le_bytes()));
+        for word in entry {
+            index.extend_from_slice(&word.to_le_bytes());
+        }
     }
     if endian == Endian::Big {
         byte_order::swap_bytes(&mut index, 8);

@@ -15,9 +15,8 @@ thread_local! {
 
 /// Decodes into `out`, which is replaced.
 pub(super) fn decode(encoded: &[u8], bound: Bound, out: &mut Vec<u8>, at: &At) -> Result<(), FormatError> {
-    let stated = match zstd::zstd_safe::get_frame_content_size(encoded) {
-        Ok(size) => size,
-        Err(_) => return Err(FormatError::corrupt(at, "the bytes do not start with a Zstandard frame")),
+    let Ok(stated) = zstd::zstd_safe::get_frame_content_size(encoded) else {
+        return Err(FormatError::corrupt(at, "the bytes do not start with a Zstandard frame"));
     };
     // Frames may follow one another, so the first can state less than the whole, never more.
     if let Some(size) = stated

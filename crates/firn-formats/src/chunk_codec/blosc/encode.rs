@@ -101,17 +101,14 @@ fn filter<'a>(block: &'a [u8], kind: BloscShuffle, element_size: usize, buffer: 
 fn encode_part(part: &[u8], settings: Settings, out: &mut Vec<u8>, at: &At) -> Result<(), FormatError> {
     let before = out.len();
     out.extend_from_slice(&[0; 4]);
-    let length = match settings.compressor {
-        BloscCompressor::Zstd => {
-            let encoded = zstandard::encode(part, zstd_level(settings.level), false, at)?;
-            out.extend_from_slice(&encoded);
-            encoded.len()
-        }
-        _ => {
-            out.resize(before + 4 + lz4_flex::block::get_maximum_output_size(part.len()), 0);
-            lz4_flex::block::compress_into(part, &mut out[before + 4..])
-                .map_err(|_| FormatError::bug(at, "LZ4 gave too small a bound for its output"))?
-        }
+    let length = if settings.compressor == BloscCompressor::Zstd {
+        let encoded = zstandard::encode(part, zstd_level(settings.level), false, at)?;
+        out.extend_from_slice(&encoded);
+        encoded.len()
+    } else {
+        out.resize(before + 4 + lz4_flex::block::get_maximum_output_size(part.len()), 0);
+        lz4_flex::block::compress_into(part, &mut out[before + 4..])
+            .map_err(|_| FormatError::bug(at, "LZ4 gave too small a bound for its output"))?
     };
     out.truncate(before + 4 + length);
     let length = if length >= part.len() {

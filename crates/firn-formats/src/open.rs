@@ -1,0 +1,57 @@
+//! Any source into the one model.
+
+use crate::error::FormatError;
+use crate::sniff::{FileFormat, sniff};
+use crate::{hdf5, netcdf3, zarr};
+use firn_model::dataset::Dataset;
+use firn_model::diagnose::At;
+use firn_model::source::{Source, SourceError};
+
+/// Opens what the source holds: a file by its content, a Zarr hierarchy by its root document. Only metadata are read.
+///
+/// # Errors
+/// [`FormatError`] that names what it is where it cannot be opened.
+pub fn open(source: &dyn Source, at: &At) -> Result<Dataset, FormatError> {
+    match open_file(source, at) {
+        Ok(Some(dataset)) => Ok(dataset),
+        // Servers answer for a folder with a page, with an empty object, or refuse: its root document decides.
+        Ok(None) => open_folder(source, at)?.ok_or_else(|| SourceError::NotFound { at: at.clone() }.into()),
+        Err(error @ (FormatError::NotAnArrayFile { .. } | FormatError::Source(_))) => match open_folder(source, at) {
+            Ok(Some(dataset)) => Ok(dataset),
+            Err(folder @ FormatError::Unsupported { .. }) => Err(folder),
+            _ => Err(error),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// `None` where the source itself is not an object.
+fn open_file(source: &dyn Source, at: &At) -> Result<Option<Dataset>, FormatError> {
+    let Some(reader) = source.object("")? else { return Ok(None) };
+    let format = match sniff(reader.as_ref(), at) {
+        Err(FormatError::Source(SourceError::NotFound { .. })) => return Ok(None),
+        other => other?,
+    };
+    match format {
+        FileFormat::NetCdf3 => netcdf3::open(source, at).map(Some),
+        FileFormat::Hdf5 => hdf5::open(source, at).map(Some),
+    }
+}
+
+/// Documents at the root of Zarr v2.
+const ZARR_V2: [&str; 4] = [".zmetadata", ".zgroup", ".zarray", ".zattrs"];
+
+/// `None` where there is no root document.
+fn open_folder(source: &dyn Source, at: &At) -> Result<Option<Dataset>, FormatError> {
+    if zarr::has_root(source)? {
+        return zarr::open(source, at).map(Some);
+    }
+    for key in ZARR_V2 {
+        if let Some(reader) = source.object(key)?
+            && !matches!(reader.size(), Err(SourceError::NotFound { .. }))
+        {
+            return Err(FormatError::unsupported("unsupported-zarr-v2", at, "Zarr v2 is not read yet"));
+        }
+    }
+    Ok(None)
+}
