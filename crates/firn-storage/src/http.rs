@@ -6,7 +6,8 @@ use bytes::Bytes;
 use firn_model::diagnose::At;
 use firn_model::source::{ByteRange, SourceError, SourceVersion};
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, RANGE,
+    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, HeaderName,
+    HeaderValue, LAST_MODIFIED, ORIGIN, RANGE,
 };
 use reqwest::{Method, StatusCode};
 use std::sync::Arc;
@@ -91,6 +92,18 @@ impl HttpObject {
         }
     }
 
+    /// The whole of a small object, asked for with an `Origin`.
+    pub(crate) async fn get_as_web_page(&self) -> Result<WebPage, SourceError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ORIGIN, HeaderValue::from_static("https://example.org"));
+        let answer = self.call(headers, 0, self.transport.limits.whole_object).await?;
+        if answer.status != StatusCode::OK {
+            return Err(refusal(&self.at, &answer));
+        }
+        let allowed_origin = header(&answer.headers, &ACCESS_CONTROL_ALLOW_ORIGIN).map(str::to_owned);
+        Ok(WebPage { bytes: answer.body, allowed_origin })
+    }
+
     async fn get(&self, range: &ByteRange, whole: u64) -> Result<Answer, SourceError> {
         self.send(Some(range), whole).await
     }
@@ -104,17 +117,7 @@ impl HttpObject {
         {
             headers.insert(RANGE, value);
         }
-        let call = Call {
-            method: Method::GET,
-            url: self.url.clone(),
-            headers,
-            body: None,
-            repeatable: true,
-            limit_partial: range.map_or(0, |range| range.end - range.start),
-            limit_whole,
-            redirects: true,
-        };
-        let answer = self.transport.send(&call).await.map_err(|error| unreachable_source(&self.at, &error))?;
+        let answer = self.call(headers, range.map_or(0, |range| range.end - range.start), limit_whole).await?;
         if answer.status.is_success()
             && let Some(encoding) = header(&answer.headers, &CONTENT_ENCODING).filter(|name| *name != "identity")
         {
@@ -123,6 +126,27 @@ impl HttpObject {
         }
         Ok(answer)
     }
+
+    async fn call(&self, headers: HeaderMap, limit_partial: u64, limit_whole: u64) -> Result<Answer, SourceError> {
+        let call = Call {
+            method: Method::GET,
+            url: self.url.clone(),
+            headers,
+            body: None,
+            repeatable: true,
+            limit_partial,
+            limit_whole,
+            redirects: true,
+        };
+        self.transport.send(&call).await.map_err(|error| unreachable_source(&self.at, &error))
+    }
+}
+
+/// An object as a web page of another host gets it.
+pub(crate) struct WebPage {
+    pub bytes: Bytes,
+    /// `Access-Control-Allow-Origin`.
+    pub allowed_origin: Option<String>,
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

@@ -1,5 +1,7 @@
 //! The write side: objects below one prefix, whole or not at all, under preconditions.
 
+use crate::capabilities::{Capabilities, Conditions, EtagForm};
+use crate::claims::Claim;
 use crate::error::StorageError;
 use crate::listing::Level;
 use crate::remote::Remote;
@@ -11,6 +13,7 @@ use crate::{local_write, url};
 use bytes::Bytes;
 use firn_model::source::{ByteRange, ListedObject, SourceError, SourceVersion};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Under which condition an object is written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,6 +62,7 @@ pub struct Prefix {
     storage: Storage,
     url: ObjectUrl,
     backend: Backend,
+    conditions: Option<Arc<Conditions>>,
 }
 
 #[derive(Clone)]
@@ -71,7 +75,9 @@ impl Prefix {
     pub(crate) fn new(storage: Storage, url: ObjectUrl) -> Result<Self, StorageError> {
         let backend = match storage.place(&url)? {
             Place::Local(path) => Backend::Local(path),
-            Place::Remote(Remote::S3(S3Object { store, path, at })) => Backend::S3(S3Prefix::new(store, path, at)),
+            Place::Remote(Remote::S3(S3Object { store, path, at, bucket })) => {
+                Backend::S3(S3Prefix::new(store, path, at, bucket))
+            }
             Place::Remote(Remote::Http(_)) => {
                 return Err(StorageError::Unsupported {
                     at: url.at(),
@@ -80,7 +86,22 @@ impl Prefix {
                 });
             }
         };
-        Ok(Self { storage, url, backend })
+        Ok(Self { storage, url, backend, conditions: None })
+    }
+
+    /// The same prefix, obeying this table: preconditions that the storage does not honour are agreed among firn's
+    /// writers instead, and [`PutResult::guarantee`] says so.
+    #[must_use]
+    pub fn with_capabilities(self, table: &Capabilities) -> Self {
+        Self { conditions: Some(Arc::new(table.conditions.clone())), ..self }
+    }
+
+    /// What names this location in a table of capabilities: its physical address, and for S3 the endpoint.
+    pub fn identity(&self) -> String {
+        match &self.backend {
+            Backend::Local(root) => root.display().to_string(),
+            Backend::S3(prefix) => prefix.identity(),
+        }
     }
 
     /// The address of this prefix.
@@ -98,7 +119,8 @@ impl Prefix {
     /// # Errors
     /// [`StorageError::BadKey`].
     pub fn child(&self, key: &str) -> Result<Self, StorageError> {
-        Self::new(self.storage.clone(), self.url.child(key)?)
+        let child = Self::new(self.storage.clone(), self.url.child(key)?)?;
+        Ok(Self { conditions: self.conditions.clone(), ..child })
     }
 
     /// The whole object, or `None` where it does not exist.
@@ -154,16 +176,116 @@ impl Prefix {
 
     /// Writes an object: readers see the old one or the new one, never a part.
     ///
+    /// A precondition is left to the storage only where it was seen to decide it: by the table given to
+    /// [`Prefix::with_capabilities`], else by a short probe at the first conditional write to this bucket.
+    ///
     /// # Errors
     /// [`StorageError::Conflict`] where the precondition does not hold; else what the storage says.
     pub async fn put(&self, key: &str, bytes: Bytes, when: Precondition) -> Result<PutResult, StorageError> {
         check_key(&self.url.at(), key)?;
+        if when == Precondition::None || matches!(self.backend, Backend::Local(_)) {
+            return self.put_raw(key, bytes, &when, EtagForm::Quoted).await;
+        }
+        let conditions = self.conditions().await?;
+        let honoured = match when {
+            Precondition::IfMatch(_) => conditions.if_match.is_yes(),
+            _ => conditions.create.is_yes(),
+        };
+        if honoured {
+            return self.put_raw(key, bytes, &when, conditions.etag_form).await;
+        }
+        self.put_claimed(key, bytes, &when).await
+    }
+
+    /// How far the storage decides preconditions.
+    async fn conditions(&self) -> Result<Arc<Conditions>, StorageError> {
+        match (&self.conditions, &self.backend) {
+            (Some(conditions), _) => Ok(Arc::clone(conditions)),
+            (None, Backend::S3(prefix)) => {
+                let cell = self.storage.known_conditions(&prefix.identity_of_bucket());
+                // Boxed, because the probe writes by way of this type.
+                let probe = || async { Box::pin(crate::probe::conditions(self)).await.map(Arc::new) };
+                cell.get_or_try_init(probe).await.map(Arc::clone)
+            }
+            (None, Backend::Local(_)) => Ok(Arc::default()),
+        }
+    }
+
+    /// Leaves the precondition to the storage, whatever it makes of it.
+    pub(crate) async fn put_raw(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        when: &Precondition,
+        form: EtagForm,
+    ) -> Result<PutResult, StorageError> {
         match &self.backend {
             Backend::Local(root) => {
-                let (root, key) = (root.clone(), key.to_owned());
+                let (root, key, when) = (root.clone(), key.to_owned(), when.clone());
                 self.storage.bridge().blocking(move || local_write::put(&root, &key, &bytes, &when)).await
             }
-            Backend::S3(prefix) => prefix.put(self.storage.transport(), key, bytes, &when).await,
+            Backend::S3(prefix) => prefix.put(self.storage.transport(), key, bytes, when, form).await,
+        }
+    }
+
+    /// An unconditional write.
+    pub(crate) async fn put_plain(&self, key: &str, bytes: Bytes) -> Result<PutResult, StorageError> {
+        self.put_raw(key, bytes, &Precondition::None, EtagForm::Quoted).await
+    }
+
+    /// Checks the precondition itself, under a claim that keeps other writers of firn off.
+    async fn put_claimed(&self, key: &str, bytes: Bytes, when: &Precondition) -> Result<PutResult, StorageError> {
+        let claim = Claim::take(self, key).await?;
+        let outcome = self.put_checked(&claim, key, bytes, when).await;
+        let released = claim.release().await;
+        let put = outcome?;
+        released?;
+        Ok(PutResult { guarantee: Guarantee::Coordinated, ..put })
+    }
+
+    async fn put_checked(
+        &self,
+        claim: &Claim<'_>,
+        key: &str,
+        bytes: Bytes,
+        when: &Precondition,
+    ) -> Result<PutResult, StorageError> {
+        let at = self.url.child(key)?.at();
+        match (self.head(key).await?, when) {
+            (Some(_), Precondition::Create) => return Err(StorageError::conflict(at, "it exists already")),
+            (None, Precondition::IfMatch(_)) => return Err(StorageError::conflict(at, "it does not exist any more")),
+            (Some(version), Precondition::IfMatch(expected)) if version.etag.as_ref() != Some(expected) => {
+                let tag = version.etag.unwrap_or_default();
+                return Err(StorageError::conflict(at, format!("it is {tag} now, not {expected}")));
+            }
+            _ => {}
+        }
+        claim.check()?;
+        self.put_plain(key, bytes).await
+    }
+
+    /// Writes a small object in parts, to see whether that works.
+    pub(crate) async fn put_in_parts(&self, key: &str, bytes: Bytes) -> Result<(), StorageError> {
+        match &self.backend {
+            Backend::Local(_) => self.put_plain(key, bytes).await.map(|_| ()),
+            Backend::S3(prefix) => prefix.put_in_parts(self.storage.transport(), key, bytes).await.map(|_| ()),
+        }
+    }
+
+    /// Copies an object to another key of this prefix, on the server where the storage is one. What is there is replaced.
+    ///
+    /// # Errors
+    /// [`SourceError::NotFound`] where there is no such object; else what the storage says.
+    pub async fn copy(&self, from: &str, to: &str) -> Result<(), StorageError> {
+        check_key(&self.url.at(), from)?;
+        check_key(&self.url.at(), to)?;
+        match &self.backend {
+            Backend::Local(_) => {
+                let missing = || SourceError::NotFound { at: self.url.at().node(from) };
+                let object = self.get(from).await?.ok_or_else(missing)?;
+                self.put_plain(to, object.bytes).await.map(|_| ())
+            }
+            Backend::S3(prefix) => prefix.copy(from, to).await,
         }
     }
 

@@ -30,6 +30,14 @@ pub(crate) struct BucketAddress {
     pub anonymous: bool,
 }
 
+impl BucketAddress {
+    /// What names the bucket among all services.
+    pub(crate) fn identity(&self) -> String {
+        let endpoint = self.endpoint.as_ref().map_or_else(|| format!("aws {}", self.region), Url::to_string);
+        format!("s3://{} at {}", self.bucket, endpoint.trim_end_matches('/'))
+    }
+}
+
 /// A client of one bucket.
 pub(crate) fn client(
     transport: &Arc<Transport>,
@@ -197,7 +205,11 @@ impl S3Failure {
             Self::NotFound { bucket: false } => SourceError::NotFound { at },
             Self::NotFound { bucket: true } => SourceError::NotFound { at: bucket_of(&at) },
             Self::Denied(what) => SourceError::Denied { at, what: what.clone() },
-            Self::Exists | Self::Precondition => {
+            Self::Exists => {
+                let what = "the server answers 409: another request is at work on it".to_owned();
+                SourceError::Unavailable { at, what }
+            }
+            Self::Precondition => {
                 SourceError::Changed { at, what: "a condition of the request does not hold".to_owned() }
             }
             Self::Transport(error) => unreachable_source(&at, error),
@@ -257,6 +269,8 @@ pub(crate) struct S3Object {
     pub store: Arc<AmazonS3>,
     pub path: Path,
     pub at: At,
+    /// Names the bucket and its endpoint.
+    pub bucket: String,
 }
 
 impl S3Object {

@@ -1,5 +1,6 @@
 //! Writing to S3: conditional, in parts where large, and safe when an answer is lost.
 
+use crate::capabilities::EtagForm;
 use crate::error::StorageError;
 use crate::prefix::{Guarantee, Precondition, PutResult};
 use crate::s3::{S3Failure, version};
@@ -25,11 +26,23 @@ pub(crate) struct S3Prefix {
     store: Arc<AmazonS3>,
     base: Path,
     at: At,
+    bucket: String,
 }
 
 impl S3Prefix {
-    pub(crate) fn new(store: Arc<AmazonS3>, base: Path, at: At) -> Self {
-        Self { store, base, at }
+    /// `bucket` names the bucket and its endpoint.
+    pub(crate) fn new(store: Arc<AmazonS3>, base: Path, at: At, bucket: String) -> Self {
+        Self { store, base, at, bucket }
+    }
+
+    /// Bucket and endpoint.
+    pub(crate) fn identity_of_bucket(&self) -> String {
+        self.bucket.clone()
+    }
+
+    /// Bucket, endpoint and prefix.
+    pub(crate) fn identity(&self) -> String {
+        format!("{} {}", self.bucket, self.base)
     }
 
     fn at(&self, key: &str) -> At {
@@ -101,6 +114,7 @@ impl S3Prefix {
         key: &str,
         bytes: Bytes,
         when: &Precondition,
+        form: EtagForm,
     ) -> Result<PutResult, StorageError> {
         let (at, path) = (self.at(key), self.path(key)?);
         let size = bytes.len() as u64;
@@ -116,7 +130,7 @@ impl S3Prefix {
                 let put = put.map_err(|error| S3Failure::of(&error).source(&at))?;
                 Ok(PutResult { etag: put.e_tag, guarantee: Guarantee::Atomic })
             }
-            _ => self.put_conditional(transport, key, &bytes, when).await,
+            _ => self.put_conditional(transport, key, &bytes, when, form).await,
         }
     }
 
@@ -132,10 +146,14 @@ impl S3Prefix {
         key: &str,
         bytes: &Bytes,
         when: &Precondition,
+        form: EtagForm,
     ) -> Result<PutResult, StorageError> {
         let (at, path) = (self.at(key), self.path(key)?);
         let mode = || match when {
-            Precondition::IfMatch(etag) => PutMode::Update(UpdateVersion { e_tag: Some(etag.clone()), version: None }),
+            Precondition::IfMatch(etag) => {
+                let tag = if form == EtagForm::Unquoted { etag.trim_matches('"') } else { etag };
+                PutMode::Update(UpdateVersion { e_tag: Some(tag.to_owned()), version: None })
+            }
             _ => PutMode::Create,
         };
         let mut uncertain = false;
@@ -154,7 +172,14 @@ impl S3Prefix {
                 Found::Ours(etag) if uncertain => return Ok(PutResult { etag, guarantee: Guarantee::Atomic }),
                 Found::Ours(_) => return Err(StorageError::conflict(at, "it exists already, with the same bytes")),
                 Found::Other(what) => return Err(StorageError::conflict(at, what)),
-                // Refused although the condition holds now: another writer was at work at the same moment.
+                // 412 says that the tag is not the one that is there, and it is: the server reads tags in another form.
+                Found::Unwritten if matches!(failure, S3Failure::Precondition) => {
+                    return Err(StorageError::conflict(
+                        at,
+                        "the server refuses the write although its condition holds",
+                    ));
+                }
+                // Refused although nothing is there now: another writer was at work at the same moment.
                 Found::Unwritten if attempt < transport.attempts() => tokio::time::sleep(transport.wait(attempt)).await,
                 Found::Unwritten if refused => {
                     return Err(StorageError::conflict(
@@ -197,6 +222,22 @@ impl S3Prefix {
             Precondition::IfMatch(expected) => format!("it is {tag} now, not {expected}"),
             _ => "it exists already".to_owned(),
         }))
+    }
+
+    /// Copies within the bucket, on the server.
+    pub(crate) async fn copy(&self, from: &str, to: &str) -> Result<(), StorageError> {
+        let copied = self.store.copy(&self.path(from)?, &self.path(to)?).await;
+        copied.map_err(|error| S3Failure::of(&error).source(&self.at(from)).into())
+    }
+
+    /// Writes in parts, whatever the size.
+    pub(crate) async fn put_in_parts(
+        &self,
+        transport: &Transport,
+        key: &str,
+        bytes: Bytes,
+    ) -> Result<PutResult, StorageError> {
+        self.put_parts(transport, &self.path(key)?, &self.at(key), bytes).await
     }
 
     /// A large object in parts; nobody sees it before the last. A plain put may be repeated as a whole.

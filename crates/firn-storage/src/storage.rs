@@ -2,8 +2,9 @@
 
 use crate::bridge::Bridge;
 use crate::cache::CachedReader;
+use crate::capabilities::Conditions;
 use crate::error::StorageError;
-use crate::http::HttpObject;
+use crate::http::{HttpObject, WebPage};
 use crate::local::LocalReader;
 use crate::location::{Addressing, Location};
 use crate::prefix::Prefix;
@@ -31,7 +32,11 @@ struct Shared {
     transport: Arc<Transport>,
     bridge: Bridge,
     buckets: Mutex<HashMap<BucketAddress, Arc<AmazonS3>>>,
+    conditions: Mutex<HashMap<String, ConditionsCell>>,
 }
+
+/// What was found out about the preconditions of a bucket; asked once.
+type ConditionsCell = Arc<tokio::sync::OnceCell<Arc<Conditions>>>;
 
 /// Where an address leads, with the client to go there.
 pub(crate) enum Place {
@@ -48,7 +53,13 @@ impl Storage {
         let transport = Transport::new(settings.retry.clone(), settings.timeouts.clone(), settings.limits.clone());
         let transport = transport.map_err(|error| StorageError::Misuse { what: error.without_url().to_string() })?;
         let (transport, bridge) = (Arc::new(transport), Bridge::new(runtime)?);
-        Ok(Self(Arc::new(Shared { settings, transport, bridge, buckets: Mutex::default() })))
+        Ok(Self(Arc::new(Shared {
+            settings,
+            transport,
+            bridge,
+            buckets: Mutex::default(),
+            conditions: Mutex::default(),
+        })))
     }
 
     /// The settings.
@@ -72,6 +83,12 @@ impl Storage {
 
     pub(crate) fn transport(&self) -> &Transport {
         &self.0.transport
+    }
+
+    /// What was found out about a bucket so far.
+    pub(crate) fn known_conditions(&self, bucket: &str) -> ConditionsCell {
+        let mut known = self.0.conditions.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry(bucket.to_owned()).or_default())
     }
 
     /// The configured location of this name.
@@ -138,6 +155,14 @@ impl Storage {
         let (at, size) = (remote.at().clone(), version.size);
         let inner = BridgedReader { bridge: self.0.bridge.clone(), remote, version };
         Arc::new(CachedReader::new(Arc::new(inner), at, size, head, self.0.settings.cache.clone()))
+    }
+
+    /// A small object as a web page of another host would get it: by its URL as it is, without credentials.
+    pub(crate) async fn get_as_web_page(&self, url: &ObjectUrl) -> Result<WebPage, StorageError> {
+        let Kind::Http(url) = url.kind() else {
+            return Err(StorageError::BadUrl { at: url.at(), what: "it is not an http(s) URL".to_owned() });
+        };
+        Ok(HttpObject::new(Arc::clone(&self.0.transport), url.clone()).get_as_web_page().await?)
     }
 
     /// A prefix to write below.
@@ -228,8 +253,9 @@ impl Storage {
             }
             Kind::S3 { bucket, key } => {
                 let location = self.location_of(url)?.map(|(location, _)| location);
-                let store = self.bucket(bucket, location, &url.at())?;
-                let object = S3Object { store, path: crate::s3::path(bucket, key)?, at: url.at() };
+                let (store, address) = self.bucket(bucket, location, &url.at())?;
+                let path = crate::s3::path(bucket, key)?;
+                let object = S3Object { store, path, at: url.at(), bucket: address.identity() };
                 Ok(Place::Remote(Remote::S3(object)))
             }
             Kind::Named { location, key } => Err(StorageError::Misuse {
@@ -238,7 +264,12 @@ impl Storage {
         }
     }
 
-    fn bucket(&self, bucket: &str, location: Option<&Location>, at: &At) -> Result<Arc<AmazonS3>, StorageError> {
+    fn bucket(
+        &self,
+        bucket: &str,
+        location: Option<&Location>,
+        at: &At,
+    ) -> Result<(Arc<AmazonS3>, BucketAddress), StorageError> {
         let settings = &self.0.settings;
         let endpoint = location.and_then(|location| location.endpoint.clone()).or_else(|| settings.endpoint.clone());
         let region = location.and_then(|location| location.region.clone()).or_else(|| settings.region.clone());
@@ -257,11 +288,11 @@ impl Storage {
         };
         let mut buckets = self.0.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = buckets.get(&address) {
-            return Ok(Arc::clone(store));
+            return Ok((Arc::clone(store), address));
         }
         let store = crate::s3::client(&self.0.transport, &address, keys)?;
-        buckets.insert(address, Arc::clone(&store));
-        Ok(store)
+        buckets.insert(address.clone(), Arc::clone(&store));
+        Ok((store, address))
     }
 }
 

@@ -43,3 +43,11 @@ fn create_refuses_what_exists() {
         assert_eq!(prefix.list("").await.unwrap().len(), 1);
     });
 }
+
+#[test]
+fn local_conforms() {
+    let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
+    let prefix = storage(&runtime).prefix(&ObjectUrl::local(directory.path().join("root"))).unwrap();
+    let outcome = runtime.block_on(firn_storage::conformance::run(&prefix));
+    assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
+}
