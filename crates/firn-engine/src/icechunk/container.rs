@@ -81,9 +81,11 @@ impl VirtualContainer {
                 let url = Url::parse(origin).map_err(|_| bad(origin, "is not a URL"))?;
                 origin_of(&url).ok_or_else(|| bad(origin, "is not an http or https origin"))
             }
-            Self::Local { root } => Url::from_directory_path(root)
-                .map(|url| url.to_string())
-                .map_err(|()| bad(&root.display().to_string(), "is not an absolute path")),
+            // Without escapes: readers compare it with a decoded URL.
+            Self::Local { root } => match root.to_str() {
+                Some(path) if root.is_absolute() => Ok(format!("file://{}/", path.trim_end_matches('/'))),
+                _ => Err(bad(&root.display().to_string(), "is not an absolute path in UTF-8")),
+            },
         }
     }
 

@@ -14,6 +14,7 @@ mod payload;
 mod publish;
 mod reference;
 mod repository;
+pub mod snippet;
 mod source;
 mod storage;
 mod structure;
@@ -24,7 +25,7 @@ pub use error::IcechunkError;
 pub use payload::{ChunkPayload, ChunkWriter};
 pub use publish::Published;
 pub use source::{OpenedSnapshot, open_snapshot, still_holds};
-pub use storage::{CompareAndSwap, RepositoryStorage};
+pub use storage::RepositoryStorage;
 pub use structure::{TargetNode, TargetStructure};
 pub use target::{IcechunkTarget, RunOptions, RunState, VirtualChunk};
 

@@ -1,5 +1,6 @@
 //! A repository, at one of its versions, as a [`Dataset`].
 
+use super::reference::source_url;
 use super::{IcechunkError, RepositoryStorage, documents::Documents, repository};
 use firn_model::array::chunk_grid::to_linear;
 use firn_model::array::manifest::MAX_CHUNKS;
@@ -155,7 +156,7 @@ fn virtual_object(
     let url = session
         .resolve_virtual_location(&reference.location)
         .map_err(|error| IcechunkError::from_reference(at, &error.kind))?;
-    let key = (url, reference.checksum.clone());
+    let key = (source_url(&url), reference.checksum.clone());
     if let Some(number) = known.get(&key) {
         return Ok(*number);
     }

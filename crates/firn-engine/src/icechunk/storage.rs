@@ -1,9 +1,10 @@
 //! The storage of a repository: icechunk's `Storage` over firn's own [`Prefix`], so that there is one S3 client, one
 //! retry policy and one way to credentials.
 //!
-//! `Prefix` writes whole objects or none, on a local folder too, and knows whether a write whose answer was lost took
-//! place. icechunk's trait is sealed by convention only; should a later version close it, its own clients take over
-//! here and nowhere else.
+//! `Prefix` writes whole objects or none, on a local folder too; it leaves a precondition to the storage only where the
+//! storage was seen to decide it, and agrees with firn's other writers elsewhere; and it knows whether a write whose
+//! answer was lost took place. icechunk's trait is sealed by convention only; should a later version close it, its own
+//! clients take over here and nowhere else.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -13,7 +14,7 @@ use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use icechunk::Storage;
 use icechunk::storage::{
     DeleteObjectsResult, GetModifiedResult, ICError, ListInfo, RepositoryCreation, StorageContext,
-    StorageError, StorageErrorKind, StorageInfo, StorageResult, VersionInfo, VersionedUpdateResult, strip_quotes,
+    StorageError, StorageErrorKind, StorageInfo, StorageResult, VersionInfo, VersionedUpdateResult,
 };
 use std::fmt;
 use std::ops::Range;
@@ -22,18 +23,6 @@ use std::sync::Arc;
 
 /// Objects deleted at once.
 const DELETES_AT_ONCE: usize = 16;
-
-/// How an object is replaced only if nobody else has replaced it, by what the location can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CompareAndSwap {
-    /// By `If-Match` with the entity tag as it was sent.
-    #[default]
-    EntityTag,
-    /// By `If-Match` with the entity tag without its quotes (Ceph 16 takes no other).
-    BareEntityTag,
-    /// By looking and then writing: the caller holds the lock of the location meanwhile.
-    UnderLock,
-}
 
 /// Where a repository is kept.
 #[derive(Debug, Clone)]
@@ -45,15 +34,14 @@ pub struct RepositoryStorage {
 
 impl RepositoryStorage {
     /// A repository below this prefix.
-    pub fn new(prefix: Prefix, swap: CompareAndSwap) -> Self {
+    pub fn new(prefix: Prefix) -> Self {
         let url = prefix.url().to_string();
-        Self { at: prefix.url().at(), url, storage: Arc::new(PrefixStorage { prefix, swap }) }
+        Self { at: prefix.url().at(), url, storage: Arc::new(PrefixStorage { prefix }) }
     }
 }
 
 struct PrefixStorage {
     prefix: Prefix,
-    swap: CompareAndSwap,
 }
 
 impl PrefixStorage {
@@ -76,20 +64,6 @@ impl PrefixStorage {
             _ if failure.is_conflict() => Ok(VersionedUpdateResult::NotOnLatestVersion),
             _ => Err(storage_error(failure)),
         }
-    }
-
-    /// The condition that a write carries; `None` where it does not hold already.
-    async fn precondition(&self, path: &str, previous: Option<&VersionInfo>) -> StorageResult<Option<Precondition>> {
-        let Some(previous) = previous else { return Ok(Some(Precondition::None)) };
-        let Some(etag) = previous.etag() else { return Ok(Some(Precondition::Create)) };
-        Ok(match self.swap {
-            CompareAndSwap::EntityTag => Some(Precondition::IfMatch(etag.clone())),
-            CompareAndSwap::BareEntityTag => Some(Precondition::IfMatch(strip_quotes(etag).to_owned())),
-            CompareAndSwap::UnderLock => {
-                let now = self.prefix.head(path).await.map_err(storage_error)?.and_then(|version| version.etag);
-                (now.as_ref() == Some(etag)).then_some(Precondition::None)
-            }
-        })
     }
 }
 
@@ -164,8 +138,10 @@ impl Storage for PrefixStorage {
         _metadata: Vec<(String, String)>,
         previous: Option<&VersionInfo>,
     ) -> StorageResult<VersionedUpdateResult> {
-        let Some(when) = self.precondition(path, previous).await? else {
-            return Ok(VersionedUpdateResult::NotOnLatestVersion);
+        let when = match previous.map(VersionInfo::etag) {
+            None => Precondition::None,
+            Some(None) => Precondition::Create,
+            Some(Some(etag)) => Precondition::IfMatch(etag.clone()),
         };
         match (self.prefix.put(path, bytes.clone(), when).await, previous) {
             // Nobody asks for the version of an object that is written without a condition.

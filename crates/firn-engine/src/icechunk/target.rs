@@ -76,6 +76,7 @@ pub struct IcechunkTarget {
     parts: Vec<SnapshotId>,
     batch: u64,
     unchecked: Vec<String>,
+    prefixes: Vec<String>,
 }
 
 /// A chunk whose bytes stay in a source object.
@@ -103,6 +104,8 @@ impl IcechunkTarget {
         let repository = repository::open_or_create(&storage, options.spec).await?;
         repository::declare_containers(&at, &repository, &options.containers).await?;
         let repository = repository::open(&storage, None).await?;
+        let declared = repository.config().virtual_chunk_containers();
+        let prefixes = declared.map(|container| container.url_prefix().to_owned()).collect();
         let branch = format!("run-{}", options.run);
         let position = repository::find_run(&at, &repository, &options.run, &branch).await?;
         Ok(Self {
@@ -120,6 +123,7 @@ impl IcechunkTarget {
             parts: Vec::new(),
             batch: BATCH,
             unchecked: Vec::new(),
+            prefixes,
         })
     }
 
@@ -373,14 +377,7 @@ impl IcechunkTarget {
     }
 
     fn check_object(&mut self, seen: &mut SeenObjects, object: &SourceObject) -> Result<Referenced, IcechunkError> {
-        let found = referenced(object, self.options.spec)?;
-        let at = At::url(&object.url);
-        let Some(session) = self.session.as_ref() else {
-            return Err(IcechunkError::NotCommitted { at: self.at.clone(), run: self.options.run.clone() });
-        };
-        session
-            .validate_virtual_chunk_location(&found.location)
-            .map_err(|error| IcechunkError::from_reference(&at, &error.kind))?;
+        let found = referenced(object, self.options.spec, &self.prefixes)?;
         if found.checksum.is_none() {
             self.unchecked.push(object.url.clone());
         }

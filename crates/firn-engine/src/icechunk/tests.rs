@@ -61,7 +61,7 @@ fn options(run: &str, spec: SpecVersion) -> RunOptions {
 
 fn local(root: &Path) -> RepositoryStorage {
     let storage = firn_storage::Storage::new(StorageSettings::default(), tokio::runtime::Handle::current()).unwrap();
-    RepositoryStorage::new(storage.prefix(&ObjectUrl::local(root)).unwrap(), CompareAndSwap::default())
+    RepositoryStorage::new(storage.prefix(&ObjectUrl::local(root)).unwrap())
 }
 
 async fn begin(root: &Path, run: &str, spec: SpecVersion) -> Result<IcechunkTarget, IcechunkError> {
@@ -331,6 +331,14 @@ async fn a_run_killed_between_batches_starts_over() {
     }
 }
 
+#[test]
+fn a_key_comes_back_from_its_reference_as_it_was() {
+    for key in ["s3://b/a.nc", "s3://b/a b%20c?d#e%.nc", "s3://b/ö/x+y=z.nc", "s3://b/%/%%4"] {
+        let found = reference::referenced(&source(key), SpecVersion::V1, &["s3://b/".to_owned()]).unwrap();
+        assert_eq!(reference::source_url(found.location.url()), key);
+    }
+}
+
 async fn refusal(spec: SpecVersion, object: &SourceObject, indices: &[u64], offset: u64, length: u64) -> &'static str {
     let dir = tempfile::tempdir().unwrap();
     let mut target = begin(dir.path(), "r1", spec).await.unwrap();
@@ -345,7 +353,12 @@ async fn references_that_a_reader_would_resolve_otherwise_are_refused() {
     for (spec, url, code) in [
         (V1, "s3://b/x.nc", "none"),
         (V1, "/data/x y.nc", "none"),
-        (V1, "file:///data/../etc/passwd", "icechunk-no-container"),
+        (V1, "file:///data/../etc/passwd", "icechunk-bad-reference"),
+        (V1, "/etc/passwd", "icechunk-no-container"),
+        (V1, "/data2/x.nc", "icechunk-no-container"),
+        (V1, "s3://b/a/../c.nc", "icechunk-bad-reference"),
+        (V1, "https://host/a%2Fb.nc", "icechunk-bad-reference"),
+        (V1, "https://host/a%0Ab.nc", "icechunk-bad-reference"),
         (V1, "https://host/a/b.nc", "none"),
         (V1, "https://host:8443/a.nc", "icechunk-port-dropped"),
         (V2, "https://host:8443/a.nc", "icechunk-no-container"),
