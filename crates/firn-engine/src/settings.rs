@@ -2,7 +2,7 @@
 
 use crate::cancel::Cancel;
 use crate::progress::{NoProgress, Progress};
-use firn_storage::Storage;
+use firn_storage::{CapabilityStore, Storage};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +17,13 @@ pub struct EngineSettings {
     pub state_dir: PathBuf,
     /// Catalog that `catalog` verbs look into where none is named.
     pub catalog: Option<String>,
+}
+
+impl EngineSettings {
+    /// The tables of what locations were seen to do.
+    pub fn capabilities(&self) -> CapabilityStore {
+        CapabilityStore::new(self.state_dir.join("capabilities"))
+    }
 }
 
 /// What a verb works with: bytes, settings, where to report, when to stop. Clones share all of it.

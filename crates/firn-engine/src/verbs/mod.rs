@@ -1,3 +1,6 @@
 //! The verbs, one file each.
 
+pub mod config;
+pub mod init;
+pub mod inspect;
 pub mod requests;

@@ -3,6 +3,7 @@
 //! `--memory` and `--jobs` are not here: flags, environment and configuration files decide them together, and the
 //! result is in [`EngineSettings`](crate::settings::EngineSettings).
 
+pub use firn_formats::TextEncoding;
 use indexmap::IndexMap;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -25,16 +26,6 @@ pub struct ConcatRequest {
     pub dims: Vec<String>,
     /// Dimension → the 1-D variable along it whose values order the sources.
     pub keys: IndexMap<String, String>,
-}
-
-/// Encoding of text that is not UTF-8: `--encoding`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum TextEncoding {
-    /// UTF-8; anything else is refused.
-    #[default]
-    Utf8,
-    /// ISO 8859-1.
-    Latin1,
 }
 
 /// `--format` of `transform`.
@@ -222,10 +213,8 @@ pub struct DemoRequest {
 /// `firn inspect URL…`.
 #[derive(Debug, Clone)]
 pub struct InspectRequest {
-    /// What to open.
+    /// What to open, in this order.
     pub sources: Vec<String>,
-    /// The variable whose chunk table is asked for (`sst`, `/group/sst`).
-    pub chunks: Option<String>,
 }
 
 /// `firn init DIR`.
