@@ -47,7 +47,7 @@ pub fn sniff(reader: &dyn RangeReader, at: &At) -> Result<FileFormat, FormatErro
         }
         offset *= 2;
     }
-    let shown: String = start.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let shown = start.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     Err(not_an_array_file(at, &format!("it starts with the bytes {shown}, which no known format does")))
 }
 

@@ -1,4 +1,5 @@
 //! Chunks as numcodecs and zarr-python encode them (`golden/make_golden.py`), decoded; and what is written, read again.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use base64::Engine;
 use bytes::Bytes;

@@ -146,7 +146,6 @@ pub fn codecs_to_json(codecs: &[CodecMetadata], data_type: DataType) -> Value {
 fn codec_to_json(codec: &CodecMetadata, data_type: DataType) -> Value {
     let configuration = match codec {
         CodecMetadata::Bytes { .. } if data_type.size() == Some(1) => None,
-        CodecMetadata::Crc32c => None,
         CodecMetadata::Bytes { endian } => Some(endian_json(*endian)),
         CodecMetadata::VlenUtf8 | CodecMetadata::Fletcher32 => Some(json!({})),
         CodecMetadata::Transpose { order } => Some(json!({ "order": order })),

@@ -1,7 +1,13 @@
-//! Zarr v3 hierarchies.
+//! Zarr v3 hierarchies: reading them, and writing their metadata documents.
 
+mod array;
+mod attribute_json;
 mod codec_json;
+mod document;
+mod fill_value;
+mod json;
 mod open;
 
 pub use codec_json::{codecs_from_json, codecs_to_json};
+pub use document::{array_document, consolidated_document, group_document};
 pub use open::{ROOT_DOCUMENT, has_root, open};

@@ -1,0 +1,169 @@
+//! Array documents into the model.
+
+use super::attribute_json::array_attributes_from_json;
+use super::codec_json::codecs_from_json;
+use super::fill_value;
+use crate::chunk_codec;
+use crate::error::FormatError;
+use firn_model::array::{
+    Array, ArrayMetadata, ChunkGrid, ChunkManifest, CodecMetadata, DataType, FillValue, KeyedChunks, StoredAs,
+};
+use firn_model::dataset::NodePath;
+use firn_model::diagnose::At;
+use serde_json::Value;
+
+/// Most dimensions of an array.
+const MAX_RANK: usize = 1024;
+
+/// The keys of an array document (Zarr v3, "Array metadata").
+const KEYS: [&str; 11] = [
+    "shape",
+    "data_type",
+    "chunk_grid",
+    "chunk_key_encoding",
+    "fill_value",
+    "codecs",
+    "attributes",
+    "dimension_names",
+    "zarr_format",
+    "node_type",
+    "storage_transformers",
+];
+
+/// The array of a document.
+///
+/// # Errors
+/// [`FormatError::Corrupt`] for a document that contradicts itself; [`FormatError::Unsupported`] for what this version does
+/// not read, which concerns this array alone.
+pub(super) fn array(document: &Value, path: &NodePath, at: &At) -> Result<Array, FormatError> {
+    check_extensions(document, at)?;
+    let data_type = data_type(document, at)?;
+    let shape = sizes(document.get("shape"), "shape", at)?;
+    if shape.len() > MAX_RANK {
+        return Err(FormatError::limit(at, "the number of dimensions", shape.len() as u64, MAX_RANK as u64));
+    }
+    let chunk_shape = chunk_shape(document, &shape, at)?;
+    let fill_value = fill(document.get("fill_value"), data_type, at)?;
+    let codecs = document.get("codecs").ok_or_else(|| FormatError::corrupt(at, "the array has no codecs"))?;
+    let codecs = codecs_from_json(codecs, at)?;
+    if let [CodecMetadata::ShardingIndexed { chunk_shape: inner, .. }] = codecs.as_slice() {
+        chunk_codec::inner_grid(&chunk_shape, inner, at)?;
+    }
+    let metadata = ArrayMetadata {
+        dimension_names: dimension_names(document, path, shape.len(), at)?,
+        shape,
+        data_type,
+        chunk_grid: ChunkGrid::regular(&chunk_shape),
+        fill_value: Some(fill_value),
+        codecs,
+        attributes: array_attributes_from_json(document.get("attributes"), data_type),
+    };
+    Ok(Array { metadata, stored_as: StoredAs::Elements, manifest: ChunkManifest::Keyed(keys(document, path, at)?) })
+}
+
+/// Keys that the specification does not have must be understood unless they say otherwise.
+fn check_extensions(document: &Value, at: &At) -> Result<(), FormatError> {
+    let unknown = |key: &&String| !KEYS.contains(&key.as_str());
+    let optional = |key: &&String| document[key.as_str()].get("must_understand") == Some(&Value::Bool(false));
+    let transformers = document.get("storage_transformers").and_then(Value::as_array);
+    if transformers.is_some_and(|list| !list.is_empty()) {
+        return Err(unsupported("unsupported-zarr-extension", at, "storage transformers are not read yet"));
+    }
+    let keys = document.as_object().into_iter().flat_map(|map| map.keys());
+    match keys.filter(unknown).find(|key| !optional(key)) {
+        Some(key) => Err(unsupported("unsupported-zarr-extension", at, &format!("the extension {key} is not known"))),
+        None => Ok(()),
+    }
+}
+
+fn unsupported(code: &'static str, at: &At, what: &str) -> FormatError {
+    FormatError::unsupported(code, at, what)
+}
+
+fn data_type(document: &Value, at: &At) -> Result<DataType, FormatError> {
+    let name = document.get("data_type").ok_or_else(|| FormatError::corrupt(at, "the array has no data_type"))?;
+    let known = name.as_str().or_else(|| name.get("name")?.as_str()).and_then(DataType::from_name);
+    known.ok_or_else(|| {
+        let what = format!("elements of the type {name} are not read yet");
+        FormatError::unsupported("unsupported-data-type", at, what)
+    })
+}
+
+fn sizes(value: Option<&Value>, what: &str, at: &At) -> Result<Vec<u64>, FormatError> {
+    let list = value.and_then(Value::as_array);
+    let sizes: Option<Vec<u64>> = list.and_then(|list| list.iter().map(Value::as_u64).collect());
+    sizes.ok_or_else(|| FormatError::corrupt(at, format!("its {what} is not a list of sizes")))
+}
+
+fn chunk_shape(document: &Value, shape: &[u64], at: &At) -> Result<Vec<u64>, FormatError> {
+    let grid = document.get("chunk_grid").unwrap_or(&Value::Null);
+    match grid.get("name").and_then(Value::as_str) {
+        Some("regular") => {}
+        Some(other) => {
+            let what = format!("the chunk grid {other} is not read yet");
+            return Err(FormatError::unsupported("unsupported-chunk-grid", at, what));
+        }
+        None => return Err(FormatError::corrupt(at, "the array has no chunk_grid")),
+    }
+    let chunk_shape = sizes(grid.pointer("/configuration/chunk_shape"), "chunk_shape", at)?;
+    // zarr-python writes 0 for a dimension of length 0.
+    let valid = |(chunk, extent): (&u64, &u64)| *chunk > 0 || *extent == 0;
+    if chunk_shape.len() != shape.len() || !chunk_shape.iter().zip(shape).all(valid) {
+        let what = format!("chunks of shape {chunk_shape:?} do not cover an array of shape {shape:?}");
+        return Err(FormatError::corrupt(at, what));
+    }
+    Ok(chunk_shape)
+}
+
+fn fill(value: Option<&Value>, data_type: DataType, at: &At) -> Result<FillValue, FormatError> {
+    match value {
+        None | Some(Value::Null) => Ok(FillValue::zero(data_type)),
+        Some(value) => fill_value::from_json(value, data_type)
+            .ok_or_else(|| FormatError::corrupt(at, format!("its fill_value {value} is no {data_type}"))),
+    }
+}
+
+/// The names of the dimensions; those without one are named after the array, because two of them need not be the same.
+fn dimension_names(document: &Value, path: &NodePath, rank: usize, at: &At) -> Result<Vec<String>, FormatError> {
+    let none = Vec::new();
+    let names = match document.get("dimension_names") {
+        None | Some(Value::Null) => &none,
+        Some(Value::Array(names)) if names.len() == rank => names,
+        Some(other) => {
+            return Err(FormatError::corrupt(
+                at,
+                format!("its dimension_names {other} are not one for each of {rank}"),
+            ));
+        }
+    };
+    let name = |axis| match names.get(axis).and_then(Value::as_str) {
+        Some(name) => name.to_owned(),
+        None => format!("{}_dim_{axis}", path.name()),
+    };
+    Ok((0..rank).map(name).collect())
+}
+
+fn keys(document: &Value, path: &NodePath, at: &At) -> Result<KeyedChunks, FormatError> {
+    let encoding = document.get("chunk_key_encoding").unwrap_or(&Value::Null);
+    let separator = match encoding.pointer("/configuration/separator").and_then(Value::as_str) {
+        Some("/") => Some('/'),
+        Some(".") => Some('.'),
+        Some(other) => return Err(FormatError::corrupt(at, format!("{other:?} does not separate chunk keys"))),
+        None => None,
+    };
+    let folder = if path.is_root() { String::new() } else { format!("{}/", path.as_key()) };
+    let name = encoding.get("name").and_then(Value::as_str).or_else(|| encoding.as_str());
+    Ok(match name {
+        Some("default") => {
+            let separator = separator.unwrap_or('/');
+            KeyedChunks { prefix: format!("{folder}c{separator}"), separator, scalar_key: format!("{folder}c") }
+        }
+        Some("v2") => {
+            KeyedChunks { separator: separator.unwrap_or('.'), scalar_key: format!("{folder}0"), prefix: folder }
+        }
+        other => {
+            let what = format!("the chunk key encoding {other:?} is not read yet");
+            return Err(FormatError::unsupported("unsupported-chunk-key-encoding", at, what));
+        }
+    })
+}
