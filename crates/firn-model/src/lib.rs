@@ -5,5 +5,7 @@ pub mod cf;
 pub mod combine;
 pub mod dataset;
 pub mod diagnose;
+pub mod document;
+pub mod feedstock;
 pub mod plan;
 pub mod source;

@@ -1,0 +1,73 @@
+//! What recipes may say and this version of firn does not do. Each key is named, so that nothing is left out in silence.
+
+use crate::document::{DocumentPath, Findings};
+use crate::feedstock::recipe::{Auth, Bound, Recipe, Selector, SourceFormat, Step, Strategy, TargetFormat};
+
+pub(super) fn check(recipe: &Recipe, path: &DocumentPath, findings: &mut Findings<'_>) {
+    let mut tell = |path: DocumentPath, what: String, help: &str| {
+        findings.unsupported(&path, format!("this version of firn does not support {what}"), help);
+    };
+    let help = match recipe.strategy {
+        Strategy::Link => Some("use `firn link URL --feedstock DIR`"),
+        Strategy::Hybrid => Some("write strategy: transform, or auto"),
+        Strategy::Auto | Strategy::Virtualize | Strategy::Transform => None,
+    };
+    if let Some(help) = help {
+        tell(path.key("strategy"), format!("strategy: {}", recipe.strategy.name()), help);
+    }
+    let source = &recipe.source;
+    if matches!(source.format, SourceFormat::Grib | SourceFormat::Geotiff | SourceFormat::Kerchunk) {
+        tell(
+            path.keys(["source", "format"]),
+            format!("format: {}", source.format.name()),
+            "convert the files to NetCDF or Zarr first",
+        );
+    }
+    if source.auth != Auth::Anonymous {
+        tell(
+            path.keys(["source", "auth"]),
+            format!("auth: {}", source.auth.name()),
+            "download the files first, or use a public source",
+        );
+    }
+    for (number, gap) in source.gaps.iter().enumerate() {
+        if gap.fill {
+            tell(
+                path.keys(["source", "gaps"]).index(number).key("fill"),
+                "filled gaps".to_owned(),
+                "remove it: the step is left out of the axis",
+            );
+        }
+    }
+    let is_text = |bound: &Bound| matches!(bound, Bound::Text(_));
+    for (dim, selector) in &recipe.select.sel {
+        let text = match selector {
+            Selector::Value(value) => is_text(value),
+            Selector::Range(range) => range.iter().any(is_text),
+        };
+        if text {
+            tell(
+                path.keys(["select", "sel", dim]),
+                "selecting by dates or labels".to_owned(),
+                "narrow start and end of the source, or use isel",
+            );
+        }
+    }
+    for (at, step) in recipe.transform.iter().enumerate() {
+        if !matches!(step, Step::Rename(_) | Step::Squeeze(_)) {
+            let path = path.key("transform").index(at).key(step.name());
+            tell(path, format!("the step {}", step.name()), "remove the step; rename and squeeze are supported");
+        }
+    }
+    let target = &recipe.target;
+    if let Some(format @ (TargetFormat::KerchunkJson | TargetFormat::KerchunkParquet)) = target.format {
+        tell(
+            path.keys(["target", "format"]),
+            format!("format: {}", format.name()),
+            "write format: icechunk, which holds references too",
+        );
+    }
+    if target.layout.is_some() {
+        tell(path.keys(["target", "use"]), "chunks by use".to_owned(), "write chunks: {DIMENSION: LENGTH}");
+    }
+}
