@@ -2,7 +2,7 @@
 
 use crate::capabilities::{Answer, CAPABILITIES_VERSION, Capabilities, Capability, Conditions, EtagForm};
 use crate::error::StorageError;
-use crate::prefix::{Precondition, Prefix};
+use crate::prefix::{Guarantee, Precondition, Prefix};
 use crate::url::ObjectUrl;
 use bytes::Bytes;
 use firn_model::diagnose::{Category, Diagnose};
@@ -115,21 +115,24 @@ impl Run<'_> {
         Conditions { create, if_match, etag_form }
     }
 
-    /// Several writers race for one name: exactly one may win, and the object must be the winner's.
+    /// Several writers race for one name.
     async fn create(&self) -> Capability {
-        let key = self.key("race");
-        let racers =
-            (0..RACERS).map(|racer| {
-                let (key, bytes) = (key.clone(), Bytes::from(format!("{} {racer}", self.folder)));
-                async move {
-                    (bytes.clone(), self.prefix.put_raw(&key, bytes, &Precondition::Create, EtagForm::Quoted).await)
-                }
-            });
+        self.race("race", &Precondition::Create, EtagForm::Quoted).await
+    }
+
+    /// Several writers at the same moment under the same precondition: exactly one may win, and the object must be the
+    /// winner's. One writer after the other would not show a server that looks first and writes later.
+    async fn race(&self, name: &str, when: &Precondition, form: EtagForm) -> Capability {
+        let key = self.key(name);
+        let racers = (0..RACERS).map(|racer| {
+            let (key, bytes) = (key.clone(), Bytes::from(format!("{} {racer}", self.folder)));
+            async move { (bytes.clone(), self.prefix.put_raw(&key, bytes, when, form).await) }
+        });
         let outcomes = futures::future::join_all(racers).await;
         let mut winners: Vec<Bytes> = Vec::new();
         for (bytes, outcome) in outcomes {
             match outcome {
-                Ok(put) if put.guarantee == crate::Guarantee::Coordinated => {
+                Ok(put) if put.guarantee == Guarantee::Coordinated => {
                     return Capability::no("the file system has no hard links; a lock stands in");
                 }
                 Ok(_) => winners.push(bytes),
@@ -148,35 +151,32 @@ impl Run<'_> {
     }
 
     async fn if_match(&self) -> (Capability, EtagForm) {
-        let key = self.key("match");
-        let first = match self.prefix.put(&key, Bytes::from("1"), Precondition::None).await {
-            Ok(put) => put.etag,
-            Err(error) => return (Self::failed(&error), EtagForm::Quoted),
-        };
-        let Some(mut current) = first else {
-            return (Capability::no("the server gives no entity tags"), EtagForm::Quoted);
-        };
         let mut seen = Vec::new();
         for form in [EtagForm::Quoted, EtagForm::Unquoted] {
-            let wrong = Precondition::IfMatch("\"00000000000000000000000000000000\"".to_owned());
-            let refused = self.prefix.put_raw(&key, Bytes::from("2"), &wrong, form).await;
-            let right = Precondition::IfMatch(current.clone());
-            match refused {
-                Err(error) if error.is_conflict() => {}
-                Err(error) => return (Self::failed(&error), form),
-                Ok(put) => {
-                    seen.push(format!("{form:?}: a wrong tag is accepted"));
-                    current = put.etag.unwrap_or(current);
-                    continue;
-                }
+            let answer = self.if_match_in(form).await;
+            if answer.answer != Answer::No {
+                return (answer, form);
             }
-            match self.prefix.put_raw(&key, Bytes::from("3"), &right, form).await {
-                Ok(_) => return (Capability::yes(format!("{form:?}: right tag accepted, wrong tag refused")), form),
-                Err(error) if error.is_conflict() => seen.push(format!("{form:?}: the right tag is refused")),
-                Err(error) => return (Self::failed(&error), form),
-            }
+            seen.push(format!("{form:?}: {}", answer.detail));
         }
         (Capability::no(seen.join("; ")), EtagForm::Quoted)
+    }
+
+    async fn if_match_in(&self, form: EtagForm) -> Capability {
+        let key = self.key("match");
+        let current = match self.prefix.put_plain(&key, Bytes::from("1")).await {
+            Ok(put) => put.etag,
+            Err(error) => return Self::failed(&error),
+        };
+        let Some(current) = current else { return Capability::no("the server gives no entity tags") };
+        let wrong = Precondition::IfMatch("\"00000000000000000000000000000000\"".to_owned());
+        match self.prefix.put_raw(&key, Bytes::from("2"), &wrong, form).await {
+            Err(error) if error.is_conflict() => {}
+            Err(error) => return Self::failed(&error),
+            Ok(_) => return Capability::no("a wrong tag is accepted"),
+        }
+        let right = Precondition::IfMatch(current);
+        self.race("match", &right, form).await
     }
 
     async fn multipart(&self) -> Capability {

@@ -15,8 +15,11 @@ use object_store::{
     Attribute, Attributes, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions,
     UpdateVersion,
 };
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
+/// Name of the mark of a conditional write in the object's metadata (`x-amz-meta-…`).
+const MARK: &str = "firn-write";
 /// Largest object of one PUT request, by S3's rule.
 const LARGEST_PUT: u64 = 5 << 30;
 
@@ -137,9 +140,10 @@ impl S3Prefix {
     /// A conditional write whose answer may be lost.
     ///
     /// When it is, the object may or may not have been written, and asking again would answer "exists" for our own
-    /// success. So after a failure of which nobody knows the effect, what is there is looked at: the same bytes are ours
-    /// (or another writer wanted exactly the same state; whoever must tell the two apart, as a lease does, puts its own
-    /// name into the bytes); other bytes are a conflict; nothing, or still the old version, and the write is repeated.
+    /// success. So each conditional write carries a random mark in the object's metadata, and after a failure of which
+    /// nobody knows the effect, what is there is looked at: our mark, and the write was done; another mark or none, and
+    /// somebody else wrote; nothing, or still the old version, and the write is repeated. Equal bytes would not do: two
+    /// writers that want the same state would both be told that they won.
     async fn put_conditional(
         &self,
         transport: &Transport,
@@ -156,9 +160,11 @@ impl S3Prefix {
             }
             _ => PutMode::Create,
         };
-        let mut uncertain = false;
+        let mark = format!("{:016x}", std::hash::RandomState::new().build_hasher().finish());
         for attempt in 1.. {
-            let put = self.store.put_opts(&path, bytes.clone().into(), options(key, mode())).await;
+            let mut options = options(key, mode());
+            options.attributes.insert(Attribute::Metadata(MARK.into()), mark.clone().into());
+            let put = self.store.put_opts(&path, bytes.clone().into(), options).await;
             let failure = match put {
                 Ok(put) => return Ok(PutResult { etag: put.e_tag, guarantee: Guarantee::Atomic }),
                 Err(error) => S3Failure::of(&error),
@@ -167,10 +173,8 @@ impl S3Prefix {
             if !refused && !failure.may_have_happened() {
                 return Err(failure.source(&at).into());
             }
-            uncertain |= !refused;
-            match self.look(key, bytes, when).await? {
-                Found::Ours(etag) if uncertain => return Ok(PutResult { etag, guarantee: Guarantee::Atomic }),
-                Found::Ours(_) => return Err(StorageError::conflict(at, "it exists already, with the same bytes")),
+            match self.look(key, &mark, when).await? {
+                Found::Ours(etag) => return Ok(PutResult { etag, guarantee: Guarantee::Atomic }),
                 Found::Other(what) => return Err(StorageError::conflict(at, what)),
                 // 412 says that the tag is not the one that is there, and it is: the server reads tags in another form.
                 Found::Unwritten if matches!(failure, S3Failure::Precondition) => {
@@ -194,34 +198,27 @@ impl S3Prefix {
     }
 
     /// What is there after a conditional write of unknown outcome.
-    async fn look(&self, key: &str, bytes: &Bytes, when: &Precondition) -> Result<Found, StorageError> {
-        let limit = bytes.len() as u64;
-        let found = match self.get(key, limit).await {
-            Ok(found) => found,
-            Err(StorageError::TooLarge { size, .. }) => {
-                return Ok(Found::Other(format!("another object of {size} bytes is there")));
+    async fn look(&self, key: &str, mark: &str, when: &Precondition) -> Result<Found, StorageError> {
+        let head = self.store.get_opts(&self.path(key)?, GetOptions::new().with_head(true)).await;
+        let head = match head.map_err(|error| S3Failure::of(&error)) {
+            Ok(head) => head,
+            Err(S3Failure::NotFound { bucket: false }) => {
+                return Ok(match when {
+                    Precondition::IfMatch(_) => Found::Other("it does not exist any more".to_owned()),
+                    _ => Found::Unwritten,
+                });
             }
-            Err(error) => return Err(error),
+            Err(failure) => return Err(failure.source(&self.at(key)).into()),
         };
-        let Some((there, version)) = found else {
-            return Ok(match when {
-                Precondition::IfMatch(_) => Found::Other("it does not exist any more".to_owned()),
-                _ => Found::Unwritten,
-            });
-        };
-        if let Precondition::IfMatch(expected) = when
-            && version.etag.as_deref() == Some(expected)
-        {
-            return Ok(Found::Unwritten);
+        if head.attributes.get(&Attribute::Metadata(MARK.into())).is_some_and(|found| **found == *mark) {
+            return Ok(Found::Ours(head.meta.e_tag));
         }
-        if there == *bytes {
-            return Ok(Found::Ours(version.etag));
-        }
-        let tag = version.etag.unwrap_or_default();
-        Ok(Found::Other(match when {
-            Precondition::IfMatch(expected) => format!("it is {tag} now, not {expected}"),
-            _ => "it exists already".to_owned(),
-        }))
+        let tag = head.meta.e_tag.unwrap_or_default();
+        Ok(match when {
+            Precondition::IfMatch(expected) if tag == *expected => Found::Unwritten,
+            Precondition::IfMatch(expected) => Found::Other(format!("it is {tag} now, not {expected}")),
+            _ => Found::Other("it exists already".to_owned()),
+        })
     }
 
     /// Copies within the bucket, on the server.
@@ -251,7 +248,7 @@ impl S3Prefix {
         let mut failures = 0;
         loop {
             let failure = match self.try_parts(transport, path, &bytes).await {
-                Ok(etag) => return Ok(PutResult { etag, guarantee: Guarantee::Atomic }),
+                Ok(()) => return self.check_parts(path, at, bytes.len() as u64).await,
                 Err(error) => S3Failure::of(&error),
             };
             failures += 1;
@@ -263,12 +260,17 @@ impl S3Prefix {
         }
     }
 
-    async fn try_parts(
-        &self,
-        transport: &Transport,
-        path: &Path,
-        bytes: &Bytes,
-    ) -> object_store::Result<Option<String>> {
+    /// What the parts became. Ceph 16 does not tell the tag when it joins them.
+    async fn check_parts(&self, path: &Path, at: &At, size: u64) -> Result<PutResult, StorageError> {
+        let meta = self.store.head(path).await.map_err(|error| S3Failure::of(&error).source(at))?;
+        if meta.size != size {
+            let what = format!("{size} bytes were written in parts, and the object has {}", meta.size);
+            return Err(SourceError::Broken { at: at.clone(), what }.into());
+        }
+        Ok(PutResult { etag: meta.e_tag, guarantee: Guarantee::Atomic })
+    }
+
+    async fn try_parts(&self, transport: &Transport, path: &Path, bytes: &Bytes) -> object_store::Result<()> {
         let limits = &transport.limits;
         // S3 takes at most 10,000 parts.
         let part = limits.part.max((bytes.len() as u64).div_ceil(10_000)).max(1) as usize;
@@ -283,7 +285,7 @@ impl S3Prefix {
             Err(error) => Err(error),
         };
         match outcome {
-            Ok(put) => Ok(put.e_tag),
+            Ok(_) => Ok(()),
             Err(error) => {
                 // The first failure is the one to tell; parts that stay are what a lifecycle rule removes.
                 if let Err(abort) = upload.abort().await {

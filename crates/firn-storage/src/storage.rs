@@ -264,7 +264,7 @@ impl Storage {
         }
     }
 
-    fn bucket(
+    pub(crate) fn bucket(
         &self,
         bucket: &str,
         location: Option<&Location>,

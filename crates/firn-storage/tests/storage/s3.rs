@@ -5,8 +5,8 @@ use crate::support::{impatient, runtime};
 use bytes::Bytes;
 use firn_model::source::SourceError;
 use firn_storage::{
-    CapabilityStore, CredentialState, Credentials, LimitSettings, ObjectUrl, Precondition, Prefix, Storage, StorageError,
-    StorageSettings, probe,
+    CapabilityStore, CredentialState, Credentials, LimitSettings, ObjectUrl, Precondition, Prefix, Storage,
+    StorageError, StorageSettings, probe,
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
@@ -80,7 +80,9 @@ fn large_objects_go_in_parts_and_are_read_in_pieces() {
     let prefix = prefix(&runtime, StorageSettings { limits, ..settings }, "parts");
     let bytes: Bytes = (0_u32..3_200_000).flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>().into();
     let put = runtime.block_on(prefix.put("large", bytes.clone(), Precondition::None)).unwrap();
-    assert!(put.etag.is_some_and(|etag| etag.contains("-3")), "three parts have a tag that ends in -3");
+    let head = runtime.block_on(prefix.head("large")).unwrap().unwrap();
+    assert_eq!(put.etag, head.etag, "the tag of the write is the tag of the object");
+    assert!(head.etag.unwrap().contains("-3"), "three parts have a tag that ends in -3");
     let url = prefix.url().child("large").unwrap();
     let reader = prefix.storage().open(&url).unwrap().unwrap();
     assert_eq!(reader.size().unwrap(), 12_800_000);

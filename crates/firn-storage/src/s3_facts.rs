@@ -1,0 +1,43 @@
+//! How a bucket is reached, without credentials: what readers of a published store have to say.
+
+use crate::error::StorageError;
+use crate::storage::Storage;
+use crate::url::{Kind, ObjectUrl};
+
+/// How a bucket is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Facts {
+    /// The bucket.
+    pub bucket: String,
+    /// The key of the address that was asked for.
+    pub key: String,
+    /// Endpoint, for anything that is not Amazon's own.
+    pub endpoint: Option<String>,
+    /// Region.
+    pub region: Option<String>,
+    /// Whether requests are not signed.
+    pub anonymous: bool,
+    /// Whether the bucket is part of the path instead of the host name.
+    pub path_style: bool,
+}
+
+impl Storage {
+    /// How the bucket of an S3 address (also by way of a location) is reached; `None` for other addresses.
+    ///
+    /// # Errors
+    /// As [`Storage::physical`]; where credentials cannot be used.
+    pub fn s3_facts(&self, url: &ObjectUrl) -> Result<Option<S3Facts>, StorageError> {
+        let physical = self.physical(url)?;
+        let Kind::S3 { bucket, key } = physical.kind() else { return Ok(None) };
+        let location = self.location_of(url)?.map(|(location, _)| location);
+        let (_, address) = self.bucket(bucket, location, &url.at())?;
+        Ok(Some(S3Facts {
+            bucket: bucket.clone(),
+            key: key.clone(),
+            endpoint: address.endpoint.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
+            region: Some(address.region),
+            anonymous: address.anonymous,
+            path_style: !address.virtual_hosted,
+        }))
+    }
+}
