@@ -1,8 +1,18 @@
 //! The verbs of firn: one file a verb; targets, executors, verification.
 
+pub mod build;
 pub mod cancel;
+pub mod clock;
 pub mod error;
+pub mod execute;
 pub mod icechunk;
+pub mod journal;
+pub mod open;
+pub mod pipeline;
 pub mod progress;
+pub mod provenance;
+pub mod reading;
 pub mod settings;
+pub mod target;
 pub mod verbs;
+pub mod verify;

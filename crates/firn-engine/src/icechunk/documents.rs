@@ -53,6 +53,9 @@ impl Source for Documents {
     }
 
     fn sibling(&self, url: &str) -> Result<Arc<dyn Source>, SourceError> {
-        Err(SourceError::Denied { at: At::url(url), what: "metadata in a repository refers to nothing else".to_owned() })
+        Err(SourceError::Denied {
+            at: At::url(url),
+            what: "metadata in a repository refers to nothing else".to_owned(),
+        })
     }
 }

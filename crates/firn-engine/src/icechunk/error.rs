@@ -246,10 +246,9 @@ impl Diagnose for IcechunkError {
             | Self::TooLarge { .. }
             | Self::BadMetadata { .. } => Category::Unsupported,
             Self::NoContainer { .. } => Category::Usage,
-            Self::UnknownChunk { .. }
-            | Self::EmptyChunk { .. }
-            | Self::OutsideGrid { .. }
-            | Self::Damaged { .. } => Category::Corrupt,
+            Self::UnknownChunk { .. } | Self::EmptyChunk { .. } | Self::OutsideGrid { .. } | Self::Damaged { .. } => {
+                Category::Corrupt
+            }
             Self::ReadOnly { .. } => Category::Denied,
             Self::Storage(failure) => failure.category(),
             Self::Format(failure) => failure.category(),
@@ -342,7 +341,9 @@ impl Diagnose for IcechunkError {
                     .to_owned()
             }
             Self::BadReference { .. } => "copy the data instead: set strategy: transform in recipe.yaml".to_owned(),
-            Self::NoContainer { .. } => "declare the root that the files lie below: target.containers in recipe.yaml".to_owned(),
+            Self::NoContainer { .. } => {
+                "declare the root that the files lie below: target.containers in recipe.yaml".to_owned()
+            }
             Self::FilterMask { .. } | Self::TooLarge { .. } | Self::BadMetadata { .. } => {
                 "copy this variable with chunks of its own: set strategy: transform in recipe.yaml".to_owned()
             }
@@ -371,10 +372,9 @@ impl IcechunkError {
             SessionErrorKind::FormatError(kind) => from_format_kind(at, &kind),
             SessionErrorKind::RefError(kind) => from_ref_kind(at, kind),
             SessionErrorKind::VirtualReferenceError(kind) => Self::from_reference(at, &kind),
-            SessionErrorKind::InvalidSnapshotTimestamp { object_store_time, snapshot_time } => Self::Clock {
-                at: at.clone(),
-                what: format!("{snapshot_time} here, {object_store_time} there"),
-            },
+            SessionErrorKind::InvalidSnapshotTimestamp { object_store_time, snapshot_time } => {
+                Self::Clock { at: at.clone(), what: format!("{snapshot_time} here, {object_store_time} there") }
+            }
             SessionErrorKind::InvalidSnapshotTimestampOrdering { parent, child } => Self::Clock {
                 at: at.clone(),
                 what: format!("the snapshot before was written at {parent}, and here it is {child}"),
@@ -410,18 +410,13 @@ fn from_repository_kind(at: &At, kind: RepositoryErrorKind) -> IcechunkError {
         RepositoryErrorKind::SnapshotNotFound { id } => {
             IcechunkError::NoSuchVersion { at: at.clone(), version: id.to_string() }
         }
-        RepositoryErrorKind::InvalidSnapshotId(version) => {
-            IcechunkError::NoSuchVersion { at: at.clone(), version }
-        }
+        RepositoryErrorKind::InvalidSnapshotId(version) => IcechunkError::NoSuchVersion { at: at.clone(), version },
         RepositoryErrorKind::RepositoryDoesntExist => IcechunkError::NoRepository { at: at.clone() },
         RepositoryErrorKind::ReadonlyStorage(what) | RepositoryErrorKind::ReadonlyRepository(what) => {
             IcechunkError::ReadOnly { at: at.clone(), what }
         }
-        RepositoryErrorKind::Conflict { .. } => {
-            IcechunkError::BranchMoved { at: at.clone() }
-        }
-        kind @ (RepositoryErrorKind::DeserializationError(_)
-        | RepositoryErrorKind::ConfigDeserializationError(_)) => {
+        RepositoryErrorKind::Conflict { .. } => IcechunkError::BranchMoved { at: at.clone() },
+        kind @ (RepositoryErrorKind::DeserializationError(_) | RepositoryErrorKind::ConfigDeserializationError(_)) => {
             IcechunkError::Damaged { at: at.clone(), what: chain(&kind) }
         }
         kind => IcechunkError::Failed { at: at.clone(), what: chain(&kind) },

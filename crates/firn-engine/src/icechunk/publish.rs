@@ -1,9 +1,9 @@
 //! Moving `main`, and giving a run up.
 
+use super::IcechunkError;
 use super::payload::ChunkPayload;
 use super::repository::{lookup, properties, text};
 use super::target::{IcechunkTarget, RUN, RunState};
-use super::IcechunkError;
 use icechunk::format::SnapshotId;
 
 /// Objects deleted in one request.
@@ -60,10 +60,7 @@ impl IcechunkTarget {
     ///
     /// # Errors
     /// [`IcechunkError::AlreadyPublished`]; what the storage says.
-    pub async fn abandon(
-        self,
-        written: impl IntoIterator<Item = ChunkPayload>,
-    ) -> Result<u64, IcechunkError> {
+    pub async fn abandon(self, written: impl IntoIterator<Item = ChunkPayload>) -> Result<u64, IcechunkError> {
         let main = self.main().await?;
         let of_main = properties(&self.at, &self.repository, &main).await?;
         if main == self.tip && main != self.base || text(&of_main, RUN) == Some(&self.options.run) {

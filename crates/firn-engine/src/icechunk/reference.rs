@@ -26,7 +26,8 @@ pub(super) fn referenced(
     prefixes: &[String],
 ) -> Result<Referenced, IcechunkError> {
     let at = At::url(&object.url);
-    let address = address(&object.url).map_err(|what| IcechunkError::BadReference { at: at.clone(), what: what.to_owned() })?;
+    let address =
+        address(&object.url).map_err(|what| IcechunkError::BadReference { at: at.clone(), what: what.to_owned() })?;
     let has_port = address.url.scheme() != "s3" && address.url.port().is_some();
     if spec == SpecVersion::V1 && has_port {
         return Err(IcechunkError::PortDropped { at });

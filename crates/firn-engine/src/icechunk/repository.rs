@@ -7,7 +7,8 @@ use firn_model::dataset::NodePath;
 use firn_model::diagnose::At;
 use futures::TryStreamExt;
 use icechunk::config::{
-    CachingConfig, ManifestConfig, ManifestSplitCondition, ManifestSplitDim, ManifestSplitDimCondition, ManifestSplittingConfig,
+    CachingConfig, ManifestConfig, ManifestSplitCondition, ManifestSplitDim, ManifestSplitDimCondition,
+    ManifestSplittingConfig,
 };
 use icechunk::format::SnapshotId;
 use icechunk::format::format_constants::SpecVersionBin;
@@ -66,14 +67,17 @@ pub(super) async fn open_or_create(
         Err(IcechunkError::NoRepository { .. }) => {
             fail_unless_clean(storage).await?;
             // Without a configuration: a creation that was interrupted may have left one, and icechunk refuses that.
-            let created =
-                Repository::create(Arc::clone(&storage.storage)).spec_version(asked).check_clean_root(false).execute().await;
+            let created = Repository::create(Arc::clone(&storage.storage))
+                .spec_version(asked)
+                .check_clean_root(false)
+                .execute()
+                .await;
             match created {
                 Ok(repository) => repository,
                 // Somebody else created it at the same time.
-                Err(error) => open(storage, None)
-                    .await
-                    .map_err(|_| IcechunkError::from_repository(&storage.at, error))?,
+                Err(error) => {
+                    open(storage, None).await.map_err(|_| IcechunkError::from_repository(&storage.at, error))?
+                }
             }
         }
         other => other?,
@@ -157,7 +161,9 @@ async fn save_config(
     let updates = repository.config().num_updates_per_repo_info_file();
     assets
         .update_repo_info(repository.config().repo_update_retries(), |info, backup, _| {
-            info.set_config(repository.spec_version(), &config, backup, updates).map(Arc::new).map_err(|error| error.inject())
+            info.set_config(repository.spec_version(), &config, backup, updates)
+                .map(Arc::new)
+                .map_err(|error| error.inject())
         })
         .await
         .map_err(failed)?;
@@ -177,7 +183,10 @@ pub(super) fn splitting(layouts: &IndexMap<NodePath, NodeLayout>, most: u64) -> 
             let dimensions = split
                 .into_iter()
                 .enumerate()
-                .map(|(axis, num_chunks)| ManifestSplitDim { condition: ManifestSplitDimCondition::Axis(axis), num_chunks })
+                .map(|(axis, num_chunks)| ManifestSplitDim {
+                    condition: ManifestSplitDimCondition::Axis(axis),
+                    num_chunks,
+                })
                 .collect();
             (ManifestSplitCondition::PathMatches { regex }, dimensions)
         })

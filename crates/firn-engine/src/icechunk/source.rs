@@ -79,11 +79,7 @@ async fn resolve(at: &At, repository: &Repository, version: &str) -> Result<Snap
     let mut asked = vec![VersionInfo::BranchTipRef(version.to_owned()), VersionInfo::TagRef(version.to_owned())];
     asked.extend(SnapshotId::try_from(version).ok().map(VersionInfo::SnapshotId));
     for candidate in asked {
-        match repository
-            .resolve_version(&candidate)
-            .await
-            .map_err(|error| IcechunkError::from_repository(at, error))
-        {
+        match repository.resolve_version(&candidate).await.map_err(|error| IcechunkError::from_repository(at, error)) {
             Ok(id) => return Ok(id),
             Err(IcechunkError::NoSuchVersion { .. }) => {}
             Err(error) => return Err(error),

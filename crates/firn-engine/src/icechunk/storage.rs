@@ -13,8 +13,8 @@ use firn_storage::{Precondition, Prefix, StorageError as Failure};
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use icechunk::Storage;
 use icechunk::storage::{
-    DeleteObjectsResult, GetModifiedResult, ICError, ListInfo, RepositoryCreation, StorageContext,
-    StorageError, StorageErrorKind, StorageInfo, StorageResult, VersionInfo, VersionedUpdateResult,
+    DeleteObjectsResult, GetModifiedResult, ICError, ListInfo, RepositoryCreation, StorageContext, StorageError,
+    StorageErrorKind, StorageInfo, StorageResult, VersionInfo, VersionedUpdateResult,
 };
 use std::fmt;
 use std::ops::Range;
@@ -146,9 +146,7 @@ impl Storage for PrefixStorage {
         match (self.prefix.put(path, bytes.clone(), when).await, previous) {
             // Nobody asks for the version of an object that is written without a condition.
             (Ok(_), None) => Ok(VersionedUpdateResult::Updated { new_version: VersionInfo::for_creation() }),
-            (Ok(written), Some(_)) => {
-                Ok(VersionedUpdateResult::Updated { new_version: version(path, written.etag)? })
-            }
+            (Ok(written), Some(_)) => Ok(VersionedUpdateResult::Updated { new_version: version(path, written.etag)? }),
             (Err(failure), None) => Err(storage_error(failure)),
             (Err(failure), Some(previous)) => self.resolve(path, &bytes, previous, failure).await,
         }
@@ -229,15 +227,14 @@ impl Storage for PrefixStorage {
 }
 
 fn version(path: &str, etag: Option<String>) -> StorageResult<VersionInfo> {
-    etag.map(VersionInfo::from_etag_only).ok_or_else(|| {
-        ICError::capture(StorageErrorKind::Other(format!("the storage tells no entity tag of {path}")))
-    })
+    etag.map(VersionInfo::from_etag_only)
+        .ok_or_else(|| ICError::capture(StorageErrorKind::Other(format!("the storage tells no entity tag of {path}"))))
 }
 
 fn time(path: &str, seconds: Option<i64>) -> StorageResult<DateTime<Utc>> {
-    seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0)).ok_or_else(|| {
-        ICError::capture(StorageErrorKind::Other(format!("the storage tells no date of {path}")))
-    })
+    seconds
+        .and_then(|seconds| DateTime::from_timestamp(seconds, 0))
+        .ok_or_else(|| ICError::capture(StorageErrorKind::Other(format!("the storage tells no date of {path}"))))
 }
 
 fn not_found() -> StorageError {

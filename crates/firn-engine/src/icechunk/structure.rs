@@ -129,13 +129,13 @@ fn array_layout(at: &At, document: Document) -> Result<ArrayLayout, IcechunkErro
         return Err(bad("it has not one dimension name a dimension"));
     }
     let grid_shape: Vec<u64> = shape.iter().zip(&chunk_shape).map(|(extent, chunk)| extent.div_ceil(*chunk)).collect();
-    let counts = grid_shape.iter().map(|n| u32::try_from(*n)).collect::<Result<Vec<u32>, _>>().map_err(|_| {
-        IcechunkError::TooLarge { at: at.clone(), what: format!("its chunk grid is {grid_shape:?}") }
-    })?;
+    let counts =
+        grid_shape.iter().map(|n| u32::try_from(*n)).collect::<Result<Vec<u32>, _>>().map_err(|_| {
+            IcechunkError::TooLarge { at: at.clone(), what: format!("its chunk grid is {grid_shape:?}") }
+        })?;
     let shape = ArrayShape::new(shape.into_iter().zip(counts)).ok_or_else(|| bad("its shape is not valid"))?;
-    let dimension_names = document
-        .dimension_names
-        .map(|names| names.iter().map(|name| DimensionName::from(name.as_deref())).collect());
+    let dimension_names =
+        document.dimension_names.map(|names| names.iter().map(|name| DimensionName::from(name.as_deref())).collect());
     Ok(ArrayLayout { shape, grid_shape, dimension_names })
 }
 

@@ -4,3 +4,5 @@ pub mod config;
 pub mod init;
 pub mod inspect;
 pub mod requests;
+pub mod transform;
+pub mod virtualize;

@@ -100,6 +100,15 @@ impl ChunkTable {
         &self.objects
     }
 
+    /// Replaces every object that chunks point into by what this says of it.
+    ///
+    /// # Errors
+    /// The first error of `to`.
+    pub fn map_objects<E>(&mut self, to: impl FnMut(&SourceObject) -> Result<SourceObject, E>) -> Result<(), E> {
+        self.objects = self.objects.iter().map(to).collect::<Result<_, E>>()?;
+        Ok(())
+    }
+
     /// The number of this object in the table, added where it is new.
     pub fn intern(&mut self, object: &SourceObject) -> u32 {
         if let Some(at) = self.objects.iter().rposition(|o| o == object) {

@@ -14,9 +14,8 @@ pub fn coding_rule(name: &str) -> Option<Rule> {
         "calendar" | "month_lengths" | "leap_year" | "leap_month" => Some(Rule::Calendar),
         "flag_values" | "flag_masks" | "flag_meanings" | "grid_mapping" | "coordinates" | "bounds" | "climatology"
         | "formula_terms" | "cell_measures" | "positive" | "axis" | "standard_name" | "cell_methods" | "compress"
-        | "valid_min" | "valid_max" | "valid_range" | "_Encoding" | "node_coordinates" | "geometry" | "interpolation" => {
-            Some(Rule::CodingAttribute)
-        }
+        | "valid_min" | "valid_max" | "valid_range" | "_Encoding" | "node_coordinates" | "geometry"
+        | "interpolation" => Some(Rule::CodingAttribute),
         _ => None,
     }
 }

@@ -110,9 +110,10 @@ pub(super) fn order(
     if sequence.len() <= 1 {
         return consecutive(&sequence, slots);
     }
-    let descending = slots.iter().find(|s| s.values.len() > 1).is_some_and(|s| {
-        s.values[0].compare(&s.values[s.values.len() - 1]) == Ordering::Greater
-    });
+    let descending = slots
+        .iter()
+        .find(|s| s.values.len() > 1)
+        .is_some_and(|s| s.values[0].compare(&s.values[s.values.len() - 1]) == Ordering::Greater);
     let directed = |a: &KeyValue, b: &KeyValue| if descending { b.compare(a) } else { a.compare(b) };
     if !each_file_is_monotonic(key_name, slots, &sequence, &directed, wrong) {
         return AxisOrder::default();
@@ -184,13 +185,19 @@ fn resolve_overlap(
     let value = |step: &(usize, u64)| &slots[step.0].values[step.1 as usize];
     // Of equal steps the one to keep comes first.
     steps.sort_by(|a, b| {
-        directed(value(a), value(b)).then_with(|| match rules.overlap {
-            Overlap::Newest => slots[b.0].last_modified.cmp(&slots[a.0].last_modified),
-            _ => Ordering::Equal,
-        }).then(slots[a.0].first_file.cmp(&slots[b.0].first_file))
+        directed(value(a), value(b))
+            .then_with(|| match rules.overlap {
+                Overlap::Newest => slots[b.0].last_modified.cmp(&slots[a.0].last_modified),
+                _ => Ordering::Equal,
+            })
+            .then(slots[a.0].first_file.cmp(&slots[b.0].first_file))
     });
     if rules.overlap == Overlap::Newest && slots.iter().any(|slot| slot.last_modified.is_none()) {
-        wrong.push(overlap_disagreement(key_name, slots, "a time of modification of every file, to tell which is newest"));
+        wrong.push(overlap_disagreement(
+            key_name,
+            slots,
+            "a time of modification of every file, to tell which is newest",
+        ));
         return AxisOrder::default();
     }
     let mut order = AxisOrder::default();
@@ -214,7 +221,11 @@ fn resolve_overlap(
             at: At::url(&slots[b].url).node(key_name),
             against: Some(slots[a].url.clone()),
             expected: "steps that no other file holds".to_owned(),
-            found: format!("{} steps that another file holds too, first {}", order.duplicates.len(), slots[a].values[i as usize]),
+            found: format!(
+                "{} steps that another file holds too, first {}",
+                order.duplicates.len(),
+                slots[a].values[i as usize]
+            ),
         });
         return order;
     }
@@ -222,7 +233,11 @@ fn resolve_overlap(
         noted.push(Noted {
             code: "overlap-resolved",
             at: dim.to_owned(),
-            what: format!("{} steps that several files hold: one of each is kept ({:?})", order.duplicates.len(), rules.overlap),
+            what: format!(
+                "{} steps that several files hold: one of each is kept ({:?})",
+                order.duplicates.len(),
+                rules.overlap
+            ),
         });
     }
     for (slot, index) in kept {
@@ -263,10 +278,8 @@ fn find_gap(key_name: &str, slots: &[Slot], sequence: &[usize], wrong: &mut Vec<
     sorted.sort_by(f64::total_cmp);
     let usual = sorted[(sorted.len() - 1) / 2];
     let jumps: Vec<usize> = (0..steps.len()).filter(|i| steps[*i] > 1.75 * usual).collect();
-    let others_alike = steps
-        .iter()
-        .filter(|step| **step <= 1.75 * usual)
-        .all(|step| (step - usual).abs() <= 0.15 * usual);
+    let others_alike =
+        steps.iter().filter(|step| **step <= 1.75 * usual).all(|step| (step - usual).abs() <= 0.15 * usual);
     if usual <= 0.0 || !others_alike || jumps.len() * 2 >= steps.len() {
         return;
     }

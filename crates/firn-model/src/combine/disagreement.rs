@@ -118,7 +118,9 @@ impl Rule {
             Self::Variables => "the dataset would hold a variable that is silently missing for some steps",
             Self::Dimensions | Self::Shape => "the arrays do not fit together; one of them would be cut or shifted",
             Self::DataType => "values would be cast, and cast values are not the source's values",
-            Self::Packing => "one array has one scale and offset: the other file's values would be decoded with the wrong ones",
+            Self::Packing => {
+                "one array has one scale and offset: the other file's values would be decoded with the wrong ones"
+            }
             Self::Fill => "missing cells of one file would read as valid numbers, or valid numbers as missing",
             Self::Units => "numbers of different units would stand side by side in one array",
             Self::Calendar => "the same number means another date in another calendar",
@@ -151,14 +153,22 @@ impl Rule {
                 "compare the files (firn inspect A B), leave the odd ones out, or give them a recipe of their own"
             }
             Self::Attribute => "say `combine: {attributes: drop_conflicts}` or `first` in the recipe",
-            Self::Coordinate => "if the difference is noise, say `combine: {coordinates: {NAME: {tolerance: VALUE}}}` in the recipe",
+            Self::Coordinate => {
+                "if the difference is noise, say `combine: {coordinates: {NAME: {tolerance: VALUE}}}` in the recipe"
+            }
             Self::StaticVariable => "leave it out with `select: {variables: [...]}`, or leave the file out",
             Self::TimeEncoding => "leave the odd files out, or give them a recipe of their own",
-            Self::ChunkShape | Self::Codecs => "copy instead of referring: use firn transform, or `strategy: transform`",
-            Self::NoKey | Self::NotMonotonic => "name the variable that orders the files: --concat-key DIM=VARIABLE, or `combine: {key: {DIM: VARIABLE}}`",
+            Self::ChunkShape | Self::Codecs => {
+                "copy instead of referring: use firn transform, or `strategy: transform`"
+            }
+            Self::NoKey | Self::NotMonotonic => {
+                "name the variable that orders the files: --concat-key DIM=VARIABLE, or `combine: {key: {DIM: VARIABLE}}`"
+            }
             Self::Overlap => "say `combine: {overlap: identical}`, `newest` or `first` in the recipe",
             Self::OverlapIdentical => "the values are equal: say `combine: {overlap: identical}` in the recipe",
-            Self::OverlapDifferent => "the values differ: say `combine: {overlap: newest}` or `first` in the recipe, or leave one file out",
+            Self::OverlapDifferent => {
+                "the values differ: say `combine: {overlap: newest}` or `first` in the recipe, or leave one file out"
+            }
             Self::Gap => "add the missing file, or declare it: `source: {gaps: [{DIM: ..., reason: ...}]}`",
             Self::Hole => "add the missing file, or declare the step as a gap in every other file too",
             Self::Merge => "rename one of them in a recipe of its own, or leave it out with `select`",

@@ -88,8 +88,15 @@ pub fn is_coordinate(dataset: &Dataset, path: &NodePath) -> bool {
     if dataset.array(path).is_some_and(|a| a.metadata.dimension_names.iter().any(|d| d == name)) {
         return true;
     }
-    const REFERRING: [&str; 7] =
-        ["coordinates", "bounds", "climatology", "grid_mapping", "formula_terms", "cell_measures", "ancillary_variables"];
+    const REFERRING: [&str; 7] = [
+        "coordinates",
+        "bounds",
+        "climatology",
+        "grid_mapping",
+        "formula_terms",
+        "cell_measures",
+        "ancillary_variables",
+    ];
     dataset.arrays().any(|(_, other)| {
         REFERRING.iter().filter(|key| **key != "ancillary_variables").any(|key| {
             other

@@ -17,10 +17,8 @@ pub use attributes::coding_rule;
 pub use compare::{Difference, compare_values};
 pub use disagreement::{CombineError, Disagreement, Rule};
 pub use facts::{Content, FileFacts, SlotKey, Wanted, is_coordinate, values_wanted};
-pub use select::{Range, SelectError, Selection, select};
-pub use virtualize::{
-    MAX_REFERENCES, NotVirtual, VirtualArray, split_uncompressed, virtual_array, virtual_verdict,
-};
+pub use select::{Range, SelectError, Selection, keep_variables, select};
+pub use virtualize::{MAX_REFERENCES, NotVirtual, VirtualArray, split_uncompressed, virtual_array, virtual_verdict};
 
 use crate::array::{ArrayMetadata, ArraySubset, Attributes, Values};
 use crate::dataset::{Group, NodePath};

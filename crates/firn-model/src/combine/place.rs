@@ -3,8 +3,8 @@
 use super::axis::{self, AxisOrder, Slot};
 use super::facts::is_coordinate;
 use super::{
-    Combined, CombinedArray, CombinedContent, CombineError, CombineRules, Disagreement, EqualityCheck, FileFacts, Noted,
-    Overlap, Piece, Rule, Schema, SlotKey, compare_values, merged_attributes, time,
+    CombineError, CombineRules, Combined, CombinedArray, CombinedContent, Disagreement, EqualityCheck, FileFacts,
+    Noted, Overlap, Piece, Rule, Schema, SlotKey, compare_values, merged_attributes, time,
 };
 use crate::array::{Array, ArrayMetadata, ArraySubset, Attributes, DataType, Values};
 use crate::dataset::{Dimension, Group, NodePath};
@@ -100,7 +100,10 @@ impl<'a> Work<'a> {
                     Schema::Union => self.noted.push(Noted {
                         code: "variable-absent",
                         at: path.to_string(),
-                        what: format!("is absent in some files, first in {}; unwritten there", self.files[*lacking].url),
+                        what: format!(
+                            "is absent in some files, first in {}; unwritten there",
+                            self.files[*lacking].url
+                        ),
                     }),
                 }
             }
@@ -167,7 +170,10 @@ impl<'a> Work<'a> {
         let key_path = members.keys().find(|path| path.name() == key_name).cloned();
         let (slots, slot_of) = self.slots(dim, is_new, key_path.as_ref(), reencoded);
         let mut axis = Axis { name: dim.to_owned(), key_name, is_new, slots, slot_of, order: AxisOrder::default() };
-        if axis.slots.len() > 1 && !is_new && axis.slots.iter().any(|s| s.values.is_empty() && s.length > 0 && s.key.is_none()) {
+        if axis.slots.len() > 1
+            && !is_new
+            && axis.slots.iter().any(|s| s.values.is_empty() && s.length > 0 && s.key.is_none())
+        {
             self.wrong.push(self.no_key(&axis, members));
             return axis;
         }
@@ -177,7 +183,8 @@ impl<'a> Work<'a> {
             && self.wrong.len() > before
         {
             for disagreement in &mut self.wrong[before..] {
-                disagreement.expected = format!("{} (the variable {proposal:?} would order the files)", disagreement.expected);
+                disagreement.expected =
+                    format!("{} (the variable {proposal:?} would order the files)", disagreement.expected);
                 disagreement.rule = Rule::NoKey;
             }
         }
@@ -248,18 +255,25 @@ impl<'a> Work<'a> {
     /// Another 1-D variable along the dimension that would order the files strictly.
     fn propose_key(&self, axis: &Axis, members: &Members) -> Option<String> {
         let reencoded = time::TimeEncodings::new();
-        members.iter().filter(|(path, holders)| {
-            let dims = &self.array(holders[0], path).metadata.dimension_names;
-            path.name() != axis.key_name && dims.len() == 1 && dims[0] == axis.name && holders.len() == self.files.len()
-        }).find_map(|(path, _)| {
-            let mut slots = axis.slots.clone();
-            for slot in &mut slots {
-                slot.values = self.key_values(slot.first_file, path, &reencoded)?;
-            }
-            let (mut noted, mut wrong) = (Vec::new(), Vec::new());
-            let order = axis::order(&axis.name, path.name(), &slots, &CombineRules::default(), &mut noted, &mut wrong);
-            (wrong.is_empty() && order.length > 0).then(|| path.name().to_owned())
-        })
+        members
+            .iter()
+            .filter(|(path, holders)| {
+                let dims = &self.array(holders[0], path).metadata.dimension_names;
+                path.name() != axis.key_name
+                    && dims.len() == 1
+                    && dims[0] == axis.name
+                    && holders.len() == self.files.len()
+            })
+            .find_map(|(path, _)| {
+                let mut slots = axis.slots.clone();
+                for slot in &mut slots {
+                    slot.values = self.key_values(slot.first_file, path, &reencoded)?;
+                }
+                let (mut noted, mut wrong) = (Vec::new(), Vec::new());
+                let order =
+                    axis::order(&axis.name, path.name(), &slots, &CombineRules::default(), &mut noted, &mut wrong);
+                (wrong.is_empty() && order.length > 0).then(|| path.name().to_owned())
+            })
     }
 
     fn no_key(&self, axis: &Axis, members: &Members) -> Disagreement {
@@ -294,7 +308,11 @@ impl<'a> Work<'a> {
                 at: At::nowhere().node(names.join(" × ")),
                 against: None,
                 expected: format!("a file for each of the {wanted} combinations of keys"),
-                found: format!("{} of them{}", combinations.len(), if merge.is_empty() { String::new() } else { format!(" for {merge:?}") }),
+                found: format!(
+                    "{} of them{}",
+                    combinations.len(),
+                    if merge.is_empty() { String::new() } else { format!(" for {merge:?}") }
+                ),
             });
         }
     }
@@ -303,8 +321,10 @@ impl<'a> Work<'a> {
     fn compare_static(&mut self, members: &Members, axes: &[Axis]) {
         for (path, holders) in members {
             let first = self.array(holders[0], path);
-            let own: Vec<&Axis> =
-                axes.iter().filter(|a| first.metadata.dimension_names.contains(&a.name) || self.gets_new(path, a)).collect();
+            let own: Vec<&Axis> = axes
+                .iter()
+                .filter(|a| first.metadata.dimension_names.contains(&a.name) || self.gets_new(path, a))
+                .collect();
             let mut reference: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
             for number in holders {
                 let place: Vec<usize> = own.iter().map(|a| a.slot_of[*number]).collect();
@@ -332,8 +352,17 @@ impl<'a> Work<'a> {
         if a.digest == b.digest {
             return;
         }
-        let (Some(x), Some(y)) = (self.known.get(&a.digest), self.known.get(&b.digest)) else { return };
-        let Some(difference) = compare_values(x, y) else { return };
+        let values = self.known.get(&a.digest).zip(self.known.get(&b.digest));
+        let Some(difference) = values.and_then(|(x, y)| compare_values(x, y)) else {
+            self.wrong.push(Disagreement {
+                rule: Rule::StaticVariable,
+                at: At::url(&self.files[other].url).node(path.as_str()),
+                against: Some(self.files[known].url.clone()),
+                expected: "equal values".to_owned(),
+                found: "other values".to_owned(),
+            });
+            return;
+        };
         let tolerance = self.rules.tolerances.get(path.name()).copied();
         if let (Some(max), Some(tolerance)) = (difference.max_difference, tolerance)
             && max <= tolerance
@@ -399,8 +428,7 @@ impl<'a> Work<'a> {
             .map(|n| &self.array(*n, path).metadata.attributes)
             .map(|attributes| encoding.map_or_else(|| attributes.clone(), |e| e.settle(attributes)))
             .collect();
-        let all: Vec<(&FileFacts, &Attributes)> =
-            holders.iter().map(|n| &self.files[*n]).zip(&settled).collect();
+        let all: Vec<(&FileFacts, &Attributes)> = holders.iter().map(|n| &self.files[*n]).zip(&settled).collect();
         metadata.attributes =
             merged_attributes(&all, path, false, self.rules.attributes, &mut self.noted, &mut self.wrong);
         for (axis, dim) in first.metadata.dimension_names.iter().enumerate() {
@@ -459,10 +487,11 @@ impl<'a> Work<'a> {
                 boxes = each_run(&boxes, axis, axis.slot_of[*number], Some(source), new.len() + source);
             }
             pieces.extend(
-                boxes
-                    .into_iter()
-                    .filter(|(source, _)| !source.shape.contains(&0))
-                    .map(|(source, target)| Piece { file: *number as u32, source, target }),
+                boxes.into_iter().filter(|(source, _)| !source.shape.contains(&0)).map(|(source, target)| Piece {
+                    file: *number as u32,
+                    source,
+                    target,
+                }),
             );
         }
         pieces
@@ -515,8 +544,7 @@ impl<'a> Work<'a> {
                 if let Some(dimension) = dimensions.get_mut(&axis.name) {
                     dimension.size = axis.order.length;
                 } else if axis.is_new && path.is_root() {
-                    dimensions
-                        .insert(axis.name.clone(), Dimension { size: axis.order.length, unlimited: false });
+                    dimensions.insert(axis.name.clone(), Dimension { size: axis.order.length, unlimited: false });
                 }
             }
             groups.insert(path.clone(), Group { attributes, dimensions });

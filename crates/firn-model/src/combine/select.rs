@@ -2,7 +2,7 @@
 
 use super::{Combined, CombinedArray, CombinedContent, Piece};
 use crate::array::{ArraySubset, Elements, Values};
-use crate::dataset::{NodeName, NodePath};
+use crate::dataset::{Dataset, Node, NodeName, NodePath};
 use crate::diagnose::{At, Category, Diagnose};
 use indexmap::IndexMap;
 
@@ -117,7 +117,11 @@ impl Diagnose for SelectError {
 /// # Errors
 /// [`SelectError`] for names that do not exist, empty ranges, and names that are taken.
 pub fn select(mut combined: Combined, selection: &Selection) -> Result<Combined, SelectError> {
-    keep_variables(&mut combined, &selection.variables)?;
+    for name in &selection.variables {
+        if !NodePath::parse(name).is_ok_and(|path| combined.arrays.contains_key(&path)) {
+            return Err(SelectError::Unknown { name: name.clone(), available: available(&combined) });
+        }
+    }
     for (dim, range) in &selection.ranges {
         let size = dimension_size(&combined, dim)?;
         let (start, length, drops) = resolve(&combined, dim, size, range)?;
@@ -138,63 +142,58 @@ fn available(combined: &Combined) -> String {
     combined.arrays.keys().map(|path| path.as_key()).collect::<Vec<_>>().join(", ")
 }
 
-fn keep_variables(combined: &mut Combined, variables: &[String]) -> Result<(), SelectError> {
+/// Keeps these variables of a file, with the coordinates, bounds and grid mappings that they name, as CF says; all where
+/// none is named. Names that the file does not have are left to [`select`].
+pub fn keep_variables(dataset: &mut Dataset, variables: &[String]) {
     if variables.is_empty() {
-        return Ok(());
+        return;
     }
-    let mut keep: Vec<NodePath> = Vec::new();
-    for name in variables {
-        let path = NodePath::parse(name).ok().filter(|path| combined.arrays.contains_key(path));
-        let path = path.ok_or_else(|| SelectError::Unknown { name: name.clone(), available: available(combined) })?;
-        keep.push(path);
-    }
-    // With a variable come its coordinates, their bounds and its grid mapping, as CF names them.
+    let mut keep: Vec<NodePath> = variables.iter().filter_map(|name| NodePath::parse(name).ok()).collect();
     let mut at = 0;
     while at < keep.len() {
         let path = keep[at].clone();
-        for related in related(combined, &path) {
+        for related in related(dataset, &path) {
             if !keep.contains(&related) {
                 keep.push(related);
             }
         }
         at += 1;
     }
-    combined.arrays.retain(|path, _| keep.contains(path));
-    Ok(())
+    dataset.nodes.retain(|path, node| matches!(node, Node::Group(_)) || keep.contains(path));
 }
 
-fn related(combined: &Combined, path: &NodePath) -> Vec<NodePath> {
-    const REFERRING: [&str; 6] = ["coordinates", "bounds", "climatology", "grid_mapping", "formula_terms", "cell_measures"];
-    let Some(array) = combined.arrays.get(path) else { return Vec::new() };
+fn related(dataset: &Dataset, path: &NodePath) -> Vec<NodePath> {
+    let Some(array) = dataset.array(path) else { return Vec::new() };
     let mut names: Vec<String> = array.metadata.dimension_names.clone();
     for key in REFERRING {
         if let Some(text) = array.metadata.attributes.get(key).and_then(|v| v.as_text()) {
             names.extend(text.split([' ', ':', ',']).filter(|w| !w.is_empty()).map(str::to_owned));
         }
     }
-    let mut found = Vec::new();
-    for name in names {
-        // A coordinate may stand in the same group or in one above it.
-        let mut group = path.parent();
-        loop {
-            if let Some(candidate) =
-                NodePath::parse(&format!("{group}/{name}")).ok().filter(|p| combined.arrays.contains_key(p))
-            {
-                found.push(candidate);
-                break;
-            }
-            if group.is_root() {
-                break;
-            }
-            group = group.parent();
-        }
-    }
-    found
+    names.iter().filter_map(|name| in_scope(dataset, path, name)).collect()
 }
 
+/// The variable of this name that a variable of a group refers to: in its group, or the nearest above.
+fn in_scope(dataset: &Dataset, path: &NodePath, name: &str) -> Option<NodePath> {
+    let mut group = path.parent();
+    loop {
+        let candidate = NodePath::parse(&format!("{group}/{name}")).ok()?;
+        if dataset.array(&candidate).is_some() {
+            return Some(candidate);
+        }
+        if group.is_root() {
+            return None;
+        }
+        group = group.parent();
+    }
+}
+
+/// Attributes that name other variables (CF conventions).
+const REFERRING: [&str; 7] =
+    ["coordinates", "bounds", "climatology", "grid_mapping", "formula_terms", "cell_measures", "ancillary_variables"];
+
 fn dimension_size(combined: &Combined, dim: &str) -> Result<u64, SelectError> {
-    let from_arrays =
-        combined.arrays.values().find_map(|a| a.metadata.axis(dim).map(|axis| a.metadata.shape[axis]));
+    let from_arrays = combined.arrays.values().find_map(|a| a.metadata.axis(dim).map(|axis| a.metadata.shape[axis]));
     from_arrays.ok_or_else(|| {
         let mut names: Vec<&str> =
             combined.arrays.values().flat_map(|a| a.metadata.dimension_names.iter().map(String::as_str)).collect();
@@ -385,8 +384,6 @@ fn rename(combined: &mut Combined, names: &IndexMap<String, String>) -> Result<(
 
 /// Attributes that name other variables follow a rename.
 fn rename_references(array: &mut CombinedArray, names: &IndexMap<String, String>) {
-    const REFERRING: [&str; 7] =
-        ["coordinates", "bounds", "climatology", "grid_mapping", "formula_terms", "cell_measures", "ancillary_variables"];
     for key in REFERRING {
         if let Some(crate::array::AttributeValue::Text(text)) = array.metadata.attributes.get_mut(key) {
             let words: Vec<String> = text

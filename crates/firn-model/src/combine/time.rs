@@ -223,7 +223,9 @@ pub(super) fn values(encoded: &BTreeMap<usize, Vec<i64>>, axes: &[Axis], dim: &s
             let from = run.source_start as usize * row;
             let count = run.length as usize * row;
             let to = run.target_start as usize * row * size_of::<i64>();
-            for (value, slot) in values.iter().skip(from).take(count).zip(bytes[to..].chunks_exact_mut(size_of::<i64>())) {
+            for (value, slot) in
+                values.iter().skip(from).take(count).zip(bytes[to..].chunks_exact_mut(size_of::<i64>()))
+            {
                 slot.copy_from_slice(&value.to_le_bytes());
             }
         }
@@ -243,12 +245,9 @@ pub(super) fn key_coordinate(keys: &[&SlotKey], attributes: &mut Attributes) -> 
         let micros: Vec<i64> = keys.iter().map(|k| if let SlotKey::Time(v) = k { *v } else { 0 }).collect();
         const UNITS: [(&str, i64); 4] =
             [("days", 86_400_000_000), ("hours", 3_600_000_000), ("minutes", 60_000_000), ("seconds", 1_000_000)];
-        let (unit, size) = UNITS
-            .into_iter()
-            .find(|(_, size)| micros.iter().all(|m| m % size == 0))
-            .unwrap_or(("microseconds", 1));
-        attributes
-            .insert("units".to_owned(), AttributeValue::Text(format!("{unit} since 1970-01-01 00:00:00")));
+        let (unit, size) =
+            UNITS.into_iter().find(|(_, size)| micros.iter().all(|m| m % size == 0)).unwrap_or(("microseconds", 1));
+        attributes.insert("units".to_owned(), AttributeValue::Text(format!("{unit} since 1970-01-01 00:00:00")));
         attributes.insert("calendar".to_owned(), AttributeValue::Text("proleptic_gregorian".to_owned()));
         return (DataType::Int64, ints(micros.iter().map(|m| m / size).collect()));
     }

@@ -171,9 +171,11 @@ fn sources<'a>(
 fn is_one_chunk(array: &Array) -> bool {
     is_uncompressed(&array.metadata.codecs)
         && array.metadata.chunk_grid.num_chunks(&array.metadata.shape).is_some_and(|n| n <= 1)
-        && array.metadata.chunk_grid.chunk_shape().is_some_and(|c| {
-            c.iter().zip(&array.metadata.shape).all(|(chunk, extent)| chunk == extent || *extent == 0)
-        })
+        && array
+            .metadata
+            .chunk_grid
+            .chunk_shape()
+            .is_some_and(|c| c.iter().zip(&array.metadata.shape).all(|(chunk, extent)| chunk == extent || *extent == 0))
 }
 
 /// In the combined array's axes: the chunk shape that every file has.
@@ -258,7 +260,10 @@ fn contiguous_chunk_shape(
         match mapped {
             Some(t) => target[*t] = chunk[axis].max(1),
             None if chunk[axis] > 1 => {
-                return Err(not_virtual("virtual-dropped-dimension", "a dimension that is dropped cuts the bytes".to_owned()));
+                return Err(not_virtual(
+                    "virtual-dropped-dimension",
+                    "a dimension that is dropped cuts the bytes".to_owned(),
+                ));
             }
             None => {}
         }
@@ -294,14 +299,14 @@ fn add_piece(
         }
     }
     let ChunkManifest::Table(from) = &source.manifest else { return Ok(()) };
-    let source_chunk: Vec<u64> = (0..array.axes.len())
-        .map(|a| array.axes[a].map_or(1, |t| chunk_shape[t]))
-        .collect();
+    let source_chunk: Vec<u64> = (0..array.axes.len()).map(|a| array.axes[a].map_or(1, |t| chunk_shape[t])).collect();
     for (axis, chunk) in source_chunk.iter().enumerate() {
         let (start, end) = (piece.source.start[axis], piece.source.end(axis));
         let at_end = end == source.metadata.shape[axis];
         if start % chunk != 0 || (end % chunk != 0 && !at_end) {
-            return Err(unaligned(format!("the part {start}..{end} does not begin and end at chunks of length {chunk}")));
+            return Err(unaligned(format!(
+                "the part {start}..{end} does not begin and end at chunks of length {chunk}"
+            )));
         }
     }
     let counts: Vec<u64> =

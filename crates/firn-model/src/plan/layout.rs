@@ -64,7 +64,11 @@ impl CodecChoice {
         let level = |most: i32, default: i32| -> Result<i32, LayoutError> {
             let Some(level) = parts.get(1) else { return Ok(default) };
             let level: i32 = level.parse().map_err(|_| bad("the level is not a number"))?;
-            if (0..=most).contains(&level) { Ok(level) } else { Err(bad(&format!("the level is not within 0 to {most}"))) }
+            if (0..=most).contains(&level) {
+                Ok(level)
+            } else {
+                Err(bad(&format!("the level is not within 0 to {most}")))
+            }
         };
         let at_most = |n: usize| if parts.len() > n { Err(bad("there is something after the level")) } else { Ok(()) };
         match parts[0] {
@@ -72,8 +76,7 @@ impl CodecChoice {
             "zstd" => at_most(2).and_then(|()| Ok(Self::Zstd { level: level(22, 3)? })),
             "gzip" => at_most(2).and_then(|()| Ok(Self::Gzip { level: level(9, 5)? as u8 })),
             "blosc-lz4" | "blosc-zstd" => {
-                let compressor =
-                    if parts[0] == "blosc-lz4" { BloscCompressor::Lz4 } else { BloscCompressor::Zstd };
+                let compressor = if parts[0] == "blosc-lz4" { BloscCompressor::Lz4 } else { BloscCompressor::Zstd };
                 let shuffle = match parts.get(2).copied() {
                     None | Some("shuffle") => BloscShuffle::Shuffle,
                     Some("bitshuffle") => BloscShuffle::BitShuffle,
@@ -228,7 +231,9 @@ impl Diagnose for LayoutError {
     fn next(&self) -> String {
         match self {
             Self::UnknownDimension { .. } => "see the dimensions: firn inspect URL".to_owned(),
-            Self::BadCodec { .. } => "use none, zstd:3, gzip:5, blosc-lz4:5:shuffle or blosc-zstd:5:bitshuffle".to_owned(),
+            Self::BadCodec { .. } => {
+                "use none, zstd:3, gzip:5, blosc-lz4:5:shuffle or blosc-zstd:5:bitshuffle".to_owned()
+            }
             Self::ShardNotMultiple { dim, chunk, shard, .. } => {
                 format!("use --shards {dim}={}", chunk * shard.div_ceil(*chunk))
             }
@@ -253,8 +258,10 @@ pub fn layout_of(path: &NodePath, array: &CombinedArray, options: &TargetOptions
     let data_type = metadata.data_type;
     let shape = &metadata.shape;
     let element = data_type.size().unwrap_or(16) as u64;
-    let is_coordinate = metadata.dimension_names.len() == 1 && shape[0] <= WHOLE_COORDINATE
-        && (metadata.dimension_names[0] == path.name() || matches!(array.content, crate::combine::CombinedContent::Values(_)));
+    let is_coordinate = metadata.dimension_names.len() == 1
+        && shape[0] <= WHOLE_COORDINATE
+        && (metadata.dimension_names[0] == path.name()
+            || matches!(array.content, crate::combine::CombinedContent::Values(_)));
     let source: Vec<u64> = metadata.chunk_grid.chunk_shape().map_or_else(|| shape.clone(), <[u64]>::to_vec);
     let mut chunk: Vec<u64> = match &options.chunks {
         _ if is_coordinate => shape.clone(),
@@ -284,14 +291,14 @@ pub fn layout_of(path: &NodePath, array: &CombinedArray, options: &TargetOptions
     Ok(ArrayLayout {
         data_type,
         codecs: choice.codecs(data_type),
-        fill_value: fill_value(metadata),
+        fill_value: fill_value_of(metadata),
         shard_shape: shard_shape.filter(|shard| *shard != chunk),
         chunk_shape: chunk,
     })
 }
 
 /// The value of unwritten cells: the format's own, else `_FillValue`, else zero.
-fn fill_value(metadata: &crate::array::ArrayMetadata) -> FillValue {
+pub fn fill_value_of(metadata: &crate::array::ArrayMetadata) -> FillValue {
     if let Some(fill) = &metadata.fill_value {
         return fill.clone();
     }

@@ -3,7 +3,9 @@
 mod layout;
 mod region;
 
-pub use layout::{ArrayLayout, ChunkLength, CodecChoice, LayoutError, TargetOptions, check_dimensions, layout_of};
+pub use layout::{
+    ArrayLayout, ChunkLength, CodecChoice, LayoutError, TargetOptions, check_dimensions, fill_value_of, layout_of,
+};
 pub use region::{MemoryModel, read_amplification, region_shape};
 
 use crate::array::chunk_grid::indices_of;
@@ -111,7 +113,10 @@ impl Diagnose for PlanError {
     fn next(&self) -> String {
         match self {
             Self::Memory { needed, .. } => {
-                format!("the same command with --memory {}MiB, or with smaller --chunks or --shards", needed.div_ceil(1 << 20))
+                format!(
+                    "the same command with --memory {}MiB, or with smaller --chunks or --shards",
+                    needed.div_ceil(1 << 20)
+                )
             }
             Self::Layout(error) => error.next(),
         }
@@ -137,7 +142,8 @@ pub fn plan(
         let Some(array) = combined.arrays.get(path) else { continue };
         let element = layout.element_size();
         let sources = source_chunks(combined, array);
-        let Some(region) = region_shape(&array.metadata.shape, layout.unit_shape(), &sources, element, model.region()) else {
+        let Some(region) = region_shape(&array.metadata.shape, layout.unit_shape(), &sources, element, model.region())
+        else {
             let unit = layout.unit_shape().iter().fold(element, |n, extent| n.saturating_mul(*extent));
             return Err(PlanError::Memory {
                 path: path.clone(),

@@ -64,7 +64,9 @@ pub fn region_shape(shape: &[u64], unit: &[u64], sources: &[Vec<u64>], element: 
             .map(|candidate| (now / read_amplification(shape, &candidate, sources), candidate))
             .filter(|(gain, _)| *gain > 1.01)
             .max_by(|(gain_a, a), (gain_b, b)| {
-                let value = |gain: f64, c: &[u64]| gain.ln() / (clipped(c) as f64 / clipped(&region).max(1) as f64).ln().max(0.01);
+                let value = |gain: f64, c: &[u64]| {
+                    gain.ln() / (clipped(c) as f64 / clipped(&region).max(1) as f64).ln().max(0.01)
+                };
                 value(*gain_a, a).total_cmp(&value(*gain_b, b))
             });
         match better {
@@ -112,7 +114,8 @@ pub fn read_amplification(shape: &[u64], region: &[u64], sources: &[Vec<u64>]) -
                 let chunks = extent.div_ceil(c);
                 let regions = extent.div_ceil(r);
                 // Each inner border of regions that is no border of chunks makes one chunk be read once more.
-                let cut = if r % c == 0 { 0 } else { (1..regions.min(100_000)).filter(|n| (n * r) % c != 0).count() as u64 };
+                let cut =
+                    if r % c == 0 { 0 } else { (1..regions.min(100_000)).filter(|n| (n * r) % c != 0).count() as u64 };
                 (chunks + cut) as f64 / chunks as f64
             })
             .product()

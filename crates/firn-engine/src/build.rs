@@ -1,0 +1,194 @@
+//! One store from prepared sources: claim, plan, execute, verify, publish. The same command continues after any stop.
+
+mod icechunk;
+mod zarr3;
+
+pub use icechunk::{build_icechunk, virtual_verdicts};
+pub use zarr3::build_zarr3;
+
+use crate::error::EngineError;
+use crate::execute::Output;
+use crate::icechunk::SpecVersion;
+use crate::journal::{Claim, Journal, RunRecord};
+use crate::pipeline::Prepared;
+use crate::provenance::Provenance;
+use crate::settings::Engine;
+use crate::verbs::requests::{TaskRange, VerifyDepth};
+use crate::verify::VerifyReport;
+use firn_model::array::SourceObject;
+use firn_model::combine::Noted;
+use firn_model::diagnose::At;
+use firn_model::plan::{Plan, TargetOptions};
+use firn_storage::{ObjectUrl, Prefix};
+use std::collections::BTreeMap;
+
+/// How a store is built, beside what is in it.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    /// Layout of native arrays.
+    pub target: TargetOptions,
+    /// Whether data variables stay where they are.
+    pub is_virtual: bool,
+    /// Version of the Icechunk specification.
+    pub spec: SpecVersion,
+    /// Who builds it from what; goes into the root's attributes.
+    pub provenance: Provenance,
+    /// Dimensions along which files were joined.
+    pub ordered: Vec<String>,
+    /// How much is compared before publishing.
+    pub verify: VerifyDepth,
+    /// Only a part of the tasks, without publishing.
+    pub part: Option<TaskRange>,
+    /// All tasks must have been done elsewhere: verify and publish only.
+    pub finish: bool,
+}
+
+/// What was built.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct BuildReport {
+    /// The store.
+    pub store: String,
+    /// The run that built it.
+    pub run: String,
+    /// Whether it is published (not where only a part of the tasks was asked for).
+    pub published: bool,
+    /// Source files.
+    pub files: u64,
+    /// Arrays, groups not counted.
+    pub arrays: Vec<BuiltArray>,
+    /// Tasks of the plan.
+    pub tasks: u64,
+    /// Tasks that an earlier process had done.
+    pub tasks_resumed: u64,
+    /// Bytes of encoded chunks that were written.
+    pub bytes_written: u64,
+    /// Chunk references that were written.
+    pub references: u64,
+    /// Most bytes that chunks in memory could take.
+    pub peak_memory: u64,
+    /// What rules settled: dropped attributes, snapped coordinates, times encoded anew.
+    pub noted: Vec<Noted>,
+    /// What verification saw.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verification: Option<VerifyReport>,
+    /// Snapshot of the Icechunk repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// URL prefixes that readers of an Icechunk repository authorise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<String>,
+}
+
+/// One array of a built store.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct BuiltArray {
+    /// Where it is.
+    pub path: String,
+    /// Type of its elements.
+    pub data_type: String,
+    /// Names of its dimensions.
+    pub dimensions: Vec<String>,
+    /// Their lengths.
+    pub shape: Vec<u64>,
+    /// Shape of its chunks.
+    pub chunk_shape: Vec<u64>,
+    /// Shape of its shards, where it has some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard_shape: Option<Vec<u64>>,
+    /// `native` or `virtual`.
+    pub storage: &'static str,
+    /// Why it was copied although references were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copied_because: Option<String>,
+}
+
+/// Claims the target for a run, or says why not.
+async fn claim(journal: &Journal, prefix: &Prefix, store_exists: bool) -> Result<(), EngineError> {
+    let at = prefix.url().at();
+    if Journal::holder(prefix).await?.is_none() {
+        if store_exists {
+            return Err(EngineError::TargetExists { at });
+        }
+        let level = prefix.list_shallow("").await?;
+        let first = level.objects.first().map(|o| o.key.clone()).or_else(|| level.prefixes.first().cloned());
+        if let Some(first) = first {
+            return Err(EngineError::TargetNotEmpty {
+                at,
+                what: format!("it holds {first:?}, which no run of firn wrote"),
+                next: "choose an empty --target".to_owned(),
+            });
+        }
+    }
+    match journal.claim().await? {
+        Claim::Ours => Ok(()),
+        Claim::Finished => Err(EngineError::TargetExists { at }),
+        Claim::Other(other) if other.finished => Err(EngineError::TargetExists { at }),
+        Claim::Other(other) => Err(other_run(at, &other)),
+    }
+}
+
+fn other_run(at: At, other: &RunRecord) -> EngineError {
+    EngineError::TargetNotEmpty {
+        at,
+        what: format!("an unfinished run of other sources or options lies there ({})", other.run),
+        next: "run the command that began it again, choose another target, or remove what lies there".to_owned(),
+    }
+}
+
+/// The tasks that this process does.
+fn tasks_to_do(
+    plan: &Plan,
+    done: &BTreeMap<usize, Vec<Output>>,
+    options: &BuildOptions,
+) -> Result<Vec<usize>, EngineError> {
+    let open = (0..plan.tasks.len()).filter(|task| !done.contains_key(task));
+    let tasks: Vec<usize> = match options.part {
+        Some(TaskRange { part, of }) => {
+            open.filter(|task| *task as u64 % u64::from(of) == u64::from(part) - 1).collect()
+        }
+        None => open.collect(),
+    };
+    if options.finish && !tasks.is_empty() {
+        return Err(EngineError::usage(
+            format!("{} of {} tasks are not done yet", tasks.len(), plan.tasks.len()),
+            "run the remaining --task-range parts first, or run without --finish to do them here",
+        ));
+    }
+    Ok(tasks)
+}
+
+/// The id of a run: BLAKE3 of what is built from what, and where.
+fn run_id(prepared: &Prepared, target: &ObjectUrl, parts: &[&[u8]]) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("firn run id 1");
+    let mut add = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    add(target.to_string().as_bytes());
+    for part in parts {
+        add(part);
+    }
+    for file in &prepared.combined.files {
+        add(file.url.as_bytes());
+        add(file.version.etag.as_deref().unwrap_or("").as_bytes());
+        add(&file.version.last_modified.unwrap_or(0).to_le_bytes());
+        add(&file.version.size.to_le_bytes());
+    }
+    for (path, array) in &prepared.combined.arrays {
+        add(path.as_str().as_bytes());
+        add(format!("{:?}", array.content).as_bytes());
+    }
+    hasher.finalize().to_hex()[..20].to_owned()
+}
+
+/// An object by the URL that readers of references resolve: `file:///…`, `https://…`, `s3://…`.
+fn reference_url(engine: &Engine, object: &SourceObject) -> Result<SourceObject, EngineError> {
+    let physical = engine.storage.physical(&ObjectUrl::parse(&object.url)?)?;
+    let url = match physical.local_path() {
+        Some(path) => url::Url::from_file_path(path)
+            .map_err(|()| EngineError::bug(format!("{} is not absolute", path.display())))?
+            .to_string(),
+        None => physical.to_string(),
+    };
+    Ok(SourceObject { url, version: object.version.clone() })
+}

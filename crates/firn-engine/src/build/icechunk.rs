@@ -1,0 +1,402 @@
+//! An Icechunk repository: references, native chunks, or both.
+
+use super::{
+    BuildOptions, BuildReport, BuiltArray, claim, other_run, reference_url, run_id, tasks_to_do, zarr3::native,
+};
+use crate::error::EngineError;
+use crate::execute::{ChunkSink, Execution, Output, OutputState, Written};
+use crate::icechunk::{
+    ChunkWriter, IcechunkTarget, Published, RepositoryStorage, RunOptions, RunState, S3Access, TargetNode,
+    TargetStructure, VirtualContainer, open_snapshot, origin_of,
+};
+use crate::journal::{Claim, Journal};
+use crate::open::ContainerSource;
+use crate::pipeline::Prepared;
+use crate::settings::Engine;
+use crate::target::structure::{Structure, stored_metadata};
+use crate::verify::{StoreView, VerifyOptions, VerifyReport, verify};
+use bytes::Bytes;
+use firn_model::array::{ArrayMetadata, Attributes, ChunkGrid, ChunkIndices};
+use firn_model::combine::{
+    CombineError, CombinedArray, CombinedContent, Disagreement, NotVirtual, VirtualArray, virtual_array,
+};
+use firn_model::dataset::NodePath;
+use firn_model::diagnose::At;
+use firn_model::plan::{ArrayLayout, Plan, plan};
+use firn_model::source::Source;
+use firn_storage::{ObjectUrl, Prefix};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use tokio::runtime::Handle;
+
+/// Arrays that cannot be references and have at most this many bytes are copied into the repository.
+const SMALL: u64 = 1 << 20;
+
+/// What becomes of each array of a virtual store.
+pub struct VirtualPlan {
+    /// Arrays that are references.
+    pub references: BTreeMap<NodePath, VirtualArray>,
+    /// Arrays that are copied, and why.
+    pub copied: BTreeMap<NodePath, String>,
+}
+
+/// Which arrays are references and which are copied: text, axes and small coordinates always are.
+///
+/// # Errors
+/// Drift between files as [`CombineError`], else *unsupported* with every array that would have to be copied.
+pub fn virtual_verdicts(engine: &Engine, prepared: &Prepared) -> Result<VirtualPlan, EngineError> {
+    let mut plan = VirtualPlan { references: BTreeMap::new(), copied: BTreeMap::new() };
+    let mut obstacles: Vec<(NodePath, NotVirtual)> = Vec::new();
+    for (path, array) in &prepared.combined.arrays {
+        if let Some(reason) = copied_always(path, array) {
+            plan.copied.insert(path.clone(), reason.to_owned());
+            continue;
+        }
+        match virtual_array(&prepared.combined, array) {
+            Ok(mut found) => {
+                found.table.map_objects(|object| reference_url(engine, object))?;
+                plan.references.insert(path.clone(), found);
+            }
+            Err(obstacle) if obstacle.drift.is_none() && array.metadata.decoded_bytes() <= SMALL => {
+                plan.copied.insert(path.clone(), obstacle.what);
+            }
+            Err(obstacle) => obstacles.push((path.clone(), obstacle)),
+        }
+    }
+    refuse(prepared, obstacles).map_or(Ok(plan), Err)
+}
+
+fn copied_always(path: &NodePath, array: &CombinedArray) -> Option<&'static str> {
+    let metadata = &array.metadata;
+    let small = metadata.decoded_bytes() <= SMALL;
+    if metadata.data_type.size().is_none() {
+        Some("text")
+    } else if matches!(array.content, CombinedContent::Values(_)) {
+        Some("encoded anew")
+    } else if metadata.shape.is_empty() {
+        Some("a scalar")
+    } else if small && metadata.dimension_names.len() == 1 && metadata.dimension_names[0] == path.name() {
+        Some("a coordinate")
+    } else {
+        None
+    }
+}
+
+fn refuse(prepared: &Prepared, obstacles: Vec<(NodePath, NotVirtual)>) -> Option<EngineError> {
+    let drifts: Vec<Disagreement> = obstacles
+        .iter()
+        .filter_map(|(path, obstacle)| {
+            Some(Disagreement {
+                rule: obstacle.drift?,
+                at: At::url(obstacle.file.as_deref().unwrap_or("")).node(path.as_str()),
+                against: None,
+                expected: "chunks that one reference grid can hold".to_owned(),
+                found: obstacle.what.clone(),
+            })
+        })
+        .collect();
+    if let Some(error) = CombineError::of(drifts) {
+        return Some(error.into());
+    }
+    let errors = obstacles
+        .into_iter()
+        .map(|(path, obstacle)| EngineError::Unsupported {
+            code: obstacle.code,
+            at: At::url(
+                obstacle.file.as_deref().or(prepared.combined.files.first().map(|f| f.url.as_str())).unwrap_or(""),
+            )
+            .node(path.as_str()),
+            what: format!("{path} cannot be references only: {}", obstacle.what),
+            next: obstacle.fix.to_owned(),
+        })
+        .collect();
+    EngineError::several("variables that cannot be references only", errors)
+}
+
+/// Builds an Icechunk repository at this prefix, or continues to.
+///
+/// # Errors
+/// Anything on the way; then `main` has not moved, and the same call continues.
+pub fn build_icechunk(
+    engine: &Engine,
+    prepared: &mut Prepared,
+    url: &ObjectUrl,
+    options: &BuildOptions,
+    may_exist: bool,
+) -> Result<BuildReport, EngineError> {
+    let runtime = engine.storage.runtime().clone();
+    let prefix = engine.storage.prefix(url)?;
+    let virtuals = if options.is_virtual {
+        virtual_verdicts(engine, prepared)?
+    } else {
+        VirtualPlan { references: BTreeMap::new(), copied: BTreeMap::new() }
+    };
+    let layouts: Vec<(NodePath, ArrayLayout)> = prepared
+        .layouts(&options.target)?
+        .into_iter()
+        .filter(|(path, _)| !virtuals.references.contains_key(path))
+        .collect();
+    prepared.split_for_reading();
+    let prepared: &Prepared = prepared;
+    let arrays = stored_arrays(prepared, &virtuals, &layouts)?;
+    let containers = containers(engine, &virtuals)?;
+    let bare = Structure::new(&prepared.combined, &arrays, &Attributes::new())?;
+    let spec = options.spec.to_string();
+    let run = run_id(prepared, url, &[b"icechunk", spec.as_bytes(), bare.root()]);
+    let journal = Journal::new(prefix.clone(), &run);
+    if may_exist {
+        match runtime.block_on(journal.claim_next())? {
+            Claim::Ours => {}
+            Claim::Finished => return Err(EngineError::TargetExists { at: url.at() }),
+            Claim::Other(other) => return Err(other_run(url.at(), &other)),
+        }
+    } else {
+        let exists = runtime.block_on(repository_exists(&prefix))?;
+        runtime.block_on(claim(&journal, &prefix, exists))?;
+    }
+
+    let storage = RepositoryStorage::new(prefix.clone());
+    let run_options = RunOptions { run: run.clone(), spec: options.spec, containers: containers.clone() };
+    let mut target = runtime.block_on(IcechunkTarget::create_or_resume(storage.clone(), run_options))?;
+    let plan = runtime.block_on(journal.plan(plan(
+        &prepared.combined,
+        &layouts,
+        engine.settings.memory,
+        engine.settings.jobs,
+    )?))?;
+    let done = runtime.block_on(journal.done(plan.tasks.len()))?;
+    let resumed = done.len() as u64;
+    let tasks = tasks_to_do(&plan, &done, options)?;
+    let outputs = Mutex::new(done);
+    let layout_list: Vec<ArrayLayout> = layouts.iter().map(|(_, layout)| layout.clone()).collect();
+    let sink = Sink { writer: target.chunk_writer(), runtime: runtime.clone() };
+    let execution = Execution {
+        engine,
+        combined: &prepared.combined,
+        sources: &prepared.sources,
+        plan: &plan,
+        layouts: &layout_list,
+        sink: &sink,
+        encoding: prepared.encoding,
+    };
+    execution.run(&tasks, &|task, written| {
+        runtime.block_on(journal.record_task(task, written))?;
+        crate::execute::lock(&outputs).insert(task, written.to_vec());
+        Ok(())
+    })?;
+    let outputs = outputs.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut report = report(url, &run, prepared, &layouts, &virtuals, &plan, &outputs, resumed);
+    report.containers = containers.iter().map(VirtualContainer::url_prefix).collect::<Result<_, _>>()?;
+    if options.part.is_some() {
+        return Ok(report);
+    }
+    if *target.state() == RunState::Fresh {
+        let structure = Structure::new(&prepared.combined, &arrays, &options.provenance.attributes(&run, prepared))?;
+        runtime.block_on(commit(&mut target, &structure, &virtuals, &plan, &outputs))?;
+    }
+    report.verification =
+        Some(verify_run(engine, prepared, url, &storage, target.branch(), target.state(), options)?.into_result()?);
+    engine.cancel.check()?;
+    let published = runtime.block_on(target.publish())?;
+    report.snapshot = Some(match published {
+        Published::Now { snapshot, .. } | Published::Before { snapshot } => snapshot,
+    });
+    report.published = true;
+    runtime.block_on(journal.finish())?;
+    Ok(report)
+}
+
+async fn repository_exists(prefix: &Prefix) -> Result<bool, EngineError> {
+    for key in ["repo", "refs/branch.main/ref.json", "config.yaml"] {
+        if prefix.head(key).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn stored_arrays(
+    prepared: &Prepared,
+    virtuals: &VirtualPlan,
+    layouts: &[(NodePath, ArrayLayout)],
+) -> Result<Vec<(NodePath, ArrayMetadata)>, EngineError> {
+    let by_path: BTreeMap<&NodePath, &ArrayLayout> = layouts.iter().map(|(path, layout)| (path, layout)).collect();
+    let stored = |(path, array): (&NodePath, &CombinedArray)| {
+        let metadata = match (virtuals.references.get(path), by_path.get(path)) {
+            (Some(found), _) => ArrayMetadata {
+                chunk_grid: ChunkGrid::regular(&found.chunk_shape),
+                codecs: found.codecs.clone(),
+                fill_value: Some(firn_model::plan::fill_value_of(&array.metadata)),
+                ..array.metadata.clone()
+            },
+            (None, Some(layout)) => stored_metadata(&array.metadata, layout),
+            (None, None) => return Err(EngineError::bug(format!("{path} has no layout"))),
+        };
+        Ok((path.clone(), metadata))
+    };
+    prepared.combined.arrays.iter().map(stored).collect()
+}
+
+/// One container per origin that references point into.
+fn containers(engine: &Engine, virtuals: &VirtualPlan) -> Result<Vec<VirtualContainer>, EngineError> {
+    let mut urls: BTreeSet<&str> = BTreeSet::new();
+    for array in virtuals.references.values() {
+        urls.extend(array.table.objects().iter().map(|o| o.url.as_str()));
+    }
+    let mut found: Vec<VirtualContainer> = Vec::new();
+    let mut local: Option<PathBuf> = None;
+    for text in urls {
+        let bad = || EngineError::bug(format!("{text} is not a URL"));
+        let url = url::Url::parse(text).map_err(|_| bad())?;
+        let container = match url.scheme() {
+            "file" => {
+                let path = url.to_file_path().map_err(|()| bad())?;
+                let folder = path.parent().unwrap_or(Path::new("/"));
+                local = Some(local.map_or_else(|| folder.to_owned(), |known| common(&known, folder)));
+                continue;
+            }
+            "s3" => {
+                let bucket = url.host_str().ok_or_else(bad)?.to_owned();
+                VirtualContainer::S3 { bucket, access: s3_access(engine, text)? }
+            }
+            _ => VirtualContainer::Http { origin: origin_of(&url).ok_or_else(bad)? },
+        };
+        if !found.contains(&container) {
+            found.push(container);
+        }
+    }
+    found.extend(local.map(|root| VirtualContainer::Local { root }));
+    Ok(found)
+}
+
+fn common(a: &Path, b: &Path) -> PathBuf {
+    a.components().zip(b.components()).take_while(|(x, y)| x == y).map(|(x, _)| x).collect()
+}
+
+/// How readers reach the bucket that firn read from; never with firn's credentials.
+fn s3_access(engine: &Engine, url: &str) -> Result<S3Access, EngineError> {
+    let object = ObjectUrl::parse(url)?;
+    let facts =
+        engine.storage.s3_facts(&object)?.ok_or_else(|| EngineError::bug(format!("{url} is not in a bucket")))?;
+    Ok(S3Access {
+        region: facts.region,
+        endpoint_url: facts.endpoint,
+        anonymous: facts.anonymous,
+        force_path_style: facts.path_style,
+    })
+}
+
+#[expect(clippy::too_many_arguments, reason = "the facts of a build, gathered once")]
+fn report(
+    url: &ObjectUrl,
+    run: &str,
+    prepared: &Prepared,
+    layouts: &[(NodePath, ArrayLayout)],
+    virtuals: &VirtualPlan,
+    plan: &Plan,
+    outputs: &BTreeMap<usize, Vec<Output>>,
+    resumed: u64,
+) -> BuildReport {
+    let native_arrays = layouts.iter().filter_map(|(path, layout)| {
+        let built = native(prepared, path, layout)?;
+        Some(BuiltArray { copied_because: virtuals.copied.get(path).cloned(), ..built })
+    });
+    let virtual_arrays = virtuals.references.iter().filter_map(|(path, found)| {
+        let metadata = &prepared.combined.arrays.get(path)?.metadata;
+        Some(BuiltArray {
+            path: path.to_string(),
+            data_type: metadata.data_type.to_string(),
+            dimensions: metadata.dimension_names.clone(),
+            shape: metadata.shape.clone(),
+            chunk_shape: found.chunk_shape.clone(),
+            shard_shape: None,
+            storage: "virtual",
+            copied_because: None,
+        })
+    });
+    let written = outputs.values().flatten().filter_map(|output| match &output.state {
+        OutputState::Written(written) => Some(written.length),
+        OutputState::KnownEmpty => None,
+    });
+    BuildReport {
+        store: url.to_string(),
+        run: run.to_owned(),
+        published: false,
+        files: prepared.combined.files.len() as u64,
+        arrays: native_arrays.chain(virtual_arrays).collect(),
+        tasks: plan.tasks.len() as u64,
+        tasks_resumed: resumed,
+        bytes_written: written.sum(),
+        references: virtuals.references.values().map(|v| v.table.num_stored()).sum(),
+        peak_memory: plan.peak_memory,
+        noted: prepared.combined.noted.clone(),
+        verification: None,
+        snapshot: None,
+        containers: Vec::new(),
+    }
+}
+
+async fn commit(
+    target: &mut IcechunkTarget,
+    structure: &Structure,
+    virtuals: &VirtualPlan,
+    plan: &Plan,
+    outputs: &BTreeMap<usize, Vec<Output>>,
+) -> Result<(), EngineError> {
+    let root = TargetNode { path: NodePath::root(), zarr_json: structure.plain_root().clone() };
+    let others =
+        structure.documents().map(|(path, document)| TargetNode { path: path.clone(), zarr_json: document.clone() });
+    let nodes = std::iter::once(root).chain(others).collect();
+    target.write_structure(&TargetStructure { nodes }).await?;
+    for (path, found) in &virtuals.references {
+        target.set_table(path, &found.table).await?;
+    }
+    let mut native: BTreeMap<u32, Vec<_>> = BTreeMap::new();
+    for output in outputs.values().flatten() {
+        if let OutputState::Written(Written { payload: Some(payload), .. }) = &output.state {
+            native.entry(output.array).or_default().push((output.indices.clone(), payload.clone()));
+        }
+    }
+    for (array, chunks) in native {
+        target.set_chunks(&plan.arrays[array as usize].path, chunks).await?;
+    }
+    target.commit_run("firn", &BTreeMap::new()).await?;
+    Ok(())
+}
+
+fn verify_run(
+    engine: &Engine,
+    prepared: &Prepared,
+    url: &ObjectUrl,
+    storage: &RepositoryStorage,
+    branch: &str,
+    state: &RunState,
+    options: &BuildOptions,
+) -> Result<VerifyReport, EngineError> {
+    let version = match state {
+        RunState::Committed { snapshot } | RunState::Published { snapshot } => snapshot.as_str(),
+        RunState::Fresh => branch,
+    };
+    let opened = engine.storage.runtime().block_on(open_snapshot(storage, version))?;
+    let source: Arc<dyn Source> =
+        Arc::new(ContainerSource::new(engine.storage.clone(), url, opened.containers.clone())?);
+    let store = StoreView { url: url.to_string(), dataset: opened.dataset, source, ledger: None };
+    let verify_options = VerifyOptions { against: Some(prepared), depth: options.verify, ordered: &options.ordered };
+    verify(engine, &store, verify_options)
+}
+
+/// Native chunks of a repository.
+struct Sink {
+    writer: ChunkWriter,
+    runtime: Handle,
+}
+
+impl ChunkSink for Sink {
+    fn write(&self, array: &NodePath, indices: &ChunkIndices, encoded: Bytes) -> Result<Written, EngineError> {
+        let length = encoded.len() as u64;
+        let blake3 = blake3::hash(&encoded).to_hex().to_string();
+        let payload = self.runtime.block_on(self.writer.write(array, indices, encoded))?;
+        Ok(Written { length, blake3, payload: Some(payload) })
+    }
+}

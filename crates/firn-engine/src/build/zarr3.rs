@@ -1,0 +1,184 @@
+//! A plain Zarr v3 store.
+
+use super::{BuildOptions, BuildReport, BuiltArray, claim, run_id, tasks_to_do};
+use crate::error::EngineError;
+use crate::execute::{Execution, Output, OutputState};
+use crate::journal::Journal;
+use crate::pipeline::Prepared;
+use crate::settings::Engine;
+use crate::target::ledger::Ledger;
+use crate::target::structure::{Structure, stored_metadata};
+use crate::target::zarr3::{ROOT_KEY, Zarr3Target, ledger};
+use crate::verify::{StoreView, VerifyOptions, VerifyReport, verify};
+use bytes::Bytes;
+use firn_model::array::Attributes;
+use firn_model::dataset::NodePath;
+use firn_model::diagnose::At;
+use firn_model::plan::{ArrayLayout, Plan, plan};
+use firn_model::source::{ListedObject, MemoryReader, RangeReader, Source, SourceError};
+use firn_storage::ObjectUrl;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// Builds a plain Zarr v3 store at this prefix, or continues to.
+///
+/// # Errors
+/// Anything on the way; then nothing is published, and the same call continues.
+pub fn build_zarr3(
+    engine: &Engine,
+    prepared: &mut Prepared,
+    url: &ObjectUrl,
+    options: &BuildOptions,
+) -> Result<BuildReport, EngineError> {
+    let runtime = engine.storage.runtime().clone();
+    let prefix = engine.storage.prefix(url)?;
+    let layouts = prepared.layouts(&options.target)?;
+    prepared.split_for_reading();
+    let prepared: &Prepared = prepared;
+    let arrays: Vec<_> = layouts
+        .iter()
+        .filter_map(|(path, layout)| {
+            let array = prepared.combined.arrays.get(path)?;
+            Some((path.clone(), stored_metadata(&array.metadata, layout)))
+        })
+        .collect();
+    let bare = Structure::new(&prepared.combined, &arrays, &Attributes::new())?;
+    let run = run_id(prepared, url, &[b"zarr3", bare.root()]);
+    let journal = Journal::new(prefix.clone(), &run);
+    let exists = runtime.block_on(Zarr3Target::exists(&prefix))?;
+    runtime.block_on(claim(&journal, &prefix, exists))?;
+
+    let plan = runtime.block_on(journal.plan(plan(
+        &prepared.combined,
+        &layouts,
+        engine.settings.memory,
+        engine.settings.jobs,
+    )?))?;
+    let done = runtime.block_on(journal.done(plan.tasks.len()))?;
+    let resumed = done.len() as u64;
+    if resumed > 0 {
+        engine.progress.note(format!("{resumed} of {} tasks were done before and are kept", plan.tasks.len()));
+    }
+    let target = Zarr3Target::new(prefix.clone(), runtime.clone());
+    let tasks = tasks_to_do(&plan, &done, options)?;
+    let outputs = Mutex::new(done);
+    let layout_list: Vec<ArrayLayout> = layouts.iter().map(|(_, layout)| layout.clone()).collect();
+    let execution = Execution {
+        engine,
+        combined: &prepared.combined,
+        sources: &prepared.sources,
+        plan: &plan,
+        layouts: &layout_list,
+        sink: &target,
+        encoding: prepared.encoding,
+    };
+    execution.run(&tasks, &|task, written| {
+        runtime.block_on(journal.record_task(task, written))?;
+        crate::execute::lock(&outputs).insert(task, written.to_vec());
+        Ok(())
+    })?;
+    let outputs = outputs.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut report = report(url, &run, prepared, &layouts, &plan, &outputs, resumed);
+    if options.part.is_some() {
+        return Ok(report);
+    }
+    let structure = Structure::new(&prepared.combined, &arrays, &options.provenance.attributes(&run, prepared))?;
+    let ledger = ledger(&plan, &outputs);
+    let verification = verify_unpublished(engine, prepared, url, &structure, &ledger, options)?;
+    report.verification = Some(verification.into_result()?);
+    engine.cancel.check()?;
+    runtime.block_on(target.publish(&structure, &ledger, &run))?;
+    report.published = true;
+    runtime.block_on(journal.finish())?;
+    Ok(report)
+}
+
+fn report(
+    url: &ObjectUrl,
+    run: &str,
+    prepared: &Prepared,
+    layouts: &[(NodePath, ArrayLayout)],
+    plan: &Plan,
+    outputs: &BTreeMap<usize, Vec<Output>>,
+    resumed: u64,
+) -> BuildReport {
+    let written = outputs.values().flatten().filter_map(|output| match &output.state {
+        OutputState::Written(written) => Some(written.length),
+        OutputState::KnownEmpty => None,
+    });
+    BuildReport {
+        store: url.to_string(),
+        run: run.to_owned(),
+        published: false,
+        files: prepared.combined.files.len() as u64,
+        arrays: layouts.iter().filter_map(|(path, layout)| native(prepared, path, layout)).collect(),
+        tasks: plan.tasks.len() as u64,
+        tasks_resumed: resumed,
+        bytes_written: written.sum(),
+        references: 0,
+        peak_memory: plan.peak_memory,
+        noted: prepared.combined.noted.clone(),
+        verification: None,
+        snapshot: None,
+        containers: Vec::new(),
+    }
+}
+
+/// A native array in the report.
+pub(super) fn native(prepared: &Prepared, path: &NodePath, layout: &ArrayLayout) -> Option<BuiltArray> {
+    let metadata = &prepared.combined.arrays.get(path)?.metadata;
+    Some(BuiltArray {
+        path: path.to_string(),
+        data_type: metadata.data_type.to_string(),
+        dimensions: metadata.dimension_names.clone(),
+        shape: metadata.shape.clone(),
+        chunk_shape: layout.chunk_shape.clone(),
+        shard_shape: layout.shard_shape.clone(),
+        storage: "native",
+        copied_because: None,
+    })
+}
+
+/// Verifies through the same readers that others use, with the root document that is not there yet laid over the prefix.
+fn verify_unpublished(
+    engine: &Engine,
+    prepared: &Prepared,
+    url: &ObjectUrl,
+    structure: &Structure,
+    ledger: &Ledger,
+    options: &BuildOptions,
+) -> Result<VerifyReport, EngineError> {
+    let source: Arc<dyn Source> =
+        Arc::new(WithRoot { inner: engine.storage.source(url)?, root: structure.root().clone() });
+    let dataset = firn_formats::zarr::open(source.as_ref(), &At::url(source.url()))?;
+    let store = StoreView { url: url.to_string(), dataset, source, ledger: Some(ledger.clone()) };
+    let verify_options = VerifyOptions { against: Some(prepared), depth: options.verify, ordered: &options.ordered };
+    verify(engine, &store, verify_options)
+}
+
+/// A prefix with a root document that is not written yet.
+struct WithRoot {
+    inner: Arc<dyn Source>,
+    root: Bytes,
+}
+
+impl Source for WithRoot {
+    fn url(&self) -> &str {
+        self.inner.url()
+    }
+
+    fn object(&self, key: &str) -> Result<Option<Arc<dyn RangeReader>>, SourceError> {
+        if key == ROOT_KEY {
+            return Ok(Some(Arc::new(MemoryReader::new(self.inner.url(), self.root.clone()))));
+        }
+        self.inner.object(key)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, SourceError> {
+        self.inner.list(prefix)
+    }
+
+    fn sibling(&self, url: &str) -> Result<Arc<dyn Source>, SourceError> {
+        self.inner.sibling(url)
+    }
+}

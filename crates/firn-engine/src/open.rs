@@ -1,0 +1,280 @@
+//! Opening sources: metadata of every file in parallel, and the values that combining compares.
+
+use crate::error::EngineError;
+use crate::execute::{OpenSource, lock};
+use crate::progress::Unit;
+use crate::settings::Engine;
+use firn_formats::TextEncoding;
+use firn_model::array::{ArraySubset, Elements, Values};
+use firn_model::combine::{CombineRules, Content, FileFacts, SlotKey, Wanted, keep_variables, values_wanted};
+use firn_model::dataset::{Dataset, NodePath};
+use firn_model::diagnose::At;
+use firn_model::source::{ListedObject, RangeReader, Source, SourceError};
+use firn_storage::{ObjectUrl, Storage};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+/// A source file to open.
+#[derive(Debug, Clone)]
+pub struct SourceFile {
+    /// Where it is.
+    pub url: ObjectUrl,
+    /// Its place along each dimension of the pattern.
+    pub keys: BTreeMap<String, SlotKey>,
+}
+
+/// What to read of each file.
+#[derive(Debug, Clone, Default)]
+pub struct OpenOptions {
+    /// How files will be combined.
+    pub rules: CombineRules,
+    /// Variables to keep; all where empty.
+    pub variables: Vec<String>,
+    /// Dimensions whose coordinate values a selection needs.
+    pub selected: Vec<String>,
+    /// Encoding of text that is not UTF-8.
+    pub encoding: TextEncoding,
+}
+
+/// Files that are opened side by side over a network.
+const OPEN_AT_ONCE: usize = 24;
+
+/// Opens every file. All failures are collected.
+///
+/// # Errors
+/// Every file that could not be opened, and every variable that would be lost.
+pub fn open_all(
+    engine: &Engine,
+    files: &[SourceFile],
+    options: &OpenOptions,
+) -> Result<(Vec<FileFacts>, Vec<OpenSource>), EngineError> {
+    let remote = files.iter().any(|f| f.url.local_path().is_none());
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(if remote { OPEN_AT_ONCE } else { engine.settings.jobs })
+        .build()
+        .map_err(|error| EngineError::bug(format!("no threads: {error}")))?;
+    let progress = engine.progress.task("scan", Some(files.len() as u64), Unit::Files);
+    let seen = Mutex::new(HashMap::new());
+    let results: Vec<Result<(FileFacts, OpenSource), EngineError>> = pool.install(|| {
+        files
+            .par_iter()
+            .map(|file| {
+                engine.cancel.check()?;
+                let opened = open_one(engine, file, options, &seen);
+                progress.advance(1);
+                opened
+            })
+            .collect()
+    });
+    let mut opened = (Vec::new(), Vec::new());
+    let mut errors = Vec::new();
+    for result in results {
+        match result {
+            Ok((facts, open)) => {
+                opened.0.push(facts);
+                opened.1.push(open);
+            }
+            Err(EngineError::Interrupted(stop)) => return Err(stop.into()),
+            Err(error) => errors.push(error),
+        }
+    }
+    EngineError::several(format!("{} of {} files could not be opened", errors.len(), files.len()), errors)
+        .map_or(Ok(opened), Err)
+}
+
+/// Distinct contents of arrays that should be equal in every file, whose values are kept for the error text.
+const MOST_DISTINCT: usize = 4096;
+
+/// Content digests seen so far, so that equal values are kept once.
+type Seen = Mutex<HashMap<[u8; 32], Arc<Values>>>;
+
+fn open_one(
+    engine: &Engine,
+    file: &SourceFile,
+    options: &OpenOptions,
+    seen: &Seen,
+) -> Result<(FileFacts, OpenSource), EngineError> {
+    let source: Arc<dyn Source> = Arc::new(OnceSource::new(engine.storage.source(&file.url)?));
+    let at = At::url(source.url());
+    let mut dataset = firn_formats::open(source.as_ref(), &at)?;
+    keep_variables(&mut dataset, &options.variables);
+    refuse_refused(&dataset, &at)?;
+    let reader = source.object("")?;
+    let version = match &reader {
+        Some(reader) => reader.version()?,
+        None => firn_model::source::SourceVersion::default(),
+    };
+    let mut contents = BTreeMap::new();
+    for (path, wanted) in values_wanted(&dataset, &options.rules, &options.selected) {
+        let content = content(&dataset, source.as_ref(), &path, wanted, options.encoding, &at, seen)?;
+        contents.insert(path, content);
+    }
+    let url = source.url().to_owned();
+    let facts = FileFacts { url: url.clone(), version, keys: file.keys.clone(), dataset, contents };
+    let reader = reader.unwrap_or_else(|| Arc::new(NoObject { at }));
+    Ok((facts, OpenSource { url, source, reader }))
+}
+
+/// A variable that cannot be read would be lost without a word.
+fn refuse_refused(dataset: &Dataset, at: &At) -> Result<(), EngineError> {
+    let errors: Vec<EngineError> = dataset
+        .refusals()
+        .map(|(path, refusal)| {
+            firn_formats::FormatError::unsupported(
+                refusal.code,
+                &at.node(path.as_str()),
+                format!("{} (leave it out with `select: {{variables: [...]}}` in a recipe)", refusal.what),
+            )
+            .into()
+        })
+        .collect();
+    EngineError::several("variables that cannot be read", errors).map_or(Ok(()), Err)
+}
+
+fn content(
+    dataset: &Dataset,
+    source: &dyn Source,
+    path: &NodePath,
+    wanted: Wanted,
+    encoding: TextEncoding,
+    at: &At,
+    seen: &Seen,
+) -> Result<Content, EngineError> {
+    let array = dataset.array(path).ok_or_else(|| EngineError::bug(format!("{path} is not in its file")))?;
+    let whole = ArraySubset::whole(&array.metadata.shape);
+    let values = firn_formats::read_subset(source, array, &whole, encoding, &at.node(path.as_str()))?;
+    let digest = digest(&values);
+    let mut seen = lock(seen);
+    let is_new = !seen.contains_key(&digest);
+    if is_new && wanted == Wanted::Digest && seen.len() >= MOST_DISTINCT {
+        // So many distinct ones are an error already; their values would only fill the memory.
+        return Ok(Content { digest, values: None });
+    }
+    let known = Arc::clone(seen.entry(digest).or_insert_with(|| Arc::new(values)));
+    Ok(Content { digest, values: (is_new || wanted == Wanted::Values).then_some(known) })
+}
+
+/// BLAKE3 of type, shape and elements.
+pub fn digest(values: &Values) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(values.data_type.name().as_bytes());
+    hasher.update(&(values.shape.len() as u64).to_le_bytes());
+    for extent in &values.shape {
+        hasher.update(&extent.to_le_bytes());
+    }
+    match &values.elements {
+        Elements::Fixed(bytes) => {
+            hasher.update(bytes);
+        }
+        Elements::Text(texts) => {
+            for text in texts {
+                hasher.update(&(text.len() as u64).to_le_bytes());
+                hasher.update(text.as_bytes());
+            }
+        }
+    }
+    *hasher.finalize().as_bytes()
+}
+
+/// A source that opens its own object once: over a network each opening is a request, and all readers share one cache.
+pub struct OnceSource {
+    inner: Arc<dyn Source>,
+    whole: Mutex<Option<Option<Arc<dyn RangeReader>>>>,
+}
+
+impl OnceSource {
+    /// Over this source.
+    pub fn new(inner: Arc<dyn Source>) -> Self {
+        Self { inner, whole: Mutex::new(None) }
+    }
+}
+
+impl Source for OnceSource {
+    fn url(&self) -> &str {
+        self.inner.url()
+    }
+
+    fn object(&self, key: &str) -> Result<Option<Arc<dyn RangeReader>>, SourceError> {
+        if !key.is_empty() {
+            return self.inner.object(key);
+        }
+        let mut whole = lock(&self.whole);
+        if let Some(known) = whole.as_ref() {
+            return Ok(known.clone());
+        }
+        let opened = self.inner.object("")?;
+        *whole = Some(opened.clone());
+        Ok(opened)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, SourceError> {
+        self.inner.list(prefix)
+    }
+
+    fn sibling(&self, url: &str) -> Result<Arc<dyn Source>, SourceError> {
+        self.inner.sibling(url)
+    }
+}
+
+/// An Icechunk repository as a source: its own objects, and those of its declared containers.
+pub struct ContainerSource {
+    storage: Storage,
+    inner: Arc<dyn Source>,
+    prefixes: Vec<String>,
+}
+
+impl ContainerSource {
+    /// Over this repository, whose references may point below these URL prefixes.
+    ///
+    /// # Errors
+    /// As [`Storage::source`].
+    pub fn new(storage: Storage, url: &ObjectUrl, prefixes: Vec<String>) -> Result<Self, EngineError> {
+        let inner = storage.source(url)?;
+        Ok(Self { storage, inner, prefixes })
+    }
+}
+
+impl Source for ContainerSource {
+    fn url(&self) -> &str {
+        self.inner.url()
+    }
+
+    fn object(&self, key: &str) -> Result<Option<Arc<dyn RangeReader>>, SourceError> {
+        self.inner.object(key)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, SourceError> {
+        self.inner.list(prefix)
+    }
+
+    fn sibling(&self, url: &str) -> Result<Arc<dyn Source>, SourceError> {
+        // A `..` could leave a container that is a folder of this machine.
+        let leaves = url.split('/').any(|part| part == ".." || part.eq_ignore_ascii_case("%2e%2e"));
+        if !leaves && self.prefixes.iter().any(|prefix| url.starts_with(prefix.as_str())) {
+            let url = ObjectUrl::parse(url)
+                .map_err(|error| SourceError::BadUrl { at: At::url(url), what: error.to_string() })?;
+            return self.storage.source(&url);
+        }
+        self.inner.sibling(url)
+    }
+}
+
+/// Stands for the object of a source that is a prefix (a Zarr store): its chunks are objects of their own.
+struct NoObject {
+    at: At,
+}
+
+impl RangeReader for NoObject {
+    fn size(&self) -> Result<u64, SourceError> {
+        Err(SourceError::NotFound { at: self.at.clone() })
+    }
+
+    fn version(&self) -> Result<firn_model::source::SourceVersion, SourceError> {
+        Err(SourceError::NotFound { at: self.at.clone() })
+    }
+
+    fn read_ranges(&self, _ranges: &[std::ops::Range<u64>]) -> Result<Vec<bytes::Bytes>, SourceError> {
+        Err(SourceError::NotFound { at: self.at.clone() })
+    }
+}

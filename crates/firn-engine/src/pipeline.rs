@@ -1,0 +1,205 @@
+//! From source files to one combined dataset with a layout: what `transform`, `virtualize` and `run` share.
+
+use crate::error::EngineError;
+use crate::execute::OpenSource;
+use crate::open::{OpenOptions, SourceFile, open_all};
+use crate::reading::read_combined_box;
+use crate::settings::Engine;
+use firn_formats::TextEncoding;
+use firn_model::array::ArraySubset;
+use firn_model::combine::{
+    CombineError, CombineRules, Combined, Disagreement, EqualityCheck, FileFacts, Overlap, Rule, Selection, combine,
+    compare_values, select, split_uncompressed,
+};
+use firn_model::dataset::{Node, NodePath};
+use firn_model::diagnose::At;
+use firn_model::plan::{ArrayLayout, TargetOptions, check_dimensions, layout_of};
+
+/// What is to be built.
+#[derive(Debug, Clone, Default)]
+pub struct BuildSpec {
+    /// The source files.
+    pub files: Vec<SourceFile>,
+    /// How they are joined.
+    pub rules: CombineRules,
+    /// What of them is kept.
+    pub selection: Selection,
+    /// How it is laid out.
+    pub options: TargetOptions,
+    /// Encoding of text that is not UTF-8.
+    pub encoding: TextEncoding,
+}
+
+/// Sources, opened and joined.
+pub struct Prepared {
+    /// The dataset.
+    pub combined: Combined,
+    /// Its sources, numbered as in [`Combined::files`].
+    pub sources: Vec<OpenSource>,
+    /// Encoding of text that is not UTF-8.
+    pub encoding: TextEncoding,
+}
+
+/// Opens the files, joins them, compares by reading what the rules ask for, and selects.
+///
+/// # Errors
+/// What opening says, every disagreement, and what the selection says.
+pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineError> {
+    if spec.files.len() > 1 && spec.rules.concat_dims.is_empty() && spec.rules.merge_dims.is_empty() {
+        return Err(EngineError::usage(
+            format!("{} sources, and nothing says along which dimension they follow each other", spec.files.len()),
+            "the same command with --concat-dim time (firn inspect FILE shows the dimensions)",
+        ));
+    }
+    let options = OpenOptions {
+        rules: spec.rules.clone(),
+        variables: spec.selection.variables.clone(),
+        selected: spec.selection.ranges.keys().cloned().collect(),
+        encoding: spec.encoding,
+    };
+    let (facts, sources) = open_all(engine, &spec.files, &options)?;
+    check_concat_dims(&facts, &spec.rules)?;
+    let combined = match combine(facts.clone(), &spec.rules) {
+        Ok(combined) => combined,
+        Err(error) => return Err(explain_overlap(engine, error, facts, &sources, &spec.rules, spec.encoding)),
+    };
+    run_checks(engine, &combined, &sources, spec.encoding)?;
+    let combined = select(combined, &spec.selection)?;
+    Ok(Prepared { combined, sources, encoding: spec.encoding })
+}
+
+/// A concat dimension must be one of the files, or of their pattern.
+fn check_concat_dims(facts: &[FileFacts], rules: &CombineRules) -> Result<(), EngineError> {
+    for dim in &rules.concat_dims {
+        let known = facts.iter().any(|f| {
+            f.keys.contains_key(dim) || f.dataset.groups().any(|(_, group)| group.dimensions.contains_key(dim))
+        });
+        if !known {
+            let mut names: Vec<&str> = facts
+                .iter()
+                .flat_map(|f| f.dataset.groups().flat_map(|(_, g)| g.dimensions.keys().map(String::as_str)))
+                .collect();
+            names.sort_unstable();
+            names.dedup();
+            return Err(EngineError::usage(
+                format!("no file has the dimension {dim:?}; there are: {}", names.join(", ")),
+                "the same command with --concat-dim set to one of them",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Reads the steps that several files hold, so that the error says whether they are equal.
+fn explain_overlap(
+    engine: &Engine,
+    error: CombineError,
+    facts: Vec<FileFacts>,
+    sources: &[OpenSource],
+    rules: &CombineRules,
+    encoding: TextEncoding,
+) -> EngineError {
+    if error.rule() != Rule::Overlap {
+        return error.into();
+    }
+    let Ok(joined) = combine(facts, &CombineRules { overlap: Overlap::Identical, ..rules.clone() }) else {
+        return error.into();
+    };
+    if joined.checks.is_empty() {
+        return error.into();
+    }
+    match first_difference(engine, &joined, sources, encoding) {
+        Ok(Some(different)) => CombineError { disagreements: vec![different] }.into(),
+        Ok(None) => {
+            let mut error = error;
+            for disagreement in &mut error.disagreements {
+                if disagreement.rule == Rule::Overlap {
+                    disagreement.rule = Rule::OverlapIdentical;
+                    disagreement.found.push_str(", with equal values");
+                }
+            }
+            error.into()
+        }
+        Err(other) => other,
+    }
+}
+
+fn run_checks(
+    engine: &Engine,
+    combined: &Combined,
+    sources: &[OpenSource],
+    encoding: TextEncoding,
+) -> Result<(), EngineError> {
+    match first_difference(engine, combined, sources, encoding)? {
+        Some(different) => Err(CombineError { disagreements: vec![different] }.into()),
+        None => Ok(()),
+    }
+}
+
+fn first_difference(
+    engine: &Engine,
+    combined: &Combined,
+    sources: &[OpenSource],
+    encoding: TextEncoding,
+) -> Result<Option<Disagreement>, EngineError> {
+    for EqualityCheck { path, kept, dropped } in &combined.checks {
+        engine.cancel.check()?;
+        let read = |(file, subset): &(u32, ArraySubset)| {
+            let facts = &combined.files[*file as usize];
+            let array =
+                facts.dataset.array(path).ok_or_else(|| EngineError::bug(format!("{path} is not in {}", facts.url)))?;
+            let source = sources[*file as usize].source.as_ref();
+            Ok::<_, EngineError>(firn_formats::read_subset(
+                source,
+                array,
+                subset,
+                encoding,
+                &At::url(&facts.url).node(path.as_str()),
+            )?)
+        };
+        let (a, b) = (read(kept)?, read(dropped)?);
+        if let Some(difference) = compare_values(&a, &b) {
+            let index: Vec<u64> = difference.index.iter().zip(&dropped.1.start).map(|(i, s)| i + s).collect();
+            return Ok(Some(Disagreement {
+                rule: Rule::OverlapDifferent,
+                at: At::url(&combined.files[dropped.0 as usize].url).node(path.as_str()).index(index),
+                against: Some(combined.files[kept.0 as usize].url.clone()),
+                expected: difference.expected.clone(),
+                found: difference.to_string(),
+            }));
+        }
+    }
+    Ok(None)
+}
+
+impl Prepared {
+    /// Layouts of all arrays, in their order.
+    ///
+    /// # Errors
+    /// Dimensions that do not exist, shards that are no multiples of chunks.
+    pub fn layouts(&self, options: &TargetOptions) -> Result<Vec<(NodePath, ArrayLayout)>, EngineError> {
+        check_dimensions(&self.combined.arrays, options)?;
+        let layout = |(path, array)| Ok((NodePath::clone(path), layout_of(path, array, options)?));
+        self.combined.arrays.iter().map(layout).collect()
+    }
+
+    /// Cuts contiguous source arrays into byte ranges of moderate size, so that parts of them can be read.
+    pub fn split_for_reading(&mut self) {
+        const BYTES: u64 = 4 << 20;
+        for file in &mut self.combined.files {
+            for node in file.dataset.nodes.values_mut() {
+                if let Node::Array(array) = node {
+                    split_uncompressed(array, BYTES);
+                }
+            }
+        }
+    }
+
+    /// The values of a box of a combined array, read from its sources.
+    ///
+    /// # Errors
+    /// What reading says.
+    pub fn read(&self, path: &NodePath, subset: &ArraySubset) -> Result<firn_model::array::Values, EngineError> {
+        read_combined_box(&self.combined, &self.sources, path, subset, self.encoding)
+    }
+}

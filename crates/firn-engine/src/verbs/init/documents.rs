@@ -1,0 +1,108 @@
+//! The files of a new feedstock.
+
+use super::facts::{Example, Facts};
+
+/// Their names, below the directory of the feedstock.
+pub(super) const NAMES: [&str; 5] =
+    ["meta.yaml", "catalog.yaml", "recipe.yaml", "README.md", ".github/workflows/firn.yml"];
+
+const WORKFLOW: &str = include_str!("workflow.yml");
+
+/// Names and texts.
+pub(super) fn all(facts: &Facts) -> [(&'static str, String); 5] {
+    let texts = [meta(facts), catalog(facts), recipe(facts), readme(facts), WORKFLOW.to_owned()];
+    let mut texts = texts.into_iter();
+    NAMES.map(|name| (name, texts.next().unwrap_or_default()))
+}
+
+/// Any text as a YAML scalar: the double-quoted style of YAML reads all of JSON's strings.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn meta(facts: &Facts) -> String {
+    let title = facts.title.clone().unwrap_or_else(|| facts.id.clone());
+    let description = facts.description.clone().unwrap_or_else(|| title.clone());
+    let provider = facts.provider.clone().unwrap_or_else(|| "Provider of the data".to_owned());
+    let fill = |known: &Option<String>| if known.is_some() { "" } else { "  # fill in" };
+    format!(
+        "title: {}{}\ndescription: {}{}\nrecipes:\n  - id: {}\nprovenance:\n  providers:\n    - name: {}{}\n      roles: \
+         [producer, licensor]\n  license: other  # fill in: an SPDX id such as CC-BY-4.0\nmaintainers:\n  - name: Your \
+         name  # fill in\n",
+        quoted(&title),
+        fill(&facts.title),
+        quoted(&description),
+        fill(&facts.description),
+        facts.id,
+        quoted(&provider),
+        fill(&facts.provider),
+    )
+}
+
+fn catalog(_facts: &Facts) -> String {
+    "# What the catalog shows beside meta.yaml. `firn run` keeps `stores` up to date.\n\
+     type: ingested\n\
+     tags: []\n\
+     stores: []\n"
+        .to_owned()
+}
+
+fn recipe(facts: &Facts) -> String {
+    let source = match &facts.example {
+        Some(example) => source_of(example),
+        None => "      # fill in: where the files are, and which there are\n      \
+                 pattern: https://host/{time:%Y}/file.{time:%Y%m%d}.nc\n      \
+                 dims: {time: {concat: true, start: 1981-09-01, end: 1981-09-30, freq: 1D}}\n"
+            .to_owned(),
+    };
+    let select = match &facts.example {
+        Some(example) if example.select => format!("    select: {{variables: {}}}\n", list(&example.variables)),
+        Some(example) => format!("    # select: {{variables: {}}}\n", list(&example.variables)),
+        None => String::new(),
+    };
+    format!(
+        "version: 1\nrecipes:\n  - id: {}\n    source:\n{source}{select}    target: {{format: icechunk}}  # or zarr3 for a \
+         copy; strategy: auto decides\n",
+        facts.id
+    )
+}
+
+fn source_of(example: &Example) -> String {
+    match (&example.pattern, &example.concat_dim) {
+        (Some(pattern), Some(dim)) => format!(
+            "      pattern: {}\n      dims: {{{}: {{concat: true, start: {}, end: {}, freq: {}}}}}\n",
+            quoted(&pattern.pattern),
+            quoted(dim),
+            first_day(&pattern.date),
+            first_day(&pattern.date),
+            pattern.freq,
+        ),
+        _ => format!("      files:\n        - {}\n", quoted(&example.url)),
+    }
+}
+
+/// `1981-09` is its first day.
+fn first_day(date: &str) -> String {
+    match date.len() {
+        4 => format!("{date}-01-01"),
+        7 => format!("{date}-01"),
+        _ => date.to_owned(),
+    }
+}
+
+fn list(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+    format!("[{}]", names.join(", "))
+}
+
+fn readme(facts: &Facts) -> String {
+    let title = facts.title.clone().unwrap_or_else(|| facts.id.clone());
+    format!(
+        "# {title}\n\n{}\n\nA feedstock: `meta.yaml` says what the dataset is, `recipe.yaml` where its files are and how they \
+         become one dataset, `catalog.yaml` where that is stored.\n\n```\nfirn catalog validate .   # the documents\nfirn \
+         plan .               # what a run would do\nfirn run . --limit 3 --target /tmp/{}   # three steps, to try it \
+         out\nfirn run .                # the whole dataset\n```\n",
+        facts.description.clone().unwrap_or_else(|| "What this dataset is about.".to_owned()),
+        facts.id,
+    )
+}

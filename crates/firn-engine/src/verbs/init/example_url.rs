@@ -1,0 +1,202 @@
+//! From the name of one file to the pattern of all: which digits are a date.
+
+/// The pattern that an example URL suggests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuggestedPattern {
+    /// The URL with `{DIM:%Y%m%d}` and the like in place of its date.
+    pub pattern: String,
+    /// The date of the example, as far as it goes: `1981-09-01`, `1981-09`, `1981`.
+    pub date: String,
+    /// How far apart files probably are: `1D`, `1MS`, `1YS`.
+    pub freq: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Date {
+    year: u32,
+    month: Option<u32>,
+    day: Option<u32>,
+}
+
+/// Digits that are a date, and how they are written.
+struct Written {
+    start: usize,
+    end: usize,
+    date: Date,
+    format: String,
+}
+
+/// The pattern that this URL suggests for the dimension `dim`; `None` where its file name has no date. The most exact
+/// date of the file name decides; folders follow where they agree with it.
+pub fn suggest_pattern(url: &str, dim: &str) -> Option<SuggestedPattern> {
+    let path_end = url.find(['?', '#']).unwrap_or(url.len());
+    let path_start = url.find("://").map_or(0, |at| url[at + 3..].find('/').map_or(url.len(), |slash| at + 3 + slash));
+    let name_start = url[..path_end].rfind('/').map_or(0, |slash| slash + 1).max(path_start);
+    let written = dates(url, path_start.min(path_end), path_end);
+    // Of two equally exact dates (the first and the last day of a file) the first is the one that orders files.
+    let of_name = written.iter().filter(|date| date.start >= name_start);
+    let mut decisive: Option<&Written> = None;
+    for date in of_name {
+        if decisive.is_none_or(|best| date.date.exactness() > best.date.exactness()) {
+            decisive = Some(date);
+        }
+    }
+    let date = decisive?.date;
+    let mut pattern = String::with_capacity(url.len() + 32);
+    let mut at = 0;
+    for other in written.iter().filter(|other| other.date.agrees(date)) {
+        pattern.push_str(&escape(&url[at..other.start]));
+        pattern.push_str(&format!("{{{dim}:{}}}", other.format));
+        at = other.end;
+    }
+    pattern.push_str(&escape(&url[at..]));
+    Some(SuggestedPattern { pattern, date: date.text(), freq: date.freq() })
+}
+
+/// Braces mean something in patterns.
+fn escape(text: &str) -> String {
+    text.replace('{', "{{").replace('}', "}}")
+}
+
+impl Date {
+    fn exactness(self) -> u8 {
+        u8::from(self.month.is_some()) + u8::from(self.day.is_some())
+    }
+
+    /// Whether a less exact date is a part of this one (the folder `1981` of the file `19810901`).
+    fn agrees(self, of: Self) -> bool {
+        self.year == of.year
+            && (self.month.is_none() || self.month == of.month)
+            && (self.day.is_none() || self.day == of.day)
+    }
+
+    fn text(self) -> String {
+        match (self.month, self.day) {
+            (Some(month), Some(day)) => format!("{:04}-{month:02}-{day:02}", self.year),
+            (Some(month), None) => format!("{:04}-{month:02}", self.year),
+            _ => format!("{:04}", self.year),
+        }
+    }
+
+    fn freq(self) -> &'static str {
+        match (self.month, self.day) {
+            (Some(_), Some(_)) => "1D",
+            (Some(_), None) => "1MS",
+            _ => "1YS",
+        }
+    }
+}
+
+/// The dates between two bytes of the text, in order, not overlapping.
+fn dates(text: &str, from: usize, to: usize) -> Vec<Written> {
+    let bytes = text.as_bytes();
+    let mut found = Vec::new();
+    let mut at = from;
+    while at < to {
+        if !bytes[at].is_ascii_digit() {
+            at += 1;
+            continue;
+        }
+        let run = digits(bytes, at, to);
+        match date_at(bytes, at, run, to) {
+            Some(date) => {
+                at = date.end;
+                found.push(date);
+            }
+            None => at = run,
+        }
+    }
+    found
+}
+
+/// One past the last digit.
+fn digits(bytes: &[u8], from: usize, to: usize) -> usize {
+    (from..to).find(|at| !bytes[*at].is_ascii_digit()).unwrap_or(to)
+}
+
+/// The date that begins here: `YYYYMMDD`, `YYYYMM`, `YYYY` as a whole run of digits, or `YYYY-MM-DD`, `YYYY_MM` and the
+/// like.
+fn date_at(bytes: &[u8], start: usize, run: usize, to: usize) -> Option<Written> {
+    let part = |at: usize, length: usize| -> Option<u32> {
+        std::str::from_utf8(bytes.get(at..at + length)?).ok()?.parse().ok()
+    };
+    let year = part(start, 4).filter(|year| (1800..=2199).contains(year))?;
+    let written =
+        |end, month, day, format: String| Some(Written { start, end, date: Date { year, month, day }, format });
+    match run - start {
+        8 => written(run, Some(month(part(start + 4, 2)?)?), Some(day(part(start + 6, 2)?)?), "%Y%m%d".to_owned()),
+        6 => written(run, Some(month(part(start + 4, 2)?)?), None, "%Y%m".to_owned()),
+        4 => {
+            let separated = |at: usize| {
+                let separator = *bytes.get(at).filter(|byte| at < to && matches!(byte, b'-' | b'_' | b'.'))?;
+                (digits(bytes, at + 1, to) == at + 3).then(|| Some((separator as char, part(at + 1, 2)?)))?
+            };
+            let Some((first, month)) = separated(run).and_then(|(c, value)| Some((c, month(value)?))) else {
+                return written(run, None, None, "%Y".to_owned());
+            };
+            match separated(run + 3).and_then(|(c, value)| Some((c, day(value)?))) {
+                Some((second, day)) if second == first => {
+                    written(run + 6, Some(month), Some(day), format!("%Y{first}%m{second}%d"))
+                }
+                _ => written(run + 3, Some(month), None, format!("%Y{first}%m")),
+            }
+        }
+        _ => None,
+    }
+}
+
+fn month(value: u32) -> Option<u32> {
+    (1..=12).contains(&value).then_some(value)
+}
+
+fn day(value: u32) -> Option<u32> {
+    (1..=31).contains(&value).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(url: &str) -> Option<(String, String)> {
+        suggest_pattern(url, "time").map(|suggested| (suggested.pattern, suggested.date))
+    }
+
+    fn some(pattern: &str, date: &str) -> Option<(String, String)> {
+        Some((pattern.to_owned(), date.to_owned()))
+    }
+
+    #[test]
+    fn the_date_of_a_file_name_becomes_a_placeholder_and_its_folders_follow() {
+        assert_eq!(
+            pattern("https://host/avhrr/198109/oisst-avhrr-v02r01.19810901.nc"),
+            some("https://host/avhrr/{time:%Y%m}/oisst-avhrr-v02r01.{time:%Y%m%d}.nc", "1981-09-01")
+        );
+        assert_eq!(pattern("/data/1981/sst_1981-09.nc"), some("/data/{time:%Y}/sst_{time:%Y-%m}.nc", "1981-09"));
+        assert_eq!(pattern("sst.2001.nc"), some("sst.{time:%Y}.nc", "2001"));
+        assert_eq!(pattern("s3://b/2020_02_03.nc"), some("s3://b/{time:%Y_%m_%d}.nc", "2020-02-03"));
+    }
+
+    #[test]
+    fn a_folder_of_another_year_stays_as_it_is() {
+        assert_eq!(
+            pattern("/release2019/1999/a.199912.nc"),
+            some("/release2019/{time:%Y}/a.{time:%Y%m}.nc", "1999-12")
+        );
+    }
+
+    #[test]
+    fn digits_that_are_no_date_stay_as_they_are() {
+        for url in ["a.nc", "run123456789.nc", "v20.13.nc", "a.99999999.nc", "/1981/a.nc", "x.19811301.nc", ""] {
+            assert_eq!(pattern(url), None, "{url}");
+        }
+        assert_eq!(pattern("a_0360x0180_1981.nc"), some("a_0360x0180_{time:%Y}.nc", "1981"));
+        // A query signs or selects: it is not a part of the name.
+        assert_eq!(pattern("https://h/a.nc?date=19810901"), None);
+        assert_eq!(pattern("https://data2001.host/a.nc"), None);
+    }
+
+    #[test]
+    fn braces_of_the_url_are_escaped() {
+        assert_eq!(pattern("/a{b}/1981.nc"), some("/a{{b}}/{time:%Y}.nc", "1981"));
+    }
+}

@@ -1,0 +1,53 @@
+//! Which format, in which version.
+
+use crate::error::EngineError;
+use firn_formats::sniff::{FileFormat, sniff};
+use firn_model::array::{Array, ChunkManifest};
+use firn_model::dataset::Dataset;
+use firn_model::diagnose::At;
+use firn_model::source::{RangeReader, Source, SourceError, SourceVersion};
+
+/// What a source is.
+pub(crate) struct Format {
+    /// `netcdf3`, `hdf5`, `zarr`.
+    pub name: &'static str,
+    /// Version of the format.
+    pub version: String,
+    /// Version of the object; `None` for a prefix.
+    pub object: Option<SourceVersion>,
+}
+
+/// Format and version of a source that was opened, and its object where it is one.
+pub(super) fn format_of(source: &dyn Source, dataset: &Dataset, at: &At) -> Result<Format, EngineError> {
+    let zarr = || Format { name: "zarr", version: "3".to_owned(), object: None };
+    let keyed = |array: &Array| matches!(array.manifest, ChunkManifest::Keyed(_));
+    if dataset.arrays().any(|(_, array)| keyed(array)) {
+        return Ok(zarr());
+    }
+    // Servers answer for a prefix too, with an empty object or a page: only what sniffs as a file is one.
+    let Some(object) = source.object("")? else { return Ok(zarr()) };
+    let (name, version) = match sniff(object.as_ref(), at) {
+        Ok(FileFormat::NetCdf3) => ("netcdf3", format!("CDF-{}", byte(object.as_ref(), 3)?)),
+        Ok(FileFormat::Hdf5) => ("hdf5", format!("superblock {}", superblock(object.as_ref())?)),
+        Ok(_) => ("other", String::new()),
+        Err(_) => return Ok(zarr()),
+    };
+    Ok(Format { name, version, object: Some(object.version()?) })
+}
+
+/// The version byte behind the signature, which may stand behind a user block.
+fn superblock(object: &dyn RangeReader) -> Result<u8, SourceError> {
+    let size = object.size()?;
+    let mut offset = 0u64;
+    while offset + 9 <= size {
+        if object.read(offset..offset + 8)?.as_ref() == b"\x89HDF\r\n\x1a\n" {
+            return byte(object, offset + 8);
+        }
+        offset = if offset == 0 { 512 } else { offset * 2 };
+    }
+    byte(object, 8)
+}
+
+fn byte(object: &dyn RangeReader, offset: u64) -> Result<u8, SourceError> {
+    Ok(object.read(offset..offset + 1)?.first().copied().unwrap_or(0))
+}

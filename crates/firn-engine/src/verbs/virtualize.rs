@@ -1,0 +1,32 @@
+//! `firn virtualize`: references to bytes that stay where they are.
+
+use super::transform::{build_options, rules, source_files};
+use crate::build::{BuildReport, build_icechunk};
+use crate::error::EngineError;
+use crate::pipeline::{BuildSpec, prepare};
+use crate::settings::Engine;
+use crate::verbs::requests::{VirtualizeFormat, VirtualizeRequest};
+use firn_model::diagnose::At;
+use firn_model::plan::TargetOptions;
+use firn_storage::ObjectUrl;
+
+/// Writes references to the sources into an Icechunk repository.
+///
+/// # Errors
+/// Anything on the way; then nothing is published, and the same call continues.
+pub fn virtualize(engine: &Engine, request: &VirtualizeRequest) -> Result<BuildReport, EngineError> {
+    if request.format != VirtualizeFormat::Icechunk {
+        return Err(EngineError::Unsupported {
+            code: "unsupported-kerchunk",
+            at: At::nowhere(),
+            what: "kerchunk references are not written yet".to_owned(),
+            next: "the same command with --format icechunk".to_owned(),
+        });
+    }
+    let target = ObjectUrl::parse(&request.target)?;
+    let spec =
+        BuildSpec { files: source_files(&request.sources)?, rules: rules(&request.concat), ..BuildSpec::default() };
+    let mut prepared = prepare(engine, &spec)?;
+    let options = build_options(TargetOptions::default(), &request.concat, true, request.icechunk_spec);
+    build_icechunk(engine, &mut prepared, &target, &options, false)
+}
