@@ -45,16 +45,14 @@ pub enum IcechunkError {
         version: String,
     },
     /// `main` is not where it was when the run began.
-    #[error("main of {at} moved from {expected} to {found} since run {run} began")]
+    #[error("main of {at} moved from {expected} to {found} since this run began")]
     MainMoved {
         /// The repository.
         at: At,
-        /// The run.
-        run: String,
         /// The snapshot the run builds on.
-        expected: String,
+        expected: Box<str>,
         /// The snapshot that `main` names now.
-        found: String,
+        found: Box<str>,
     },
     /// The branch of the run was changed by somebody else.
     #[error("the branch of this run in {at} was changed by another writer")]
@@ -184,10 +182,10 @@ pub enum IcechunkError {
     },
     /// The storage failed.
     #[error(transparent)]
-    Storage(#[from] firn_storage::StorageError),
+    Storage(Box<firn_storage::StorageError>),
     /// A metadata document cannot be read.
     #[error(transparent)]
-    Format(#[from] firn_formats::FormatError),
+    Format(Box<firn_formats::FormatError>),
     /// icechunk failed in another way.
     #[error("icechunk failed on {at}: {what}")]
     Failed {
@@ -196,6 +194,18 @@ pub enum IcechunkError {
         /// The failure and its causes.
         what: String,
     },
+}
+
+impl From<firn_storage::StorageError> for IcechunkError {
+    fn from(error: firn_storage::StorageError) -> Self {
+        Self::Storage(Box::new(error))
+    }
+}
+
+impl From<firn_formats::FormatError> for IcechunkError {
+    fn from(error: firn_formats::FormatError) -> Self {
+        Self::Format(Box::new(error))
+    }
 }
 
 impl Diagnose for IcechunkError {
@@ -425,7 +435,9 @@ fn from_repository_kind(at: &At, kind: RepositoryErrorKind) -> IcechunkError {
 
 fn from_ref_kind(at: &At, kind: RefErrorKind) -> IcechunkError {
     match kind {
-        RefErrorKind::RefNotFound(version) => IcechunkError::NoSuchVersion { at: at.clone(), version },
+        RefErrorKind::RefNotFound(version) | RefErrorKind::InvalidRefName(version) => {
+            IcechunkError::NoSuchVersion { at: at.clone(), version }
+        }
         RefErrorKind::Conflict { .. } => IcechunkError::BranchMoved { at: at.clone() },
         RefErrorKind::Storage(kind) => from_storage_kind(at, &kind),
         kind => IcechunkError::Damaged { at: at.clone(), what: chain(&kind) },
@@ -438,7 +450,7 @@ fn from_storage_kind(at: &At, kind: &StorageErrorKind) -> IcechunkError {
             IcechunkError::Damaged { at: at.clone(), what: "an object that it names does not exist".to_owned() }
         }
         StorageErrorKind::ObjectStore(cause) => match cause.downcast_ref::<firn_storage::StorageError>() {
-            Some(failure) => IcechunkError::Storage(failure.clone()),
+            Some(failure) => failure.clone().into(),
             None => IcechunkError::Failed { at: at.clone(), what: chain(kind) },
         },
         kind => IcechunkError::Failed { at: at.clone(), what: chain(kind) },

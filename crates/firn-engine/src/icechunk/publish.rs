@@ -103,9 +103,8 @@ impl IcechunkTarget {
     fn main_moved(&self, found: &SnapshotId) -> IcechunkError {
         IcechunkError::MainMoved {
             at: self.at.clone(),
-            run: self.options.run.clone(),
-            expected: self.base.to_string(),
-            found: found.to_string(),
+            expected: self.base.to_string().into(),
+            found: found.to_string().into(),
         }
     }
 

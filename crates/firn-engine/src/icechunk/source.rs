@@ -13,9 +13,9 @@ use icechunk::Repository;
 use icechunk::format::manifest::{Checksum, ChunkPayload as Stored, SecondsSinceEpoch, VirtualChunkRef};
 use icechunk::format::snapshot::SnapshotProperties;
 use icechunk::format::{Path, SnapshotId};
-use icechunk::repository::VersionInfo;
+use icechunk::repository::{RepositoryErrorKind, VersionInfo};
 use icechunk::session::Session;
-use icechunk::storage::strip_quotes;
+use icechunk::storage::{StorageErrorKind, strip_quotes};
 use std::collections::HashMap;
 
 /// A repository at one of its versions.
@@ -79,10 +79,16 @@ async fn resolve(at: &At, repository: &Repository, version: &str) -> Result<Snap
     let mut asked = vec![VersionInfo::BranchTipRef(version.to_owned()), VersionInfo::TagRef(version.to_owned())];
     asked.extend(SnapshotId::try_from(version).ok().map(VersionInfo::SnapshotId));
     for candidate in asked {
-        match repository.resolve_version(&candidate).await.map_err(|error| IcechunkError::from_repository(at, error)) {
+        let error = match repository.resolve_version(&candidate).await {
             Ok(id) => return Ok(id),
-            Err(IcechunkError::NoSuchVersion { .. }) => {}
-            Err(error) => return Err(error),
+            Err(error) => error,
+        };
+        // In spec 1 a snapshot is looked for by its object.
+        let absent = matches!(error.kind, RepositoryErrorKind::StorageError(StorageErrorKind::ObjectNotFound));
+        match IcechunkError::from_repository(at, error) {
+            IcechunkError::NoSuchVersion { .. } => {}
+            _ if absent => {}
+            error => return Err(error),
         }
     }
     Err(IcechunkError::NoSuchVersion { at: at.clone(), version: version.to_owned() })
