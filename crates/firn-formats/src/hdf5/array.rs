@@ -293,7 +293,7 @@ fn place(
                 return Err(FormatError::corrupt(at, what));
             }
             let chunk_bytes = product(&chunked.chunk_shape).and_then(|count| count.checked_mul(chunked.element_size));
-            let chunk_bytes = chunk_bytes.filter(|bytes| *bytes <= u64::from(u32::MAX) || chunked.size_width.is_some());
+            let chunk_bytes = chunk_bytes.filter(|bytes| u32::try_from(*bytes).is_ok() || chunked.size_width.is_some());
             let chunk_bytes = chunk_bytes.ok_or_else(|| {
                 FormatError::corrupt(at, "its chunks have 4 GiB or more, which this layout does not allow")
             })?;

@@ -36,14 +36,14 @@ pub(super) fn read(
     objects: &[(&ObjectHeader, At)],
     notes: &mut Vec<String>,
 ) -> Result<Vec<Vec<RawAttribute>>, FormatError> {
-    let mut found: Vec<Vec<(u64, RawAttribute)>> = objects.iter().map(|_| Vec::new()).collect();
+    let mut found: Vec<Vec<((u64, u64), RawAttribute)>> = objects.iter().map(|_| Vec::new()).collect();
     let mut dense = Vec::new();
     for (index, (header, at)) in objects.iter().enumerate() {
         for message in &header.messages {
             match message.kind {
                 kind::ATTRIBUTE => {
                     let (body, address) = shared.body(file, at, message)?;
-                    let order = message.order.map_or(found[index].len() as u64, u64::from);
+                    let order = (message.order.map_or(found[index].len() as u64, u64::from), 0);
                     let one = keep(parse(file, shared, at, &body, address), at, notes)?;
                     found[index].extend(one.map(|one| (order, one)));
                 }
@@ -69,8 +69,9 @@ pub(super) fn read(
     Ok(found.into_iter().map(|of_one| of_one.into_iter().map(|(_, attribute)| attribute).collect()).collect())
 }
 
-/// Messages of dense attributes with the number of their creation.
-type DenseMessages = Vec<((Bytes, u64), u64)>;
+/// Messages of dense attributes with the number of their creation (the same for all where it is not tracked) and the hash of
+/// their name.
+type DenseMessages = Vec<((Bytes, u64), (u64, u64))>;
 
 fn read_dense(
     file: &File,
@@ -83,7 +84,7 @@ fn read_dense(
         for DenseObject { bytes, address, record } in objects {
             let mut cursor = Cursor::new(&record, 0, file.sizes, at, "record of an attribute");
             cursor.skip(9)?;
-            let order = u64::from(cursor.u32()?);
+            let order = (u64::from(cursor.u32()?), u64::from(cursor.u32()?));
             let message = match bytes {
                 Some(bytes) => (bytes, address),
                 None => shared.object(file, at, kind::ATTRIBUTE, &record.slice(0..8))?,

@@ -92,15 +92,14 @@ impl<'h> SharedMessages<'h> {
                 cursor.corrupt(format_args!("the object at {target} has no message of type {kind:#06x}"))
             })
         };
-        let message = match self.headers.get(&target) {
-            Some(header) => found(header)?,
-            None => {
-                if !self.others.borrow().contains_key(&target) {
-                    let header = object_header::read_one(file, at, target)?;
-                    self.others.borrow_mut().insert(target, header);
-                }
-                found(self.others.borrow().get(&target).unwrap_or(&ObjectHeader::default()))?
+        let message = if let Some(header) = self.headers.get(&target) {
+            found(header)?
+        } else {
+            if !self.others.borrow().contains_key(&target) {
+                let header = object_header::read_one(file, at, target)?;
+                self.others.borrow_mut().insert(target, header);
             }
+            found(self.others.borrow().get(&target).unwrap_or(&ObjectHeader::default()))?
         };
         if message.is_shared() {
             return self.follow(file, at, kind, &message.body, message.address, depth + 1);

@@ -98,7 +98,7 @@ pub(super) fn read(
         let (bytes, address) = body(kind::FILTERS, "filters")?;
         filters = filter::parse(&mut file.cursor(&bytes, address, at, "filter pipeline message"))?;
     }
-    let mut fill = FillOf::Default;
+    let mut fill = FillOf::Undefined; // what HDF5 says of files before there was the message
     if header.has(kind::FILL) {
         let (bytes, address) = body(kind::FILL, "fill value")?;
         fill = owned(fill::parse(&mut file.cursor(&bytes, address, at, "fill value message"))?, &bytes);

@@ -22,7 +22,7 @@ pub fn read_vlen_text(
     let mut file = File::new(reader, at)?;
     superblock::locate(&mut file)?;
     let width = usize::from(offset_size) + 8;
-    if offset_size != file.sizes.offset || references.len() % width != 0 {
+    if offset_size != file.sizes.offset || !references.len().is_multiple_of(width) {
         return Err(FormatError::bug(at, "heap references of another size than the file's"));
     }
     let mut parsed = Vec::with_capacity(references.len() / width);

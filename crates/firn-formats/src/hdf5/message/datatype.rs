@@ -152,7 +152,7 @@ fn parse_at(cursor: &mut Cursor<'_>, depth: usize) -> Result<Datatype, FormatErr
             Ok(Datatype::Opaque { size })
         }
         6 => compound(cursor, bits, size, version, depth),
-        7 => Ok(Datatype::Reference { size, object: bits & 0x0f == 0 && version < 4 }),
+        7 => Ok(Datatype::Reference { size, object: matches!(bits & 0x0f, 0) && version < 4 }),
         8 => enumeration(cursor, bits, version, depth),
         9 => {
             let base = parse_at(cursor, depth + 1)?;
