@@ -1,0 +1,71 @@
+//! The verbs.
+
+use super::context::Context;
+use super::outcome::Outcome;
+use super::{catalog, config, demo, explain, init, inspect, later, plan, run, transform, verify, virtualize};
+use crate::error::FirnError;
+use clap::Subcommand;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    Demo(demo::Arguments),
+    Init(init::Arguments),
+    Inspect(inspect::Arguments),
+    Plan(plan::Arguments),
+    Run(run::Arguments),
+    Virtualize(virtualize::Arguments),
+    Transform(transform::Arguments),
+    Verify(verify::Arguments),
+    Catalog(catalog::Arguments),
+    Config(config::Arguments),
+    Explain(explain::Arguments),
+    #[command(flatten)]
+    Later(later::Later),
+}
+
+impl Verb {
+    /// The words of the verb: `inspect`, `catalog build`.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Demo(_) => "demo".to_owned(),
+            Self::Init(_) => "init".to_owned(),
+            Self::Inspect(_) => "inspect".to_owned(),
+            Self::Plan(_) => "plan".to_owned(),
+            Self::Run(_) => "run".to_owned(),
+            Self::Virtualize(_) => "virtualize".to_owned(),
+            Self::Transform(_) => "transform".to_owned(),
+            Self::Verify(_) => "verify".to_owned(),
+            Self::Catalog(arguments) => format!("catalog {}", arguments.verb.word()),
+            Self::Config(arguments) => format!("config {}", arguments.verb.word()),
+            Self::Explain(_) => "explain".to_owned(),
+            Self::Later(later) => later.words(),
+        }
+    }
+
+    /// The schema that its JSON follows.
+    pub fn schema(&self) -> String {
+        format!("firn/{}/1", self.words().replace(' ', "-"))
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the verb says.
+    pub async fn perform(&self, context: &Context) -> Result<Outcome, FirnError> {
+        match self {
+            Self::Demo(arguments) => arguments.perform(context).await,
+            Self::Init(arguments) => arguments.perform(context).await,
+            Self::Inspect(arguments) => arguments.perform(context).await,
+            Self::Plan(arguments) => arguments.perform(context).await,
+            Self::Run(arguments) => arguments.perform(context).await,
+            Self::Virtualize(arguments) => arguments.perform(context).await,
+            Self::Transform(arguments) => arguments.perform(context).await,
+            Self::Verify(arguments) => arguments.perform(context).await,
+            Self::Catalog(arguments) => arguments.perform(context).await,
+            Self::Config(arguments) => arguments.perform(context).await,
+            Self::Explain(arguments) => arguments.perform(),
+            Self::Later(_) => Err(FirnError::VerbUnsupported { verb: self.words() }),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What every verb gets: settings, an engine, where to report.
+
+use super::arguments::{Cli, Common, Resources};
+use super::bars::Bars;
+use super::lines::Lines;
+use crate::config::{Environment, Flags, Settings};
+use crate::error::FirnError;
+use firn_engine::cancel::Cancel;
+use firn_engine::progress::{NoProgress, Progress};
+use firn_engine::settings::{Engine, EngineSettings};
+use firn_storage::{Storage, StorageSettings};
+use std::io::IsTerminal;
+use std::sync::Arc;
+use tracing_subscriber::EnvFilter;
+
+/// One command.
+pub struct Context {
+    common: Common,
+    environment: Environment,
+    cancel: Cancel,
+}
+
+impl Context {
+    /// Of this command line.
+    pub fn new(cli: &Cli, cancel: Cancel) -> Self {
+        Self { common: cli.common.clone(), environment: Environment::of_process(), cancel }
+    }
+
+    /// The environment of the process.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// The effective settings.
+    ///
+    /// # Errors
+    /// As [`Settings::read`].
+    pub fn settings(&self, flags: &Flags) -> Result<Settings, FirnError> {
+        Settings::read(flags, &self.environment)
+    }
+
+    /// An engine that may take this much of the machine.
+    ///
+    /// # Errors
+    /// As [`Settings::read`], and what is wrong with a location.
+    pub fn engine(&self, resources: &Resources) -> Result<Engine, FirnError> {
+        let flags = Flags { memory: resources.memory, jobs: resources.jobs, catalog: None };
+        self.engine_of(&self.settings(&flags)?)
+    }
+
+    /// An engine with these settings.
+    ///
+    /// # Errors
+    /// What is wrong with a location or with credentials.
+    pub fn engine_of(&self, settings: &Settings) -> Result<Engine, FirnError> {
+        let engine = EngineSettings {
+            memory: settings.memory.value,
+            jobs: settings.jobs.value,
+            state_dir: settings.state_dir.value.clone(),
+            catalog: settings.catalog.value.clone(),
+        };
+        let storage = Storage::new(self.storage_settings(settings)?, tokio::runtime::Handle::current())?;
+        Ok(Engine::new(storage, engine).with_progress(self.progress()).with_cancel(self.cancel.clone()))
+    }
+
+    /// How storage is reached: locations of the settings, credentials of the environment.
+    ///
+    /// # Errors
+    /// What is wrong with a location or with credentials.
+    pub fn storage_settings(&self, settings: &Settings) -> Result<StorageSettings, FirnError> {
+        let locations = settings.locations.iter().map(|(name, location)| (name, &location.value));
+        let environment = StorageSettings::from_env(|name| self.environment.get(name).map(str::to_owned))?;
+        Ok(environment.with_locations(locations)?)
+    }
+
+    /// Bars on a terminal, lines elsewhere, nothing where quiet is asked for.
+    pub fn progress(&self) -> Arc<dyn Progress> {
+        let dumb = self.environment.get("TERM").is_some_and(|term| term == "dumb");
+        if self.common.quiet {
+            Arc::new(NoProgress)
+        } else if std::io::stderr().is_terminal() && !dumb {
+            Arc::new(Bars::new())
+        } else {
+            Arc::new(Lines::new())
+        }
+    }
+
+    /// Sends firn's own log lines to standard error. Those of the libraries stay off: they print headers and requests.
+    pub fn start_logging(&self) {
+        let level = match (self.common.quiet, self.common.verbose) {
+            (true, _) => "off",
+            (_, 0) => "error",
+            (_, 1) => "info",
+            (_, 2) => "debug",
+            _ => "trace",
+        };
+        let own = ["firn", "firn_engine", "firn_storage", "firn_formats", "firn_catalog", "firn_model"];
+        let filter: Vec<String> = own.iter().map(|name| format!("{name}={level}")).collect();
+        let built = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new(filter.join(",")))
+            .with_writer(std::io::stderr)
+            .with_target(false)
+            .with_ansi(super::render::style_of(&std::io::stderr()).colour)
+            .try_init();
+        // A second command in one process (tests) keeps the first one's subscriber.
+        drop(built);
+    }
+}

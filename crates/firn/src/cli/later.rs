@@ -1,0 +1,280 @@
+//! Verbs that are designed and not there yet: their names and flags are kept, so that a script written for them never
+//! means something else. They answer *unsupported*, whatever their arguments are.
+
+use super::arguments::Resources;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// A verb of a later version.
+#[derive(Debug, Subcommand)]
+pub enum Later {
+    /// Check that a store is public, free of egress fees and cloud-optimized
+    #[command(hide = true)]
+    Link(Link),
+    /// List objects
+    #[command(hide = true)]
+    Ls(Objects),
+    /// Sum up the sizes of objects
+    #[command(hide = true)]
+    Du(Objects),
+    /// Print an object
+    #[command(hide = true)]
+    Cat(Objects),
+    /// Copy objects
+    #[command(hide = true)]
+    Cp(Copy),
+    /// Make a prefix equal to another
+    #[command(hide = true)]
+    Sync(Copy),
+    /// Compare two trees
+    #[command(hide = true)]
+    Check(Copy),
+    /// Remove objects
+    #[command(hide = true)]
+    Rm(Remove),
+    /// Take over what is stored already
+    #[command(hide = true)]
+    Adopt(Adopt),
+    /// Serve catalog and data
+    #[command(hide = true)]
+    Serve(Serve),
+    /// Push to an inbox
+    #[command(hide = true)]
+    Push(Push),
+    /// Say that a push is complete
+    #[command(hide = true)]
+    Seal(Words),
+    /// Look after an inbox
+    #[command(hide = true)]
+    Inbox(Inbox),
+    /// Bring a dataset up to date
+    #[command(hide = true)]
+    Update(Words),
+    /// Versions of a dataset
+    #[command(hide = true)]
+    Log(Words),
+    /// What changed between two versions
+    #[command(hide = true)]
+    Diff(Words),
+    /// Name a version
+    #[command(hide = true)]
+    Tag(Words),
+    /// Go back to a version
+    #[command(hide = true)]
+    Rollback(Words),
+    /// What is stored and what it costs
+    #[command(hide = true)]
+    Sizes(Words),
+    /// What is over its time
+    #[command(hide = true)]
+    Expire(Words),
+    /// Delete a dataset
+    #[command(hide = true)]
+    Delete(Words),
+    /// Undo a deletion
+    #[command(hide = true)]
+    Restore(Words),
+    /// Draw a variable
+    #[command(hide = true)]
+    Plot(Plot),
+}
+
+impl Later {
+    /// The words of the verb.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Link(_) => "link",
+            Self::Ls(_) => "ls",
+            Self::Du(_) => "du",
+            Self::Cat(_) => "cat",
+            Self::Cp(_) => "cp",
+            Self::Sync(_) => "sync",
+            Self::Check(_) => "check",
+            Self::Rm(_) => "rm",
+            Self::Adopt(_) => "adopt",
+            Self::Serve(_) => "serve",
+            Self::Push(_) => "push",
+            Self::Seal(_) => "seal",
+            Self::Inbox(inbox) => return inbox.words(),
+            Self::Update(_) => "update",
+            Self::Log(_) => "log",
+            Self::Diff(_) => "diff",
+            Self::Tag(_) => "tag",
+            Self::Rollback(_) => "rollback",
+            Self::Sizes(_) => "sizes",
+            Self::Expire(_) => "expire",
+            Self::Delete(_) => "delete",
+            Self::Restore(_) => "restore",
+            Self::Plot(_) => "plot",
+        }
+        .to_owned()
+    }
+}
+
+/// Any words.
+#[derive(Debug, Args)]
+pub struct Words {
+    pub words: Vec<String>,
+}
+
+/// `firn link URL`.
+#[derive(Debug, Args)]
+pub struct Link {
+    pub url: Option<String>,
+    #[arg(long = "type", value_name = "TYPE")]
+    pub kind: Option<String>,
+    #[arg(long, value_name = "DIR")]
+    pub feedstock: Option<PathBuf>,
+    #[arg(long, value_name = "WARN")]
+    pub accept: Vec<String>,
+    #[arg(long)]
+    pub reason: Option<String>,
+}
+
+/// `firn ls|du|cat URL…`.
+#[derive(Debug, Args)]
+pub struct Objects {
+    pub urls: Vec<String>,
+}
+
+/// How fast bytes may move.
+#[derive(Debug, Args)]
+pub struct Transfer {
+    #[command(flatten)]
+    pub resources: Resources,
+    #[arg(long, value_name = "RATE")]
+    pub bwlimit: Option<String>,
+}
+
+/// `firn cp|sync|check SRC DST`.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the flags of a command line")]
+pub struct Copy {
+    pub urls: Vec<String>,
+    #[arg(short)]
+    pub recursive: bool,
+    #[arg(long)]
+    pub replace: bool,
+    #[arg(long)]
+    pub delete: bool,
+    #[arg(long)]
+    pub explain: bool,
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub transfer: Transfer,
+}
+
+/// `firn rm URL…`.
+#[derive(Debug, Args)]
+pub struct Remove {
+    pub urls: Vec<String>,
+    #[arg(short)]
+    pub recursive: bool,
+    #[arg(long)]
+    pub yes: bool,
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `firn adopt URL|LOCATION/PREFIX`.
+#[derive(Debug, Args)]
+pub struct Adopt {
+    pub place: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    pub owner: Option<String>,
+    #[arg(long = "as", value_name = "TYPE")]
+    pub kind: Option<String>,
+    #[arg(long)]
+    pub no_hash: bool,
+}
+
+/// `firn serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[arg(long, value_name = "DIR")]
+    pub catalog: Option<String>,
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    #[arg(long, value_name = "URL")]
+    pub base_url: Option<String>,
+}
+
+/// `firn push PATH…`.
+#[derive(Debug, Args)]
+pub struct Push {
+    pub paths: Vec<String>,
+    #[arg(long, value_name = "INBOX/NAME")]
+    pub to: Option<String>,
+    #[arg(long, value_name = "T")]
+    pub token: Option<String>,
+    #[arg(long)]
+    pub as_is: bool,
+    #[arg(long)]
+    pub seal: bool,
+    #[command(flatten)]
+    pub transfer: Transfer,
+}
+
+/// `firn inbox …`.
+#[derive(Debug, Args)]
+pub struct Inbox {
+    #[command(subcommand)]
+    pub verb: Option<InboxVerb>,
+}
+
+impl Inbox {
+    fn words(&self) -> String {
+        let word = match &self.verb {
+            None => return "inbox".to_owned(),
+            Some(InboxVerb::List(_)) => "list",
+            Some(InboxVerb::Review(_)) => "review",
+            Some(InboxVerb::Promote(_)) => "promote",
+            Some(InboxVerb::Invite(_)) => "invite",
+            Some(InboxVerb::Reject(_)) => "reject",
+        };
+        format!("inbox {word}")
+    }
+}
+
+/// What to do with an inbox.
+#[derive(Debug, Subcommand)]
+pub enum InboxVerb {
+    /// What lies there
+    List(Words),
+    /// Look at a push
+    Review(Words),
+    /// Publish a push
+    Promote(Promote),
+    /// Let a producer push
+    Invite(Words),
+    /// Refuse a push
+    Reject(Words),
+}
+
+/// `firn inbox promote INBOX/NAME --to LOCATION[/PATH]`.
+#[derive(Debug, Args)]
+pub struct Promote {
+    pub name: Option<String>,
+    #[arg(long, value_name = "LOCATION[/PATH]")]
+    pub to: Option<String>,
+    #[arg(long, value_name = "DIR")]
+    pub feedstock: Option<PathBuf>,
+    #[arg(long)]
+    pub purge: bool,
+    #[arg(long)]
+    pub trust_etag: bool,
+    #[arg(long)]
+    pub no_write: bool,
+}
+
+/// `firn plot STORE VAR --out FILE.png`.
+#[derive(Debug, Args)]
+pub struct Plot {
+    pub store: Option<String>,
+    pub variable: Option<String>,
+    #[arg(long)]
+    pub time: Option<String>,
+    #[arg(long, value_name = "FILE.png")]
+    pub out: Option<PathBuf>,
+}

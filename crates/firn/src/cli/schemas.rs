@@ -1,0 +1,68 @@
+//! JSON Schemas of what `-o json` and `-o jsonl` print, made from the types that are printed.
+
+use super::config::{check, show};
+use super::explain::Explained;
+use super::inspect::answer;
+use crate::report::ErrorReport;
+use firn_engine::verbs::init::InitReport;
+use schemars::{JsonSchema, SchemaGenerator, json_schema};
+use serde_json::Value;
+
+/// Name and schema of each document, by name: `inspect` is what `firn inspect -o json` prints, `inspect.line` a line of
+/// `firn inspect -o jsonl`.
+pub fn output_schemas() -> Vec<(&'static str, Value)> {
+    vec![
+        ("config-check", document::<check::Checked>("config-check")),
+        ("config-show", document::<show::Shown>("config-show")),
+        ("explain", document::<Explained>("explain")),
+        ("init", document::<InitReport>("init")),
+        ("inspect", document::<Inspect>("inspect")),
+        ("inspect.chunk-line", line::<answer::ChunkLine<'static>>()),
+        ("inspect.line", line::<answer::File>()),
+        ("error", document::<Value>("<verb>")),
+    ]
+}
+
+/// What `firn inspect` prints: files, or chunk tables where `--chunks` asks for them.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Inspect {
+    Files(answer::Files),
+    Chunks(answer::ChunkTables<'static>),
+}
+
+/// The object that every verb prints, with this `result`.
+fn document<T: JsonSchema>(verb: &str) -> Value {
+    let mut generator = SchemaGenerator::default();
+    let result = generator.subschema_for::<T>();
+    let error = generator.subschema_for::<ErrorReport>();
+    let name = match verb {
+        "<verb>" => json_schema!({ "type": "string", "pattern": "^firn/[a-z-]+/1$" }),
+        verb => json_schema!({ "const": format!("firn/{verb}/1") }),
+    };
+    let result = match verb {
+        "<verb>" => json_schema!(true),
+        _ => json_schema!({ "anyOf": [result, { "type": "null" }] }),
+    };
+    let mut schema = json_schema!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": format!("firn {}", verb.replace('-', " ")),
+        "type": "object",
+        "properties": {
+            "schema": name,
+            "ok": { "type": "boolean", "description": "Whether the verb succeeded: the exit status is 0." },
+            "result": result,
+            "error": { "anyOf": [error, { "type": "null" }] },
+        },
+        "required": ["schema", "ok", "result", "error"],
+        "additionalProperties": false,
+    });
+    schema.insert("$defs".to_owned(), Value::Object(generator.take_definitions(true)));
+    schema.to_value()
+}
+
+/// One line of a listing.
+fn line<T: JsonSchema>() -> Value {
+    SchemaGenerator::default().into_root_schema_for::<T>().to_value()
+}

