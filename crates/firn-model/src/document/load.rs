@@ -7,7 +7,7 @@ use super::finding::{DocumentFinding, Findings, Severity};
 use super::node::Node;
 use super::parse::parse;
 use super::path::DocumentPath;
-use super::schema::{FormatCheck, check_schema};
+use super::schema::{FormatCheck, OLD_BOOLEAN, check_schema};
 
 /// How a document is read.
 #[derive(Debug, Clone, Copy)]
@@ -44,24 +44,29 @@ pub fn load<T: DeserializeOwned + JsonSchema>(
     before(&mut findings);
     let schema = schemars::schema_for!(T).to_value();
     check_schema(&schema, options.unknown_keys, options.formats, &mut findings);
-    let wrong = |finding: &&DocumentFinding| finding.severity == Severity::Error;
-    let mut value = None;
-    if findings.list().iter().any(|finding| wrong(&finding)) {
-        let mut pruned = root.clone();
-        for finding in findings.list().iter().filter(wrong).filter(|finding| finding.code != "missing-key") {
-            pruned.remove(finding.path.segments());
+    let mut readable = root.clone();
+    let mut wrong = false;
+    for finding in findings.list() {
+        match finding.severity {
+            Severity::Error => wrong = true,
+            Severity::Warning if finding.code == OLD_BOOLEAN => readable.set_old_boolean(finding.path.segments()),
+            _ => {}
         }
-        after(&pruned, &mut findings);
-    } else {
-        match serde_json::from_value(root.to_json()) {
+        if finding.severity == Severity::Error && finding.code != "missing-key" {
+            readable.remove(finding.path.segments());
+        }
+    }
+    let mut value = None;
+    if !wrong {
+        match serde_json::from_value(readable.to_json()) {
             Ok(read) => value = Some(read),
             Err(error) => {
                 let help = "compare it with the JSON Schema of this document";
                 findings.error("document-structure", &DocumentPath::root(), error.to_string(), help);
             }
         }
-        after(&root, &mut findings);
     }
+    after(&readable, &mut findings);
     list.extend(findings.into_list());
     list.sort_by_key(|finding| (finding.line, finding.column, finding.severity));
     Checked { value, root: Some(root), findings: list }

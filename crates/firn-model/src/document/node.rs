@@ -168,25 +168,35 @@ impl Node {
 
     /// Takes the key or item at the path out of the tree; an item leaves a null, so that the others keep their positions.
     pub(super) fn remove(&mut self, path: &[Segment]) {
-        match (path, &mut self.value) {
-            ([Segment::Key(key)], NodeValue::Mapping(entries)) => entries.retain(|entry| entry.key != *key),
-            ([Segment::Index(index)], NodeValue::Sequence(items)) => {
+        let Some((last, parent)) = path.split_last() else { return };
+        match (self.find_mut(parent).map(|node| &mut node.value), last) {
+            (Some(NodeValue::Mapping(entries)), Segment::Key(key)) => entries.retain(|entry| entry.key != *key),
+            (Some(NodeValue::Sequence(items)), Segment::Index(index)) => {
                 if let Some(item) = items.get_mut(*index) {
                     item.value = NodeValue::Null;
                 }
             }
-            ([Segment::Key(key), rest @ ..], NodeValue::Mapping(entries)) => {
-                if let Some(entry) = entries.iter_mut().find(|entry| entry.key == *key) {
-                    entry.value.remove(rest);
-                }
-            }
-            ([Segment::Index(index), rest @ ..], NodeValue::Sequence(items)) => {
-                if let Some(item) = items.get_mut(*index) {
-                    item.remove(rest);
-                }
-            }
             _ => {}
         }
+    }
+
+    /// Makes a truth value of a text that was one in YAML 1.1.
+    pub(super) fn set_old_boolean(&mut self, path: &[Segment]) {
+        if let Some(node) = self.find_mut(path)
+            && let Some(value) = super::schema::old_boolean(node)
+        {
+            node.value = NodeValue::Boolean(value);
+        }
+    }
+
+    fn find_mut(&mut self, path: &[Segment]) -> Option<&mut Self> {
+        path.iter().try_fold(self, |node, segment| match (segment, &mut node.value) {
+            (Segment::Key(key), NodeValue::Mapping(entries)) => {
+                entries.iter_mut().find(|entry| entry.key == *key).map(|entry| &mut entry.value)
+            }
+            (Segment::Index(index), NodeValue::Sequence(items)) => items.get_mut(*index),
+            _ => None,
+        })
     }
 
     /// The values alone.

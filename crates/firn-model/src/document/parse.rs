@@ -127,7 +127,7 @@ impl<'t> Reader<'t> {
             Event::MappingStart(anchor, tag) => {
                 self.open(NodeValue::Mapping(Vec::new()), anchor, tag.as_deref(), start, end)?;
             }
-            Event::SequenceEnd | Event::MappingEnd => self.close(end)?,
+            Event::SequenceEnd | Event::MappingEnd => self.close(start)?,
             Event::Alias(anchor) => self.alias(anchor, start, end)?,
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
         }
@@ -188,13 +188,14 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    fn close(&mut self, end: Position) -> Result<(), Stop> {
+    /// `bracket`: where the closing bracket of a flow collection is. The end of its token lies behind blanks and comments.
+    fn close(&mut self, bracket: Position) -> Result<(), Stop> {
         let Some(Open { mut node, anchor, .. }) = self.stack.pop() else { return Err(Stop) };
         node.end = match (&node.style, &node.value) {
-            (Style::Flow, _) => end,
+            (Style::Flow, _) => Position { offset: bracket.offset + 1, column: bracket.column + 1, ..bracket },
             (_, NodeValue::Sequence(items)) => items.last().map_or(node.start, |item| item.end),
             (_, NodeValue::Mapping(entries)) => entries.last().map_or(node.start, |entry| entry.value.end),
-            _ => end,
+            _ => bracket,
         };
         self.open_anchors.remove(&anchor);
         self.finish(node, anchor)

@@ -71,7 +71,8 @@ pub fn yaml_text_styled(scalar: &YamlScalar, style: Style) -> String {
             let printable = text.chars().all(|c| !c.is_control() && !is_unusual(c));
             match style {
                 Style::SingleQuoted if printable => format!("'{}'", text.replace('\'', "''")),
-                Style::Plain if is_plain_everywhere(text) => text.clone(),
+                Style::SingleQuoted | Style::DoubleQuoted => double_quoted(text),
+                _ if is_plain_everywhere(text) => text.clone(),
                 _ => double_quoted(text),
             }
         }

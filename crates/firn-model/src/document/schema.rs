@@ -12,6 +12,9 @@ use super::suggest::{did_you_mean, nearest};
 /// Set on an object schema whose further keys are expected, so that they are no finding.
 pub const OTHER_KEYS: &str = "x-firn-other-keys";
 
+/// The code of truth values in the words of YAML 1.1.
+pub(super) const OLD_BOOLEAN: &str = "yaml-old-boolean";
+
 /// What is wrong with a text of a certain `format`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FormatProblem {
@@ -32,6 +35,8 @@ pub fn check_schema(schema: &Value, unknown_keys: Severity, formats: FormatCheck
     for problem in problems {
         if problem.about_key {
             findings.about_key(problem.code, problem.severity, &problem.path, problem.message, problem.help);
+        } else if problem.severity == Severity::Warning {
+            findings.warning(problem.code, &problem.path, problem.message, problem.help);
         } else {
             findings.error(problem.code, &problem.path, problem.message, problem.help);
         }
@@ -67,7 +72,13 @@ impl<'s> Checker<'s> {
             return check_word(&words, node, path, problems);
         }
         if !admits(schema, node) {
-            return problems.push(wrong_type(&describe(schema), node, path));
+            let mut problem = wrong_type(&describe(schema), node, path);
+            // Where keys of other tools are welcome, so are the words that other readers take for truth values.
+            if types(schema).any(|kind| kind == "boolean") && old_boolean(node).is_some() {
+                problem.code = OLD_BOOLEAN;
+                problem.severity = self.unknown_keys;
+            }
+            return problems.push(problem);
         }
         match &node.value {
             NodeValue::Mapping(_) => self.check_mapping(schema, node, path, problems),
@@ -376,7 +387,7 @@ fn admits(schema: &Map<String, Value>, node: &Node) -> bool {
 
 fn wrong_type(expected: &str, node: &Node, path: &DocumentPath) -> Problem {
     let help = match (&node.value, node.style) {
-        (NodeValue::Text(text), Style::Plain) if expected.contains("true or false") && is_old_boolean(text) => {
+        (NodeValue::Text(_), _) if expected.contains("true or false") && old_boolean(node).is_some() => {
             "write true or false".to_owned()
         }
         (NodeValue::Integer(_) | NodeValue::Float(_) | NodeValue::Boolean(_), _) if expected.contains("text") => {
@@ -388,8 +399,14 @@ fn wrong_type(expected: &str, node: &Node, path: &DocumentPath) -> Problem {
     value_problem("wrong-type", path, format!("expected {expected}, found {}", node.kind()), help)
 }
 
-fn is_old_boolean(text: &str) -> bool {
-    ["yes", "no", "on", "off", "y", "n"].contains(&text.to_ascii_lowercase().as_str())
+/// What YAML 1.1 took for a truth value: `yes`, `no`, `on`, `off` without quotes.
+pub(super) fn old_boolean(node: &Node) -> Option<bool> {
+    let text = node.as_text().filter(|_| node.style == Style::Plain)?;
+    match text.to_ascii_lowercase().as_str() {
+        "yes" | "on" => Some(true),
+        "no" | "off" => Some(false),
+        _ => None,
+    }
 }
 
 fn check_number(schema: &Map<String, Value>, node: &Node, path: &DocumentPath, problems: &mut Vec<Problem>) {

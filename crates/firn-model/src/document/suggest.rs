@@ -1,8 +1,29 @@
 //! "Did you mean …?"
 
+/// What other tools call it → what it is called here. Nearness of letters would lead astray.
+const ALSO_CALLED: [(&str, &str); 12] = [
+    ("netcdf4", "hdf5"),
+    ("netcdf", "auto"),
+    ("h5", "hdf5"),
+    ("nc4", "hdf5"),
+    ("grib2", "grib"),
+    ("tiff", "geotiff"),
+    ("cog", "geotiff"),
+    ("latest", "newest"),
+    ("whole", "all"),
+    ("kerchunk", "kerchunk-json"),
+    ("none", "anonymous"),
+    ("warning", "warn"),
+];
+
 /// The word nearest to what was written, if it is near enough to be meant.
 pub fn nearest<'w>(written: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    let words: Vec<&'w str> = words.into_iter().collect();
     let written_folded = fold(written);
+    let known = ALSO_CALLED.iter().find(|(other, word)| *other == written_folded && words.contains(word));
+    if let Some((_, word)) = known {
+        return Some(word);
+    }
     let length = written_folded.chars().count();
     if length > 100 {
         return None;

@@ -5,7 +5,6 @@ use crate::diagnose::Diagnose;
 use crate::document::{FormatProblem, did_you_mean};
 
 use super::recipe::Codec;
-use super::slug::{is_slug, slug};
 
 /// Checks a text against a format.
 pub(super) fn check(format: &str, text: &str) -> Result<(), FormatProblem> {
@@ -17,11 +16,6 @@ pub(super) fn check(format: &str, text: &str) -> Result<(), FormatProblem> {
         }
         "firn-date" => {
             PatternTime::start_of(text).map(|_| ()).map_err(|error| problem(error.to_string(), error.next()))
-        }
-        "firn-slug" if is_slug(text) => Ok(()),
-        "firn-slug" => {
-            let message = format!("{text:?} is no id: small letters, digits and - only");
-            Err(problem(message, slug(text).map(|slug| format!("write {slug}")).unwrap_or_default()))
         }
         "firn-path" => path(text).map_err(|message| problem(message, "write a path such as sst/monthly".to_owned())),
         "firn-longitude-range" if ["0..360", "-180..180"].contains(&text) => Ok(()),

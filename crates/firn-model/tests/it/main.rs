@@ -2,3 +2,4 @@
 #![allow(clippy::unwrap_used, reason = "clippy lets tests unwrap, but not their helpers")]
 
 mod cftime;
+mod documents;

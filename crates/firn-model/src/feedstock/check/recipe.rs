@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{source, target, unsupported};
 use crate::document::{DocumentPath, Findings, Node, NodeValue, Severity, did_you_mean};
 use crate::feedstock::recipe::{Recipe, Step};
+use crate::feedstock::slug::{is_slug, slug};
 
 pub(in crate::feedstock) fn recipes(node: &Node, findings: &mut Findings<'_>) {
     if let Some(NodeValue::Integer(version)) = node.get("version").map(|node| &node.value)
@@ -31,6 +32,11 @@ pub(in crate::feedstock) fn recipes(node: &Node, findings: &mut Findings<'_>) {
             let message = format!("the id {:?} is that of recipes[{first}] too", recipe.id);
             findings.error("duplicate-id", &path.key("id"), message, "rename one of the two");
         }
+        if !is_slug(&recipe.id) {
+            let message = format!("{:?} is no id: small letters, digits and - only", recipe.id);
+            let help = slug(&recipe.id).map(|slug| format!("write {slug}")).unwrap_or_default();
+            findings.error("recipe-id", &path.key("id"), message, help);
+        }
         if let Some(target_path) = &recipe.target.path
             && let Some(first) = places.insert((recipe.target.location.clone(), target_path.clone()), index)
         {
@@ -45,9 +51,8 @@ pub(in crate::feedstock) fn recipes(node: &Node, findings: &mut Findings<'_>) {
         if intact("transform") {
             check_steps(&recipe, &path, findings);
         }
-        if intact("target") {
-            target::check(&recipe, &path, findings);
-        }
+        let whole = |key: &str| !broken.iter().any(|broken| broken.is_within(&path.keys(["target", key])));
+        target::check(&recipe, &path, whole("chunks") && whole("shards"), findings);
         check_attributes(&recipe, &path, findings);
         if intact("source") && intact("combine") {
             check_combine(&recipe, &path, findings);

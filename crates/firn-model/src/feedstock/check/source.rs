@@ -23,7 +23,7 @@ pub(super) fn check(recipe: &Recipe, recipe_path: &DocumentPath, findings: &mut 
             findings.error("source-one-of", &path, message, "write exactly one of pattern, files, glob, list");
             sound = false;
         }
-        Some(SourceKind::Pattern(_)) if sound => check_pattern(source, &path, findings),
+        Some(SourceKind::Pattern(_)) => check_pattern(source, &path, findings),
         Some(SourceKind::Files(files)) => check_files(files, &path.key("files"), findings),
         Some(SourceKind::Glob(glob)) => {
             if let Err(error) = SourceGlob::new(glob) {
@@ -35,7 +35,7 @@ pub(super) fn check(recipe: &Recipe, recipe_path: &DocumentPath, findings: &mut 
                 );
             }
         }
-        Some(SourceKind::Pattern(_) | SourceKind::List(_)) => {}
+        Some(SourceKind::List(_)) => {}
     }
     if sound && source.pattern.is_none() {
         check_dims_without_pattern(source, &path, findings);

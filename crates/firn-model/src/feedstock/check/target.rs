@@ -3,7 +3,8 @@
 use crate::document::{DocumentPath, Findings, Severity};
 use crate::feedstock::recipe::{Extents, Recipe, Strategy, TargetFormat};
 
-pub(super) fn check(recipe: &Recipe, recipe_path: &DocumentPath, findings: &mut Findings<'_>) {
+/// `lengths_intact`: whether all of `chunks` and `shards` could be read, so that they can be compared.
+pub(super) fn check(recipe: &Recipe, recipe_path: &DocumentPath, lengths_intact: bool, findings: &mut Findings<'_>) {
     let target = &recipe.target;
     let path = recipe_path.key("target");
     if target.chunks.is_some() && target.layout.is_some() {
@@ -28,7 +29,7 @@ pub(super) fn check(recipe: &Recipe, recipe_path: &DocumentPath, findings: &mut 
             }
         }
     }
-    if let (Some(chunks), Some(shards)) = (&target.chunks, &target.shards) {
+    if let (true, Some(chunks), Some(shards)) = (lengths_intact, &target.chunks, &target.shards) {
         check_shards(chunks, shards, &path.key("shards"), findings);
     }
     if target.consolidated == Some(false) {

@@ -100,3 +100,15 @@ fn compare<'t>(old: &[&'t str], new: &[&'t str]) -> Vec<Line<'t>> {
     lines.extend(old[old.len() - tail..].iter().map(|line| Line::Same(line)));
     lines
 }
+
+/// How many lines of the old text are gone, and both texts put together again from the comparison.
+#[cfg(test)]
+pub(super) fn sides(old: &str, new: &str) -> (usize, String, String) {
+    let lines = compare(&split(old), &split(new));
+    let text = |keep: fn(&Line<'_>) -> bool| -> String {
+        let kept = lines.iter().filter(|line| keep(line));
+        kept.map(|(Line::Same(text) | Line::Old(text) | Line::New(text))| *text).collect()
+    };
+    let gone = lines.iter().filter(|line| matches!(line, Line::Old(_))).count();
+    (gone, text(|line| !matches!(line, Line::New(_))), text(|line| !matches!(line, Line::Old(_))))
+}

@@ -200,10 +200,12 @@ fn add(editor: &mut Editor<'_>, root: &Node, change: &StoreChange) -> Result<(),
             editor.put_into_flow(node, &in_flow());
         }
         (NodeValue::Sequence(items), Style::Block) => {
-            let dash = node.start.column - 1;
-            let first =
-                items.first().filter(|item| item.style == Style::Block).map_or(dash + 2, |item| item.start.column - 1);
-            let gap = first.saturating_sub(dash + 1).max(1);
+            let Some((dash, gap)) = items.first().and_then(|item| editor.dash_of(item)) else {
+                return Err(Refusal {
+                    line: stores.key_start.line,
+                    what: "the list has no dash where one is expected",
+                });
+            };
             editor.put_lines_after(node, dash, &item_lines(&entry, dash, gap));
         }
         (NodeValue::Null | NodeValue::Sequence(_), _) if root.style != Style::Flow => {

@@ -73,6 +73,16 @@ impl<'t> Editor<'t> {
         self.splices.push((before..self.end_of(node), String::new()));
     }
 
+    /// The blanks before the dash of an item, and those behind it (one, unless a mapping begins there).
+    pub(super) fn dash_of(&self, item: &Node) -> Option<(usize, usize)> {
+        let line = self.text[..item.start.offset].rfind('\n').map_or(0, |at| at + 1);
+        let before = &self.text[line..item.start.offset];
+        let dash = before.len() - before.trim_start_matches(' ').len();
+        let behind = before[dash..].strip_prefix('-')?;
+        let gap = if item.style == Style::Block && behind.bytes().all(|b| b == b' ') { behind.len() } else { 1 };
+        Some((dash, gap))
+    }
+
     /// The text with all changes.
     pub(super) fn finish(mut self) -> String {
         self.splices.sort_by_key(|(range, _)| (range.start, range.end));

@@ -40,7 +40,6 @@ pub struct RecipeDocument {
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// Id, which is that of a store in `catalog.yaml` (made if absent).
-    #[schemars(extend("format" = "firn-slug"))]
     pub id: String,
     /// Whether chunks are referred to or copied.
     #[serde(default)]
