@@ -26,10 +26,11 @@ pub(super) struct Position {
     pub(super) state: RunState,
 }
 
-/// Keys at the root of a repository's prefix that may be there before the repository is: what firn and an interrupted
-/// creation leave.
-const KNOWN_ROOTS: [&str; 8] =
-    [".firn", "chunks", "manifests", "overwritten", "refs", "snapshots", "transactions", "config.yaml"];
+/// Keys at the root of a repository's prefix that may be there before the repository is: what an interrupted creation
+/// leaves. So may those of firn's own (a journal, a probe), which begin with [`FIRN`].
+const KNOWN_ROOTS: [&str; 7] =
+    ["chunks", "manifests", "overwritten", "refs", "snapshots", "transactions", "config.yaml"];
+const FIRN: &str = ".firn";
 
 /// Chunk references held of manifests that were read.
 const CACHED_REFS: u64 = 500_000;
@@ -100,7 +101,7 @@ async fn fail_unless_clean(storage: &RepositoryStorage) -> Result<(), IcechunkEr
     };
     while let Some(object) = listing.try_next().await.map_err(failed)? {
         let root = object.id.trim_start_matches('/').split('/').next().unwrap_or("");
-        if !KNOWN_ROOTS.contains(&root) {
+        if !KNOWN_ROOTS.contains(&root) && !root.starts_with(FIRN) {
             return Err(IcechunkError::NotEmpty { at: storage.at.clone(), found: object.id });
         }
     }
