@@ -18,8 +18,8 @@ pub fn open(source: &dyn Source, at: &At) -> Result<Dataset, FormatError> {
         Ok(None) => open_folder(source, at)?.ok_or_else(|| SourceError::NotFound { at: at.clone() }.into()),
         Err(error @ (FormatError::NotAnArrayFile { .. } | FormatError::Source(_))) => match open_folder(source, at) {
             Ok(Some(dataset)) => Ok(dataset),
-            Err(folder @ FormatError::Unsupported { .. }) => Err(folder),
-            _ => Err(error),
+            Ok(None) | Err(FormatError::Source(_)) => Err(error),
+            Err(folder) => Err(folder),
         },
         Err(error) => Err(error),
     }

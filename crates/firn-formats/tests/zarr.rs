@@ -186,6 +186,11 @@ fn a_consolidated_root_is_read_as_it_was_written() {
         root.as_object().unwrap().keys().collect::<Vec<_>>(),
         ["attributes", "zarr_format", "consolidated_metadata", "node_type"]
     );
+    let theirs: Value = serde_json::from_slice(&store.objects["zarr.json"].to_vec().replace_nan()).unwrap();
+    for key in ["int16", "text", "group", "group/inner", "group/sharded"] {
+        let entry = |root: &Value| root["consolidated_metadata"]["metadata"][key].to_string();
+        assert_eq!(entry(&root).replace("NaN", "0"), entry(&theirs), "{key}");
+    }
     let objects = BTreeMap::from([("zarr.json".to_owned(), serde_json::to_vec(&root).unwrap().into())]);
     let again = open(&Store { objects, ..Store::default() }, &at()).unwrap();
     for (path, array) in again.arrays() {

@@ -12,7 +12,7 @@ use firn_model::diagnose::At;
 use firn_model::source::{RangeReader, Source, SourceError};
 
 /// The largest header that is read, bytes. Real ones are some KiB, a few MiB with ten thousand attributes.
-const MAX_HEADER: u64 = 128 << 20;
+const MAX_HEADER: u64 = 32 << 20;
 
 /// What is read first: most headers fit, and one request costs the same for it as for a byte.
 const FIRST_READ: u64 = 64 << 10;

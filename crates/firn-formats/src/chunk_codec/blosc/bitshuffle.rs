@@ -2,25 +2,26 @@
 //!
 //! c-blosc 1 filters a block only where its count of elements is a multiple of eight; other blocks are stored as they are.
 
+use crate::chunk_codec::{scratch, shuffle as byte_shuffle};
+
 /// Undoes the shuffle into `out`, which has the same length.
 pub(super) fn unshuffle(shuffled: &[u8], element_size: usize, out: &mut [u8]) {
     let Some((count, body)) = layout(shuffled.len(), element_size) else {
         out.copy_from_slice(shuffled);
         return;
     };
-    out[body..].copy_from_slice(&shuffled[body..]);
-    let row = count / 8;
-    for byte in 0..element_size {
-        let rows = &shuffled[byte * count..(byte + 1) * count];
-        for group in 0..row {
-            let packed: [u8; 8] = std::array::from_fn(|bit| rows[bit * row + group]);
-            let transposed = transpose(u64::from_le_bytes(packed)).to_le_bytes();
-            let first = group * 8 * element_size + byte;
-            for (i, value) in transposed.iter().enumerate() {
-                out[first + i * element_size] = *value;
-            }
+    // First the bytes of each plane, in a row; then the planes to elements as the byte shuffle does it.
+    let mut planes = scratch::take();
+    planes.resize(body, 0);
+    for (plane, rows) in planes.chunks_exact_mut(count).zip(shuffled.chunks_exact(count)) {
+        let rows: [&[u8]; 8] = std::array::from_fn(|bit| &rows[bit * count / 8..(bit + 1) * count / 8]);
+        for (group, bytes) in plane.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+            *bytes = transpose(u64::from_le_bytes(rows.map(|row| row[group]))).to_le_bytes();
         }
     }
+    byte_shuffle::unshuffle(&planes, element_size, &mut out[..body]);
+    out[body..].copy_from_slice(&shuffled[body..]);
+    scratch::put(planes);
 }
 
 /// Shuffles into `out`, which has the same length.
@@ -29,19 +30,19 @@ pub(super) fn shuffle(data: &[u8], element_size: usize, out: &mut [u8]) {
         out.copy_from_slice(data);
         return;
     };
-    out[body..].copy_from_slice(&data[body..]);
-    let row = count / 8;
-    for byte in 0..element_size {
-        let rows = &mut out[byte * count..(byte + 1) * count];
-        for group in 0..row {
-            let first = group * 8 * element_size + byte;
-            let elements: [u8; 8] = std::array::from_fn(|i| data[first + i * element_size]);
-            let transposed = transpose(u64::from_le_bytes(elements)).to_le_bytes();
+    let mut planes = scratch::take();
+    planes.resize(body, 0);
+    byte_shuffle::shuffle(&data[..body], element_size, &mut planes);
+    for (plane, rows) in planes.chunks_exact(count).zip(out.chunks_exact_mut(count)) {
+        for (group, bytes) in plane.as_chunks::<8>().0.iter().enumerate() {
+            let transposed = transpose(u64::from_le_bytes(*bytes)).to_le_bytes();
             for (bit, value) in transposed.iter().enumerate() {
-                rows[bit * row + group] = *value;
+                rows[bit * count / 8 + group] = *value;
             }
         }
     }
+    out[body..].copy_from_slice(&data[body..]);
+    scratch::put(planes);
 }
 
 /// Count of elements and bytes that are shuffled; `None` where the block stays as it is.
