@@ -5,6 +5,8 @@ use firn_model::diagnose::At;
 use icechunk::ObjectStoreConfig;
 use icechunk::config::{HttpConfig, S3Options};
 use icechunk::virtual_chunks::VirtualChunkContainer;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use url::Url;
 
 /// How readers reach a bucket. Holds no credentials: those are the reader's own.
@@ -61,7 +63,7 @@ pub enum VirtualContainer {
     /// A folder of this machine: `file:///folder/`. Makes the repository not relocatable.
     Local {
         /// The declared root, absolute.
-        root: std::path::PathBuf,
+        root: PathBuf,
     },
 }
 
@@ -109,6 +111,48 @@ impl VirtualContainer {
     }
 }
 
+/// The containers that hold these objects, one an origin: buckets, web servers, and for local files `local_root`, or the
+/// deepest folder that holds all of them where none is declared.
+///
+/// # Errors
+/// [`IcechunkError::BadReference`] for an address that no reference can name; [`IcechunkError::NoContainer`] for a file
+/// outside of `local_root`, or where the files have only `/` in common.
+pub fn containers_for<'a>(
+    urls: impl IntoIterator<Item = &'a str>,
+    local_root: Option<&Path>,
+    access: impl Fn(&str) -> S3Access,
+) -> Result<Vec<VirtualContainer>, IcechunkError> {
+    let mut buckets = BTreeSet::new();
+    let mut origins = BTreeSet::new();
+    let mut folder: Option<PathBuf> = None;
+    for text in urls {
+        let bad = |what: &str| IcechunkError::BadReference { at: At::url(text), what: what.to_owned() };
+        if let Some(key) = text.strip_prefix("s3://") {
+            buckets.insert(key.split('/').next().unwrap_or(key).to_owned());
+            continue;
+        }
+        let url = if text.starts_with('/') { Url::from_file_path(text).ok() } else { Url::parse(text).ok() };
+        let url = url.ok_or_else(|| bad("is not an absolute path or a URL"))?;
+        if let Some(origin) = origin_of(&url) {
+            origins.insert(origin);
+            continue;
+        }
+        let path = url.to_file_path().map_err(|()| bad("has a scheme that Icechunk readers do not know"))?;
+        let parent = path.parent().ok_or_else(|| bad("is not a file"))?;
+        let common = match (local_root, folder) {
+            (Some(root), _) => Some(root).filter(|root| path.starts_with(root)).map(Path::to_owned),
+            (None, None) => Some(parent.to_owned()),
+            (None, Some(folder)) => folder.ancestors().find(|shared| parent.starts_with(shared)).map(Path::to_owned),
+        };
+        let common = common.filter(|shared| shared.parent().is_some());
+        folder = Some(common.ok_or_else(|| IcechunkError::NoContainer { at: At::url(text) })?);
+    }
+    let buckets = buckets.into_iter().map(|bucket| VirtualContainer::S3 { access: access(&bucket), bucket });
+    let origins = origins.into_iter().map(|origin| VirtualContainer::Http { origin });
+    let folders = folder.into_iter().map(|root| VirtualContainer::Local { root });
+    Ok(buckets.chain(origins).chain(folders).collect())
+}
+
 /// Readers of icechunk 1 refuse plain HTTP unless the container allows it.
 fn http_config(prefix: &str) -> HttpConfig {
     let mut config = HttpConfig::default();
@@ -128,4 +172,35 @@ pub fn origin_of(url: &Url) -> Option<String> {
         Some(port) => format!("{}://{host}:{port}/", url.scheme()),
         None => format!("{}://{host}/", url.scheme()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use firn_model::diagnose::Diagnose;
+
+    fn prefixes(urls: &[&str], root: Option<&str>) -> Result<Vec<String>, &'static str> {
+        containers_for(urls.iter().copied(), root.map(Path::new), |_| S3Access::default())
+            .and_then(|found| found.iter().map(VirtualContainer::url_prefix).collect())
+            .map_err(|error| error.code())
+    }
+
+    #[test]
+    fn one_container_an_origin() {
+        let urls =
+            ["s3://b/x.nc", "s3://b/y.nc", "https://h/a", "https://h:8443/a", "http://h/a", "/d/m/1/x", "/d/m/2"];
+        let expected = ["s3://b/", "http://h/", "https://h/", "https://h:8443/", "file:///d/m/"];
+        assert_eq!(prefixes(&urls, None).unwrap(), expected);
+        assert_eq!(prefixes(&["/d/a b/x.nc"], Some("/d")).unwrap(), ["file:///d/"]);
+        assert_eq!(prefixes(&["file:///d/a%20b/x.nc"], None).unwrap(), ["file:///d/a b/"]);
+    }
+
+    #[test]
+    fn a_folder_of_everything_is_never_authorised() {
+        assert_eq!(prefixes(&["/a/x.nc", "/b/y.nc"], None), Err("icechunk-no-container"));
+        assert_eq!(prefixes(&["/x.nc"], None), Err("icechunk-no-container"));
+        assert_eq!(prefixes(&["/a/x.nc"], Some("/")), Err("icechunk-no-container"));
+        assert_eq!(prefixes(&["/a/x.nc"], Some("/b")), Err("icechunk-no-container"));
+        assert_eq!(prefixes(&["ftp://h/x"], None), Err("icechunk-bad-reference"));
+    }
 }

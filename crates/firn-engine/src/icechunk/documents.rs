@@ -19,6 +19,10 @@ impl Documents {
         Self { url: url.to_owned(), by_key: BTreeMap::new() }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+
     pub(super) fn insert(&mut self, path: &NodePath, zarr_json: Bytes) {
         let key = if path.is_root() { "zarr.json".to_owned() } else { format!("{}/zarr.json", path.as_key()) };
         self.by_key.insert(key, zarr_json);

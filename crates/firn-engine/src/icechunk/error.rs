@@ -44,6 +44,14 @@ pub enum IcechunkError {
         /// What was asked for.
         version: String,
     },
+    /// A version without a single group or array: what `main` is before the first run is published.
+    #[error("{at} holds nothing at {version:?}")]
+    Empty {
+        /// The repository.
+        at: At,
+        /// What was asked for.
+        version: String,
+    },
     /// `main` is not where it was when the run began.
     #[error("main of {at} moved from {expected} to {found} since this run began")]
     MainMoved {
@@ -215,6 +223,7 @@ impl Diagnose for IcechunkError {
             Self::NotEmpty { .. } => "icechunk-target-not-empty",
             Self::SpecMismatch { .. } => "icechunk-spec-mismatch",
             Self::NoSuchVersion { .. } => "icechunk-no-such-version",
+            Self::Empty { .. } => "icechunk-empty",
             Self::MainMoved { .. } => "icechunk-main-moved",
             Self::BranchMoved { .. } => "icechunk-branch-moved",
             Self::AlreadyPublished { .. } => "icechunk-already-published",
@@ -241,7 +250,7 @@ impl Diagnose for IcechunkError {
 
     fn category(&self) -> Category {
         match self {
-            Self::NoRepository { .. } | Self::NoSuchVersion { .. } => Category::NotFound,
+            Self::NoRepository { .. } | Self::NoSuchVersion { .. } | Self::Empty { .. } => Category::NotFound,
             Self::NotEmpty { .. }
             | Self::SpecMismatch { .. }
             | Self::MainMoved { .. }
@@ -272,6 +281,7 @@ impl Diagnose for IcechunkError {
             | Self::NotEmpty { at, .. }
             | Self::SpecMismatch { at, .. }
             | Self::NoSuchVersion { at, .. }
+            | Self::Empty { at, .. }
             | Self::MainMoved { at, .. }
             | Self::BranchMoved { at }
             | Self::AlreadyPublished { at, .. }
@@ -298,7 +308,7 @@ impl Diagnose for IcechunkError {
 
     fn why(&self) -> String {
         match self {
-            Self::NoRepository { .. } | Self::NoSuchVersion { .. } => "there is nothing to read",
+            Self::NoRepository { .. } | Self::NoSuchVersion { .. } | Self::Empty { .. } => "there is nothing to read",
             Self::NotEmpty { .. } => "a repository written among other files could not be told from them again",
             Self::SpecMismatch { .. } => "one repository has one version, and readers of the other cannot open it",
             Self::MainMoved { .. } | Self::BranchMoved { .. } => {
@@ -336,6 +346,7 @@ impl Diagnose for IcechunkError {
             Self::NotEmpty { .. } => "choose another target: firn run FEEDSTOCK --target URL".to_owned(),
             Self::SpecMismatch { found, .. } => format!("run the same command with --icechunk-spec {found}"),
             Self::NoSuchVersion { .. } => format!("see which versions there are: firn inspect {url}"),
+            Self::Empty { .. } => "finish the run that writes it: firn run FEEDSTOCK".to_owned(),
             Self::MainMoved { .. } | Self::BranchMoved { .. } => {
                 "give this run up and start it again on the new main: firn run FEEDSTOCK --abandon".to_owned()
             }

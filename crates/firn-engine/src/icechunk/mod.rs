@@ -20,7 +20,7 @@ mod storage;
 mod structure;
 mod target;
 
-pub use container::{S3Access, VirtualContainer, origin_of};
+pub use container::{S3Access, VirtualContainer, containers_for, origin_of};
 pub use error::IcechunkError;
 pub use payload::{ChunkPayload, ChunkWriter};
 pub use publish::Published;

@@ -37,8 +37,8 @@ pub struct OpenedSnapshot {
 /// Opens a repository at a branch, a tag or a snapshot id, looked for in this order.
 ///
 /// # Errors
-/// [`IcechunkError::NoRepository`], [`IcechunkError::NoSuchVersion`], [`IcechunkError::Damaged`], what the format of a
-/// metadata document is refused for, and what the storage says.
+/// [`IcechunkError::NoRepository`], [`IcechunkError::NoSuchVersion`], [`IcechunkError::Empty`],
+/// [`IcechunkError::Damaged`], what a metadata document is refused for, and what the storage says.
 pub async fn open_snapshot(storage: &RepositoryStorage, version: &str) -> Result<OpenedSnapshot, IcechunkError> {
     let at = &storage.at;
     let repository = repository::open(storage, None).await?;
@@ -55,6 +55,9 @@ pub async fn open_snapshot(storage: &RepositoryStorage, version: &str) -> Result
         let path = NodePath::parse(node.path.as_str())
             .map_err(|what| IcechunkError::Damaged { at: at.node(node.path.to_string()), what })?;
         documents.insert(&path, node.user_data);
+    }
+    if documents.is_empty() {
+        return Err(IcechunkError::Empty { at: at.clone(), version: version.to_owned() });
     }
     let mut dataset = firn_formats::zarr::open(&documents, at)?;
     for (path, node) in &mut dataset.nodes {

@@ -21,6 +21,8 @@ async fn what_was_written_reads_back_as_a_dataset() {
         written[3].1 = small;
         fill(&mut target, written).await;
         let snapshot = target.commit_run("first", &BTreeMap::new()).await.unwrap();
+        let unpublished = open_snapshot(&local(dir.path()), "main").await.unwrap_err();
+        assert_eq!(unpublished.code(), "icechunk-empty");
         let before = open_snapshot(&local(dir.path()), target.branch()).await.unwrap();
         target.publish().await.unwrap();
 
