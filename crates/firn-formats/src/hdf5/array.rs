@@ -67,6 +67,14 @@ pub(super) fn plan(
     {
         return Err(FormatError::limit(at, "the number of bytes of its elements", u64::MAX, u64::MAX));
     }
+    let has_fill = matches!(variable.fill, FillOf::User(_)) || kind.data_type == DataType::String;
+    if shape != extents.as_slice() && !has_fill {
+        let what = format!(
+            "its shape is {extents:?}, that of its dimensions {shape:?} (other variables are longer along an unlimited one), and it \
+             has no fill value for the rest: netCDF-C and HDF5 disagree about what stands there"
+        );
+        return Err(FormatError::unsupported("unsupported-hdf5-short-variable", at, what));
+    }
     let (chunk_shape, filters) = match &variable.layout {
         Layout::Chunked(chunked) => (chunked.chunk_shape.clone(), variable.filters.as_slice()),
         _ => (extents.clone(), Default::default()),

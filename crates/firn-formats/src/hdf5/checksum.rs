@@ -39,14 +39,28 @@ pub(super) fn lookup3(bytes: &[u8]) -> u32 {
     (c ^ b).wrapping_sub(b.rotate_left(24))
 }
 
+/// Whether these bytes have this checksum.
+pub(super) fn holds(bytes: &[u8], stored: u32) -> bool {
+    #[cfg(test)]
+    if tests::IGNORED.get() {
+        return true;
+    }
+    lookup3(bytes) == stored
+}
+
 /// The little-endian word at `at`; bytes beyond the end count as zero.
 fn word(bytes: &[u8], at: usize) -> u32 {
     (0..4).fold(0, |word, i| word | u32::from(bytes.get(at + i).copied().unwrap_or(0)) << (8 * i))
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::lookup3;
+
+    thread_local! {
+        /// Lets damaged structures through, so that tests reach what checksums protect.
+        pub(in crate::hdf5) static IGNORED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
 
     #[test]
     fn agrees_with_the_published_vectors() {

@@ -23,6 +23,8 @@ mod netcdf4;
 mod object_header;
 mod shared;
 mod superblock;
+#[cfg(test)]
+mod tests;
 mod variable;
 mod vlen_text;
 
