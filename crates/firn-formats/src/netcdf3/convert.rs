@@ -9,6 +9,7 @@ use firn_model::array::{
 };
 use firn_model::dataset::{Dataset, Dimension, Group, Node, NodeName, NodePath};
 use firn_model::diagnose::At;
+use std::collections::HashSet;
 
 pub(super) fn dataset(header: &Header, layout: &Layout, object: SourceObject, at: &At) -> Result<Dataset, FormatError> {
     let mut dataset = Dataset { notes: header.notes.clone(), ..Dataset::default() };
@@ -25,13 +26,15 @@ pub(super) fn dataset(header: &Header, layout: &Layout, object: SourceObject, at
         }
     }
     dataset.nodes.insert(NodePath::root(), Node::Group(group));
+    let joins = character_dimensions(header);
     for (variable, placed) in header.variables.iter().zip(&layout.variables) {
         let at = at.node(format!("/{}", variable.name));
         let name = NodeName::new(&variable.name)
             .map_err(|why| FormatError::unsupported("unsupported-variable-name", &at, why))?;
-        let names = variable.dimensions.iter().map(|id| header.dimensions[*id].name.clone()).collect();
-        let attributes = attributes(&variable.attributes, &variable.name, &mut dataset.notes);
-        let array = array(variable, placed, layout.record_size, names, attributes, &object, &at)?;
+        let mut array = array(variable, placed, layout.record_size, &joins, &object, &at)?;
+        let names = variable.dimensions.iter().map(|id| header.dimensions[*id].name.clone());
+        array.metadata.dimension_names = names.take(array.metadata.shape.len()).collect();
+        array.metadata.attributes = attributes(&variable.attributes, &variable.name, &mut dataset.notes);
         if dataset.nodes.insert(NodePath::root().child(&name), Node::Array(Box::new(array))).is_some() {
             return Err(FormatError::corrupt(&at, "two variables have this name"));
         }
@@ -52,31 +55,46 @@ fn attributes(list: &[Attribute], owner: &str, notes: &mut Vec<String>) -> Attri
     attributes
 }
 
+/// Which dimensions only count the characters of texts. The rule is xarray's, whose view this reader gives: no variable has
+/// its name, and it is the last dimension of variables of characters alone.
+fn character_dimensions(header: &Header) -> Vec<bool> {
+    let names: HashSet<&str> = header.variables.iter().map(|variable| variable.name.as_str()).collect();
+    let mut joins: Vec<bool> = header.dimensions.iter().map(|d| !names.contains(d.name.as_str())).collect();
+    for variable in &header.variables {
+        for id in &variable.dimensions {
+            joins[*id] &= variable.nc_type == NcType::Char && variable.dimensions.last() == Some(id);
+        }
+    }
+    joins
+}
+
+/// The array of a variable, without names and attributes.
 fn array(
     variable: &Variable,
     placed: &Placed,
     record_size: u64,
-    mut dimension_names: Vec<String>,
-    attributes: Attributes,
+    joins: &[bool],
     object: &SourceObject,
     at: &At,
 ) -> Result<Array, FormatError> {
-    let mut stored_shape = placed.shape.clone();
-    if variable.nc_type == NcType::Char && stored_shape.is_empty() {
-        stored_shape.push(1);
-    }
-    let mut chunk_shape = stored_shape.clone();
+    let mut shape = placed.shape.clone();
+    let mut chunk_shape = shape.clone();
     if placed.is_record {
         chunk_shape[0] = 1;
     }
-    let table = table(placed, record_size, &stored_shape, &chunk_shape, object, at)?;
-    let (data_type, fill_value) = type_and_fill(variable.nc_type);
-    let (mut shape, mut stored_as) = (stored_shape, StoredAs::Elements);
-    if variable.nc_type == NcType::Char {
-        dimension_names.pop();
+    // Characters are stored with a dimension of their own, the last: where texts are not joined, each character is a text.
+    let is_text = variable.nc_type == NcType::Char;
+    if is_text && !variable.dimensions.last().is_some_and(|id| joins[*id]) {
+        shape.push(1);
+        chunk_shape.push(1);
+    }
+    let table = table(placed, record_size, &shape, &chunk_shape, object, at)?;
+    let mut stored_as = StoredAs::Elements;
+    if is_text {
         let (length, chunk_length) = (shape.pop().unwrap_or(1), chunk_shape.pop().unwrap_or(1));
         stored_as = StoredAs::CharDimension { length, chunk_length: chunk_length.max(1) };
     }
+    let (data_type, fill_value) = type_and_fill(variable.nc_type);
     let endian = if variable.nc_type.size() > 1 { Endian::Big } else { Endian::Little };
     let metadata = ArrayMetadata {
         shape,
@@ -84,8 +102,8 @@ fn array(
         chunk_grid: ChunkGrid::regular(&chunk_shape),
         fill_value: Some(fill_value),
         codecs: vec![CodecMetadata::Bytes { endian }],
-        dimension_names,
-        attributes,
+        dimension_names: Vec::new(),
+        attributes: Attributes::new(),
     };
     Ok(Array { metadata, stored_as, manifest: ChunkManifest::Table(table) })
 }
