@@ -10,6 +10,7 @@ use crate::error::EngineError;
 use crate::execute::Output;
 use crate::icechunk::SpecVersion;
 use crate::journal::{Claim, Journal, RunRecord};
+use crate::managed::{self, Version};
 use crate::pipeline::Prepared;
 use crate::provenance::Provenance;
 use crate::settings::Engine;
@@ -22,6 +23,29 @@ use firn_model::plan::{Plan, TargetOptions};
 use firn_storage::{ObjectUrl, Prefix};
 use std::collections::BTreeMap;
 
+/// Where a store goes.
+#[derive(Debug, Clone)]
+pub enum Destination {
+    /// The address is the store itself: written once.
+    Bare(ObjectUrl),
+    /// The address is a managed dataset, which gets another version.
+    Managed {
+        /// `<location>/<path>`.
+        url: ObjectUrl,
+        /// Public id, where it belongs to a feedstock.
+        id: Option<String>,
+    },
+}
+
+impl Destination {
+    /// The address that was asked for.
+    pub fn url(&self) -> &ObjectUrl {
+        match self {
+            Self::Bare(url) | Self::Managed { url, .. } => url,
+        }
+    }
+}
+
 /// How a store is built, beside what is in it.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
@@ -33,6 +57,8 @@ pub struct BuildOptions {
     pub spec: SpecVersion,
     /// Who builds it from what; goes into the root's attributes.
     pub provenance: Provenance,
+    /// Whether the root document holds all others.
+    pub consolidated: bool,
     /// Dimensions along which files were joined.
     pub ordered: Vec<String>,
     /// How much is compared before publishing.
@@ -74,6 +100,11 @@ pub struct BuildReport {
     /// Snapshot of the Icechunk repository.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
+    /// The version of a managed dataset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Whether nothing was left to do: these sources were published in this form before.
+    pub up_to_date: bool,
     /// URL prefixes that readers of an Icechunk repository authorise.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub containers: Vec<String>,
@@ -103,7 +134,7 @@ pub struct BuiltArray {
 }
 
 /// Claims the target for a run, or says why not.
-async fn claim(journal: &Journal, prefix: &Prefix, store_exists: bool) -> Result<(), EngineError> {
+async fn claim(journal: &Journal, prefix: &Prefix, store_exists: bool) -> Result<Claim, EngineError> {
     let at = prefix.url().at();
     if Journal::holder(prefix).await?.is_none() {
         if store_exists {
@@ -120,11 +151,35 @@ async fn claim(journal: &Journal, prefix: &Prefix, store_exists: bool) -> Result
         }
     }
     match journal.claim().await? {
-        Claim::Ours => Ok(()),
+        Claim::Ours => Ok(Claim::Ours),
         Claim::Finished => Err(EngineError::TargetExists { at }),
         Claim::Other(other) if other.finished => Err(EngineError::TargetExists { at }),
         Claim::Other(other) => Err(other_run(at, &other)),
     }
+}
+
+/// Says in `firn.json` that a version is published and current; its name.
+async fn name_version(
+    engine: &Engine,
+    destination: &Destination,
+    store: &ObjectUrl,
+    run: &str,
+    prepared: &Prepared,
+    snapshot: Option<String>,
+) -> Result<Option<String>, EngineError> {
+    let Destination::Managed { url, id } = destination else { return Ok(None) };
+    let prefix = engine.storage.prefix(url)?;
+    let format = if snapshot.is_some() { "icechunk" } else { "zarr3" };
+    let name = if snapshot.is_some() { managed::next_version(&prefix, run).await? } else { store.file_name() };
+    let version = Version {
+        version: name.clone(),
+        run: run.to_owned(),
+        published: crate::clock::now(),
+        snapshot,
+        source_files: prepared.combined.files.len() as u64,
+    };
+    managed::publish_version(&prefix, id.as_deref(), format, &version).await?;
+    Ok(Some(name))
 }
 
 fn other_run(at: At, other: &RunRecord) -> EngineError {

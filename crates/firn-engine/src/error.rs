@@ -118,6 +118,8 @@ pub enum EngineError {
         what: String,
         /// Of which kind.
         category: Category,
+        /// What to do.
+        next: String,
     },
     /// A mistake in firn.
     #[error("{what}")]
@@ -254,7 +256,6 @@ impl Diagnose for EngineError {
                     .to_owned()
             }
             Self::Verification { at, .. } => format!("firn verify {} --full", at.url.as_deref().unwrap_or("STORE")),
-            Self::Document { .. } => "mend the document, then run the same command again".to_owned(),
             Self::Bug { .. } => "please report it with the command and its output".to_owned(),
             other => other.inner().map(|e| e.next()).unwrap_or_default(),
         }

@@ -12,6 +12,7 @@ use crate::error::EngineError;
 use crate::execute::Output;
 use bytes::Bytes;
 use firn_model::plan::Plan;
+use firn_model::source::ListedObject;
 use firn_storage::{Precondition, Prefix};
 use futures::{StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
@@ -160,12 +161,20 @@ impl Journal {
         })
     }
 
+    /// The objects below a key; none where a file system has no such folder yet.
+    async fn list(&self, key: &str) -> Result<Vec<ListedObject>, EngineError> {
+        match self.prefix.list(key).await {
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            other => Ok(other?),
+        }
+    }
+
     /// The outputs of every task that is done.
     ///
     /// # Errors
     /// What the storage says, or a segment that is not one.
     pub async fn done(&self, tasks: usize) -> Result<BTreeMap<usize, Vec<Output>>, EngineError> {
-        let listed = self.prefix.list(&self.key("tasks")).await?;
+        let listed = self.list(&self.key("tasks")).await?;
         futures::stream::iter(listed)
             .map(|object| async move {
                 let Some(found) = self.prefix.get(&object.key).await? else {
@@ -210,7 +219,7 @@ impl Journal {
     }
 
     async fn remove(&self) -> Result<(), EngineError> {
-        let listed = self.prefix.list(&format!(".firn/runs/{}", self.run)).await?;
+        let listed = self.list(&format!(".firn/runs/{}", self.run)).await?;
         futures::stream::iter(listed)
             .map(|object| async move { self.prefix.delete(&object.key).await.map_err(EngineError::from) })
             .buffer_unordered(READS)

@@ -16,3 +16,6 @@ pub mod settings;
 pub mod target;
 pub mod verbs;
 pub mod verify;
+pub mod feedstock;
+pub mod managed;
+pub mod store;

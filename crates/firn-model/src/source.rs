@@ -21,6 +21,30 @@ pub struct SourceVersion {
     pub size: u64,
 }
 
+impl SourceVersion {
+    /// How another version of the same object differs from this one, as far as both sides know: a size of 0 is unknown
+    /// (nothing refers into an empty object), and entity tags are compared without their quotes.
+    pub fn difference(&self, seen: &Self) -> Option<String> {
+        if self.size != 0 && seen.size != 0 && self.size != seen.size {
+            return Some(format!("it had {} bytes and has {}", self.size, seen.size));
+        }
+        match (&self.etag, &seen.etag) {
+            (Some(a), Some(b)) if a.trim_matches('"') != b.trim_matches('"') => {
+                return Some(format!("its ETag was {a} and is {b}"));
+            }
+            (Some(_), Some(_)) => return None,
+            _ => {}
+        }
+        match (self.last_modified, seen.last_modified) {
+            // References may carry the next full second, which readers compare with.
+            (Some(a), Some(b)) if b > a => {
+                Some(format!("it was modified at {a} and again at {b} (seconds since 1970-01-01)"))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What a listing says of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedObject {

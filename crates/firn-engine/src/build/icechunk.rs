@@ -1,7 +1,8 @@
 //! An Icechunk repository: references, native chunks, or both.
 
 use super::{
-    BuildOptions, BuildReport, BuiltArray, claim, other_run, reference_url, run_id, tasks_to_do, zarr3::native,
+    BuildOptions, BuildReport, BuiltArray, Destination, claim, name_version, other_run, reference_url, run_id, tasks_to_do,
+    zarr3::native,
 };
 use crate::error::EngineError;
 use crate::execute::{ChunkSink, Execution, Output, OutputState, Written};
@@ -49,7 +50,7 @@ pub fn virtual_verdicts(engine: &Engine, prepared: &Prepared) -> Result<VirtualP
     let mut plan = VirtualPlan { references: BTreeMap::new(), copied: BTreeMap::new() };
     let mut obstacles: Vec<(NodePath, NotVirtual)> = Vec::new();
     for (path, array) in &prepared.combined.arrays {
-        if let Some(reason) = copied_always(path, array) {
+        if let Some(reason) = copied_always(array) {
             plan.copied.insert(path.clone(), reason.to_owned());
             continue;
         }
@@ -67,7 +68,7 @@ pub fn virtual_verdicts(engine: &Engine, prepared: &Prepared) -> Result<VirtualP
     refuse(prepared, obstacles).map_or(Ok(plan), Err)
 }
 
-fn copied_always(path: &NodePath, array: &CombinedArray) -> Option<&'static str> {
+fn copied_always(array: &CombinedArray) -> Option<&'static str> {
     let metadata = &array.metadata;
     let small = metadata.decoded_bytes() <= SMALL;
     if metadata.data_type.size().is_none() {
@@ -76,8 +77,8 @@ fn copied_always(path: &NodePath, array: &CombinedArray) -> Option<&'static str>
         Some("encoded anew")
     } else if metadata.shape.is_empty() {
         Some("a scalar")
-    } else if small && metadata.dimension_names.len() == 1 && metadata.dimension_names[0] == path.name() {
-        Some("a coordinate")
+    } else if small && metadata.dimension_names.len() == 1 {
+        Some("a short list, read whole")
     } else {
         None
     }
@@ -121,10 +122,10 @@ fn refuse(prepared: &Prepared, obstacles: Vec<(NodePath, NotVirtual)>) -> Option
 pub fn build_icechunk(
     engine: &Engine,
     prepared: &mut Prepared,
-    url: &ObjectUrl,
+    destination: &Destination,
     options: &BuildOptions,
-    may_exist: bool,
 ) -> Result<BuildReport, EngineError> {
+    let url = destination.url();
     let runtime = engine.storage.runtime().clone();
     let prefix = engine.storage.prefix(url)?;
     let virtuals = if options.is_virtual {
@@ -143,12 +144,18 @@ pub fn build_icechunk(
     let containers = containers(engine, &virtuals)?;
     let bare = Structure::new(&prepared.combined, &arrays, &Attributes::new())?;
     let spec = options.spec.to_string();
-    let run = run_id(prepared, url, &[b"icechunk", spec.as_bytes(), bare.root()]);
+    let run = run_id(prepared, url, &[b"icechunk", spec.as_bytes(), bare.root(false)]);
     let journal = Journal::new(prefix.clone(), &run);
-    if may_exist {
+    if matches!(destination, Destination::Managed { .. }) {
         match runtime.block_on(journal.claim_next())? {
             Claim::Ours => {}
-            Claim::Finished => return Err(EngineError::TargetExists { at: url.at() }),
+            Claim::Finished => {
+                let snapshot = runtime.block_on(published_snapshot(&prefix))?;
+                let version = runtime.block_on(name_version(engine, destination, url, &run, prepared, snapshot.clone()))?;
+                let empty = Plan { arrays: vec![], tasks: vec![], concurrency: 0, workers: 0, peak_memory: 0 };
+                let done = report(url, &run, prepared, &layouts, &virtuals, &empty, &BTreeMap::new(), 0);
+                return Ok(BuildReport { published: true, up_to_date: true, version, snapshot, ..done });
+            }
             Claim::Other(other) => return Err(other_run(url.at(), &other)),
         }
     } else {
@@ -204,7 +211,13 @@ pub fn build_icechunk(
     });
     report.published = true;
     runtime.block_on(journal.finish())?;
+    report.version = runtime.block_on(name_version(engine, destination, url, &run, prepared, report.snapshot.clone()))?;
     Ok(report)
+}
+
+/// The snapshot that `main` names.
+async fn published_snapshot(prefix: &Prefix) -> Result<Option<String>, EngineError> {
+    Ok(Some(open_snapshot(&RepositoryStorage::new(prefix.clone()), "main").await?.snapshot))
 }
 
 async fn repository_exists(prefix: &Prefix) -> Result<bool, EngineError> {
@@ -333,6 +346,8 @@ fn report(
         noted: prepared.combined.noted.clone(),
         verification: None,
         snapshot: None,
+        version: None,
+        up_to_date: false,
         containers: Vec::new(),
     }
 }
@@ -344,7 +359,7 @@ async fn commit(
     plan: &Plan,
     outputs: &BTreeMap<usize, Vec<Output>>,
 ) -> Result<(), EngineError> {
-    let root = TargetNode { path: NodePath::root(), zarr_json: structure.plain_root().clone() };
+    let root = TargetNode { path: NodePath::root(), zarr_json: structure.root(false).clone() };
     let others =
         structure.documents().map(|(path, document)| TargetNode { path: path.clone(), zarr_json: document.clone() });
     let nodes = std::iter::once(root).chain(others).collect();

@@ -1,9 +1,10 @@
 //! A plain Zarr v3 store.
 
-use super::{BuildOptions, BuildReport, BuiltArray, claim, run_id, tasks_to_do};
+use super::{BuildOptions, BuildReport, BuiltArray, Destination, claim, name_version, run_id, tasks_to_do};
 use crate::error::EngineError;
 use crate::execute::{Execution, Output, OutputState};
-use crate::journal::Journal;
+use crate::journal::{Claim, Journal};
+use crate::managed::{VersionSlot, version_for};
 use crate::pipeline::Prepared;
 use crate::settings::Engine;
 use crate::target::ledger::Ledger;
@@ -20,18 +21,17 @@ use firn_storage::ObjectUrl;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// Builds a plain Zarr v3 store at this prefix, or continues to.
+/// Builds a plain Zarr v3 store, or continues to.
 ///
 /// # Errors
 /// Anything on the way; then nothing is published, and the same call continues.
 pub fn build_zarr3(
     engine: &Engine,
     prepared: &mut Prepared,
-    url: &ObjectUrl,
+    destination: &Destination,
     options: &BuildOptions,
 ) -> Result<BuildReport, EngineError> {
     let runtime = engine.storage.runtime().clone();
-    let prefix = engine.storage.prefix(url)?;
     let layouts = prepared.layouts(&options.target)?;
     prepared.split_for_reading();
     let prepared: &Prepared = prepared;
@@ -43,10 +43,26 @@ pub fn build_zarr3(
         })
         .collect();
     let bare = Structure::new(&prepared.combined, &arrays, &Attributes::new())?;
-    let run = run_id(prepared, url, &[b"zarr3", bare.root()]);
+    let run = run_id(prepared, destination.url(), &[b"zarr3", bare.root(options.consolidated)]);
+    let url = &match destination {
+        Destination::Bare(url) => url.clone(),
+        Destination::Managed { url, .. } => {
+            let dataset = engine.storage.prefix(url)?;
+            match runtime.block_on(version_for(&dataset, &run))? {
+                VersionSlot::Write(version) => url.child(&version)?,
+                VersionSlot::Published(version) => return Ok(up_to_date(url.child(&version)?, &run, prepared, &layouts)),
+            }
+        }
+    };
+    let prefix = engine.storage.prefix(url)?;
     let journal = Journal::new(prefix.clone(), &run);
     let exists = runtime.block_on(Zarr3Target::exists(&prefix))?;
-    runtime.block_on(claim(&journal, &prefix, exists))?;
+    let claimed = runtime.block_on(claim(&journal, &prefix, exists))?;
+    if claimed == Claim::Finished {
+        // Published by a process that was stopped before it could say so in `firn.json`.
+        runtime.block_on(name_version(engine, destination, url, &run, prepared, None))?;
+        return Ok(up_to_date(url.clone(), &run, prepared, &layouts));
+    }
 
     let plan = runtime.block_on(journal.plan(plan(
         &prepared.combined,
@@ -87,10 +103,19 @@ pub fn build_zarr3(
     let verification = verify_unpublished(engine, prepared, url, &structure, &ledger, options)?;
     report.verification = Some(verification.into_result()?);
     engine.cancel.check()?;
-    runtime.block_on(target.publish(&structure, &ledger, &run))?;
+    runtime.block_on(target.publish(&structure, &ledger, &run, options.consolidated))?;
     report.published = true;
     runtime.block_on(journal.finish())?;
+    report.version = runtime.block_on(name_version(engine, destination, url, &run, prepared, None))?;
     Ok(report)
+}
+
+/// The report where nothing was left to do.
+fn up_to_date(url: ObjectUrl, run: &str, prepared: &Prepared, layouts: &[(NodePath, ArrayLayout)]) -> BuildReport {
+    let empty = Plan { arrays: vec![], tasks: vec![], concurrency: 0, workers: 0, peak_memory: 0 };
+    let version = url.file_name();
+    let report = report(&url, run, prepared, layouts, &empty, &BTreeMap::new(), 0);
+    BuildReport { published: true, up_to_date: true, version: Some(version), ..report }
 }
 
 fn report(
@@ -120,6 +145,8 @@ fn report(
         noted: prepared.combined.noted.clone(),
         verification: None,
         snapshot: None,
+        version: None,
+        up_to_date: false,
         containers: Vec::new(),
     }
 }
@@ -149,7 +176,7 @@ fn verify_unpublished(
     options: &BuildOptions,
 ) -> Result<VerifyReport, EngineError> {
     let source: Arc<dyn Source> =
-        Arc::new(WithRoot { inner: engine.storage.source(url)?, root: structure.root().clone() });
+        Arc::new(WithRoot { inner: engine.storage.source(url)?, root: structure.root(true).clone() });
     let dataset = firn_formats::zarr::open(source.as_ref(), &At::url(source.url()))?;
     let store = StoreView { url: url.to_string(), dataset, source, ledger: Some(ledger.clone()) };
     let verify_options = VerifyOptions { against: Some(prepared), depth: options.verify, ordered: &options.ordered };

@@ -70,14 +70,9 @@ impl Structure {
         Ok(Self { root: bytes(&root)?, plain_root: bytes(&plain_root)?, documents })
     }
 
-    /// The consolidated root document.
-    pub fn root(&self) -> &Bytes {
-        &self.root
-    }
-
-    /// The root document without consolidated metadata.
-    pub fn plain_root(&self) -> &Bytes {
-        &self.plain_root
+    /// The root document, with or without consolidated metadata.
+    pub fn root(&self, consolidated: bool) -> &Bytes {
+        if consolidated { &self.root } else { &self.plain_root }
     }
 
     /// The documents of all nodes but the root, parents before children.

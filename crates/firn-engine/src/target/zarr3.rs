@@ -51,13 +51,13 @@ impl Zarr3Target {
     ///
     /// # Errors
     /// [`EngineError::TargetExists`] where another writer published first.
-    pub async fn publish(&self, structure: &Structure, ledger: &Ledger, run: &str) -> Result<(), EngineError> {
+    pub async fn publish(&self, structure: &Structure, ledger: &Ledger, run: &str, consolidated: bool) -> Result<(), EngineError> {
         self.prefix.put(LEDGER_KEY, Bytes::from(ledger.to_text()), Precondition::None).await?;
         for (path, document) in structure.documents() {
             let key = format!("{}/{ROOT_KEY}", path.as_key());
             self.prefix.put(&key, document.clone(), Precondition::None).await?;
         }
-        match self.prefix.put(ROOT_KEY, structure.root().clone(), Precondition::Create).await {
+        match self.prefix.put(ROOT_KEY, structure.root(consolidated).clone(), Precondition::Create).await {
             Ok(_) => Ok(()),
             // A process of this run may have been stopped right after this very step.
             Err(error) if error.is_conflict() => match self.prefix.get(ROOT_KEY).await? {

@@ -6,3 +6,5 @@ pub mod inspect;
 pub mod requests;
 pub mod transform;
 pub mod virtualize;
+pub mod run;
+pub mod verify;

@@ -1,6 +1,6 @@
 //! `firn transform`: sources into a copy with chunks of its own.
 
-use crate::build::{BuildOptions, BuildReport, build_icechunk, build_zarr3};
+use crate::build::{BuildOptions, BuildReport, Destination, build_icechunk, build_zarr3};
 use crate::error::EngineError;
 use crate::open::SourceFile;
 use crate::pipeline::{BuildSpec, prepare};
@@ -36,8 +36,8 @@ pub fn transform(engine: &Engine, request: &TransformRequest) -> Result<BuildRep
     let mut prepared = prepare(engine, &spec)?;
     let build = build_options(options, &request.concat, false, IcechunkSpec::V1);
     match request.format {
-        TransformFormat::Zarr3 => build_zarr3(engine, &mut prepared, &target, &build),
-        TransformFormat::Icechunk => build_icechunk(engine, &mut prepared, &target, &build, false),
+        TransformFormat::Zarr3 => build_zarr3(engine, &mut prepared, &Destination::Bare(target), &build),
+        TransformFormat::Icechunk => build_icechunk(engine, &mut prepared, &Destination::Bare(target), &build),
     }
 }
 
@@ -75,6 +75,7 @@ pub(super) fn build_options(
         provenance: Provenance { started: crate::clock::now(), ..Provenance::default() },
         ordered: ordered(&concat.dims, concat.keys.iter()),
         verify: VerifyDepth::default(),
+        consolidated: true,
         part: None,
         finish: false,
     }

@@ -1,7 +1,7 @@
 //! `firn virtualize`: references to bytes that stay where they are.
 
 use super::transform::{build_options, rules, source_files};
-use crate::build::{BuildReport, build_icechunk};
+use crate::build::{BuildReport, Destination, build_icechunk};
 use crate::error::EngineError;
 use crate::pipeline::{BuildSpec, prepare};
 use crate::settings::Engine;
@@ -28,5 +28,5 @@ pub fn virtualize(engine: &Engine, request: &VirtualizeRequest) -> Result<BuildR
         BuildSpec { files: source_files(&request.sources)?, rules: rules(&request.concat), ..BuildSpec::default() };
     let mut prepared = prepare(engine, &spec)?;
     let options = build_options(TargetOptions::default(), &request.concat, true, request.icechunk_spec);
-    build_icechunk(engine, &mut prepared, &target, &options, false)
+    build_icechunk(engine, &mut prepared, &Destination::Bare(target), &options)
 }

@@ -103,7 +103,8 @@ pub(super) fn order(
 ) -> AxisOrder {
     let mut sequence: Vec<usize> = (0..slots.len()).collect();
     if slots.iter().any(|slot| slot.values.is_empty() && slot.length > 0) {
-        sequence.sort_by(|a, b| slots[*a].key.cmp(&slots[*b].key));
+        // The pattern declares the order of its keys, and its files come in that order.
+        sequence.sort_by_key(|slot| slots[*slot].first_file);
         return consecutive(&sequence, slots);
     }
     sequence.retain(|s| !slots[*s].values.is_empty());

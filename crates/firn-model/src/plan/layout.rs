@@ -258,13 +258,15 @@ pub fn layout_of(path: &NodePath, array: &CombinedArray, options: &TargetOptions
     let data_type = metadata.data_type;
     let shape = &metadata.shape;
     let element = data_type.size().unwrap_or(16) as u64;
+    // A short list is one chunk: its readers read it whole.
+    let is_list = options.chunks.is_none() && shape.len() == 1 && shape[0] <= WHOLE_COORDINATE;
     let is_coordinate = metadata.dimension_names.len() == 1
         && shape[0] <= WHOLE_COORDINATE
         && (metadata.dimension_names[0] == path.name()
             || matches!(array.content, crate::combine::CombinedContent::Values(_)));
     let source: Vec<u64> = metadata.chunk_grid.chunk_shape().map_or_else(|| shape.clone(), <[u64]>::to_vec);
     let mut chunk: Vec<u64> = match &options.chunks {
-        _ if is_coordinate => shape.clone(),
+        _ if is_coordinate || is_list => shape.clone(),
         None => source.iter().zip(shape).map(|(c, s)| *c.min(s)).collect(),
         Some(lengths) => (0..shape.len())
             .map(|axis| match lengths.get(&metadata.dimension_names[axis]) {

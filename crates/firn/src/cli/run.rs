@@ -2,11 +2,14 @@
 
 use super::arguments::Resources;
 use super::context::Context;
-use super::outcome::Outcome;
+use super::build::blocking;
+use super::outcome::{Outcome, Style};
 use super::transform::Encoding;
 use super::values::parse_task_range;
 use crate::error::FirnError;
 use clap::{Args, ValueEnum};
+use firn_engine::verbs::run::{RunReport, run};
+use std::io::{self, Write};
 use firn_engine::verbs::requests::{RunEngine, RunPart, RunRequest, TaskRange};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -90,12 +93,33 @@ impl Arguments {
 
     pub(super) async fn perform(&self, context: &Context) -> Result<Outcome, FirnError> {
         let engine = context.engine(&self.resources)?;
-        execute(engine, self.request()).await
+        let request = self.request();
+        Ok(Outcome::of(blocking(move || run(&engine, &request)).await?, draw))
     }
 }
 
-// The verb of the engine is called here, and its report becomes the answer.
-#[expect(clippy::unused_async, reason = "the verb is awaited here")]
-async fn execute(_engine: firn_engine::settings::Engine, _request: RunRequest) -> Result<Outcome, FirnError> {
-    Err(FirnError::VerbUnsupported { verb: "run".to_owned() })
+fn draw(report: &RunReport, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    for warning in &report.warnings {
+        writeln!(out, "{} {warning}", style.yellow("warning"))?;
+    }
+    for recipe in &report.recipes {
+        writeln!(out, "{} {}", style.bold(&recipe.recipe), recipe.id.as_deref().unwrap_or(""))?;
+        if let Some(reason) = &recipe.strategy_reason {
+            writeln!(out, "  {} because {reason}", recipe.strategy)?;
+        }
+        for removed in &recipe.removed {
+            writeln!(out, "  removed {removed}")?;
+        }
+        if let Some(build) = &recipe.build {
+            if build.up_to_date {
+                writeln!(out, "  up to date: the sources have not changed since {} was published", build.store)?;
+            } else {
+                super::build::draw(build, out, style)?;
+            }
+        }
+        if let Some(diff) = &recipe.catalog_diff {
+            writeln!(out, "{diff}")?;
+        }
+    }
+    Ok(())
 }

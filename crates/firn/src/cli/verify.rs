@@ -2,9 +2,13 @@
 
 use super::arguments::Resources;
 use super::context::Context;
-use super::outcome::Outcome;
+use super::build::blocking;
+use super::outcome::{Outcome, Style};
+use crate::report::ErrorReport;
 use crate::error::FirnError;
 use clap::Args;
+use firn_engine::verbs::verify::verify;
+use firn_engine::verify::VerifyReport;
 use firn_engine::verbs::requests::{VerifyDepth, VerifyRequest};
 
 /// Check a store: it opens, every chunk is there and decodes, coordinates are sane, values equal the source
@@ -43,18 +47,21 @@ impl Arguments {
 
     pub(super) async fn perform(&self, context: &Context) -> Result<Outcome, FirnError> {
         let engine = context.engine(&Resources::default())?;
-        execute(engine, self.request()).await
+        let request = self.request();
+        let report = blocking(move || verify(&engine, &request)).await?;
+        // The report is the answer also where it is a bad one.
+        let failure = report.clone().into_result().err().map(|error| ErrorReport::new(&FirnError::from(error)));
+        Ok(Outcome::of(report, draw).with_failure(failure))
     }
 }
 
-// The verb of the engine is called here, and its report becomes the answer.
-#[expect(clippy::unused_async, reason = "the verb is awaited here")]
-async fn execute(_engine: firn_engine::settings::Engine, _request: VerifyRequest) -> Result<Outcome, FirnError> {
-    Err(FirnError::VerbUnsupported { verb: "verify".to_owned() })
+fn draw(report: &VerifyReport, out: &mut dyn std::io::Write, style: Style) -> std::io::Result<()> {
+    writeln!(out, "{}", style.bold(&report.store))?;
+    summary(report, out, style)
 }
 
 /// What verification saw, in a few lines.
-pub fn summary(report: &firn_engine::verify::VerifyReport, out: &mut dyn std::io::Write, style: super::outcome::Style) -> std::io::Result<()> {
+pub fn summary(report: &VerifyReport, out: &mut dyn std::io::Write, style: Style) -> std::io::Result<()> {
     use firn_engine::verify::Severity;
     let checked = &report.checked;
     let verdict = if report.ok { style.green("verified") } else { style.red("differences") };

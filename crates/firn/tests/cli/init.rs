@@ -34,7 +34,7 @@ fn what_the_example_tells_is_filled_in() {
     let place = Place::new();
     let example = place.path().join("1981/sst.198109.nc");
     std::fs::create_dir(example.parent().unwrap()).unwrap();
-    std::fs::copy(testdata("nemo/nemo_month_1.nc"), &example).unwrap();
+    std::fs::copy(testdata("nemo/nemo_1m_20150101-20150201_grid-T.nc"), &example).unwrap();
     let answer = place.run(&["init", "feed", "--from", example.to_str().unwrap()]);
     assert_eq!(answer.status, 0, "{answer:#?}");
     let recipe = std::fs::read_to_string(place.path().join("feed/recipe.yaml")).unwrap();

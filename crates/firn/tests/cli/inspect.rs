@@ -12,7 +12,7 @@ fn inspected(name: &str) -> Value {
 
 #[test]
 fn the_text_is_as_kept() {
-    for (name, file) in [("ocean", "netcdf3/ocean.nc"), ("nemo", "nemo/nemo_month_1.nc")] {
+    for (name, file) in [("ocean", "netcdf3/ocean.nc"), ("nemo", "nemo/nemo_1m_20150101-20150201_grid-T.nc")] {
         let path = testdata(file);
         let answer = firn(&["inspect", &path]);
         assert_eq!(answer.status, 0, "{answer:#?}");

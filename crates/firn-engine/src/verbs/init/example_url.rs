@@ -8,7 +8,7 @@ pub struct SuggestedPattern {
     /// The date of the example, as far as it goes: `1981-09-01`, `1981-09`, `1981`.
     pub date: String,
     /// How far apart files probably are: `1D`, `1MS`, `1YS`.
-    pub freq: &'static str,
+    pub freq: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,31 +26,61 @@ struct Written {
     format: String,
 }
 
-/// The pattern that this URL suggests for the dimension `dim`; `None` where its file name has no date. The most exact
-/// date of the file name decides; folders follow where they agree with it.
+/// The pattern that this URL suggests for the dimension `dim`; `None` where its file name has no date, or dates that do
+/// not agree. The most exact date of the file name decides; folders follow where they agree with it. Two dates are the
+/// first and the last day, month or year of what the file holds.
 pub fn suggest_pattern(url: &str, dim: &str) -> Option<SuggestedPattern> {
     let path_end = url.find(['?', '#']).unwrap_or(url.len());
     let path_start = url.find("://").map_or(0, |at| url[at + 3..].find('/').map_or(url.len(), |slash| at + 3 + slash));
     let name_start = url[..path_end].rfind('/').map_or(0, |slash| slash + 1).max(path_start);
     let written = dates(url, path_start.min(path_end), path_end);
-    // Of two equally exact dates (the first and the last day of a file) the first is the one that orders files.
-    let of_name = written.iter().filter(|date| date.start >= name_start);
-    let mut decisive: Option<&Written> = None;
-    for date in of_name {
-        if decisive.is_none_or(|best| date.date.exactness() > best.date.exactness()) {
-            decisive = Some(date);
-        }
-    }
-    let date = decisive?.date;
+    let of_name: Vec<&Written> = written.iter().filter(|date| date.start >= name_start).collect();
+    let exact = of_name.iter().map(|date| date.date.exactness()).max()?;
+    let first = of_name.iter().find(|date| date.date.exactness() == exact)?.date;
+    let others: Vec<Date> = of_name.iter().map(|date| date.date).filter(|date| !date.agrees(first)).collect();
+    let (last, freq) = match others.as_slice() {
+        [] => (None, first.freq().to_owned()),
+        [last] => (Some(*last), step_between(first, *last)?),
+        _ => return None,
+    };
     let mut pattern = String::with_capacity(url.len() + 32);
     let mut at = 0;
-    for other in written.iter().filter(|other| other.date.agrees(date)) {
-        pattern.push_str(&escape(&url[at..other.start]));
-        pattern.push_str(&format!("{{{dim}:{}}}", other.format));
-        at = other.end;
+    for date in &written {
+        let part = match last {
+            _ if !date.date.agrees(first) && Some(date.date) != last => continue,
+            None => "",
+            Some(last) if date.date == last && date.start >= name_start => ".end",
+            Some(_) if date.date.agrees(first) => ".start",
+            Some(_) => continue,
+        };
+        pattern.push_str(&escape(&url[at..date.start]));
+        pattern.push_str(&format!("{{{dim}{part}:{}}}", date.format));
+        at = date.end;
     }
     pattern.push_str(&escape(&url[at..]));
-    Some(SuggestedPattern { pattern, date: date.text(), freq: date.freq() })
+    Some(SuggestedPattern { pattern, date: first.text(), freq })
+}
+
+/// The step that begins with one date and ends with the other, both included: a month from its first to its last day,
+/// years from their first to their last month or day.
+fn step_between(first: Date, last: Date) -> Option<String> {
+    let years = (last.year + 1).checked_sub(first.year).filter(|years| *years > 0)?;
+    match (first.month, first.day, last.month, last.day) {
+        (None, None, None, None) | (Some(1), None, Some(12), None) | (Some(1), Some(1), Some(12), Some(31)) => {
+            Some(format!("{years}YS"))
+        }
+        (Some(month), Some(1), Some(same), Some(day)) if years == 1 && month == same => {
+            let leap = first.year.is_multiple_of(4) && !first.year.is_multiple_of(100) || first.year.is_multiple_of(400);
+            let length = match month {
+                4 | 6 | 9 | 11 => 30,
+                2 if leap => 29,
+                2 => 28,
+                _ => 31,
+            };
+            (day == length).then(|| "1MS".to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// Braces mean something in patterns.
@@ -193,6 +223,21 @@ mod tests {
         // A query signs or selects: it is not a part of the name.
         assert_eq!(pattern("https://h/a.nc?date=19810901"), None);
         assert_eq!(pattern("https://data2001.host/a.nc"), None);
+    }
+
+    #[test]
+    fn two_dates_are_first_and_last_or_nothing_is_suggested() {
+        assert_eq!(
+            pattern("/d/pr_Amon_185001-194912.nc"),
+            some("/d/pr_Amon_{time.start:%Y%m}-{time.end:%Y%m}.nc", "1850-01")
+        );
+        assert_eq!(suggest_pattern("/d/pr_Amon_185001-194912.nc", "t").unwrap().freq, "100YS");
+        let leap = suggest_pattern("/2016/a_20160201-20160229.nc", "t").unwrap();
+        assert_eq!(leap.pattern, "/{t.start:%Y}/a_{t.start:%Y%m%d}-{t.end:%Y%m%d}.nc");
+        assert_eq!(leap.freq, "1MS");
+        // The last day is not included here: no placeholder says that.
+        assert_eq!(pattern("nemo_1m_20150101-20150201_grid-T.nc"), None);
+        assert_eq!(pattern("a_20160201_run20200101.nc"), None);
     }
 
     #[test]

@@ -1,0 +1,205 @@
+//! Reading a feedstock directory, and finding the files that a recipe names.
+
+use crate::error::EngineError;
+use crate::open::SourceFile;
+use crate::settings::Engine;
+use firn_model::combine::SlotKey;
+use firn_model::diagnose::{At, Category, Diagnose};
+use firn_model::document::DocumentError;
+use firn_model::feedstock::recipe::{Recipe, SourceKind};
+use firn_model::feedstock::{DocumentText, Feedstock, FeedstockTexts, FilePattern, LoadedFeedstock, parse_list};
+use firn_model::source::SourceError;
+use firn_storage::ObjectUrl;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+
+/// The largest document that is read, bytes.
+const MAX_DOCUMENT: u64 = 16 << 20;
+
+/// A feedstock directory, read.
+pub struct FeedstockDir {
+    /// The directory that holds the documents.
+    pub dir: PathBuf,
+    /// Its name, as ids are derived from it.
+    pub name: String,
+    /// The documents, with everything that was found in them.
+    pub loaded: LoadedFeedstock,
+    /// The text of `recipe.yaml`.
+    pub recipe_text: Option<String>,
+    /// The text of `catalog.yaml`.
+    pub catalog_text: Option<String>,
+}
+
+/// Reads the documents of a directory, or of `feedstock/` below it.
+///
+/// # Errors
+/// A directory that does not exist or holds no document, a document that cannot be read.
+pub fn load(dir: &Path) -> Result<FeedstockDir, EngineError> {
+    const NAMES: [&str; 3] = ["meta.yaml", "catalog.yaml", "recipe.yaml"];
+    let holds = |dir: &Path| NAMES.iter().any(|name| dir.join(name).is_file());
+    let nested = dir.join("feedstock");
+    let home = if !holds(dir) && holds(&nested) { nested } else { dir.to_owned() };
+    if !holds(&home) {
+        let at = At::url(dir.display().to_string());
+        return Err(EngineError::Document {
+            code: "feedstock-not-found",
+            at,
+            what: "this directory holds neither meta.yaml nor catalog.yaml nor recipe.yaml".to_owned(),
+            category: Category::NotFound,
+            next: "make a feedstock: firn init DIR --from URL".to_owned(),
+        });
+    }
+    let [meta, catalog, recipe] = NAMES.map(|name| read(&home.join(name)));
+    let (meta, catalog, recipe) = (meta?, catalog?, recipe?);
+    let names = NAMES.map(|name| home.join(name).display().to_string());
+    fn document<'t>(name: &'t str, text: Option<&'t String>) -> Option<DocumentText<'t>> {
+        text.map(|text| DocumentText { name, text })
+    }
+    let loaded = Feedstock::from_texts(FeedstockTexts {
+        meta: document(&names[0], meta.as_ref()),
+        catalog: document(&names[1], catalog.as_ref()),
+        recipe: document(&names[2], recipe.as_ref()),
+    });
+    let absolute = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+    let name = absolute.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = name.trim_end_matches("_feedstock").trim_end_matches("-feedstock").to_owned();
+    Ok(FeedstockDir { dir: home, name, loaded, recipe_text: recipe, catalog_text: catalog })
+}
+
+fn read(path: &Path) -> Result<Option<String>, EngineError> {
+    let at = || At::url(path.display().to_string());
+    let failed = |what: String| EngineError::Document {
+        code: "document-unreadable",
+        at: at(),
+        what,
+        category: Category::InvalidDocument,
+        next: "mend the file, then run the same command again".to_owned(),
+    };
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error.to_string())),
+        Ok(found) if found.len() > MAX_DOCUMENT => return Err(failed(format!("it has {} bytes", found.len()))),
+        Ok(_) => {}
+    }
+    std::fs::read_to_string(path).map(Some).map_err(|error| failed(error.to_string()))
+}
+
+/// A document's own error as one of the engine.
+pub fn document_error(error: &DocumentError) -> EngineError {
+    EngineError::Document {
+        code: error.code(),
+        at: error.at(),
+        what: error.to_string(),
+        category: error.category(),
+        next: error.next(),
+    }
+}
+
+/// The files that a recipe names, in its order; with a limit only those of the first so many keys along each concat
+/// dimension.
+///
+/// # Errors
+/// A pattern that is wrong, a list that cannot be read, a glob that matches nothing.
+pub fn source_files(
+    engine: &Engine,
+    dir: &Path,
+    recipe: &Recipe,
+    limit: Option<NonZeroU64>,
+) -> Result<Vec<SourceFile>, EngineError> {
+    let plain = |texts: Vec<String>| -> Result<Vec<SourceFile>, EngineError> {
+        let mut files = Vec::with_capacity(texts.len());
+        for text in texts {
+            files.push(SourceFile { url: resolve(dir, &text)?, keys: BTreeMap::new() });
+        }
+        Ok(files)
+    };
+    let mut files = match recipe.source.kind() {
+        Some(SourceKind::Pattern(_)) => {
+            let pattern = FilePattern::new(&recipe.source).map_err(|error| document_error(&error))?;
+            return pattern_files(&pattern, dir, recipe, limit);
+        }
+        Some(SourceKind::Files(files)) => plain(files.to_vec())?,
+        Some(SourceKind::List(list)) => {
+            let url = resolve(dir, list)?;
+            plain(parse_list(&read_text(engine, &url)?))?
+        }
+        Some(SourceKind::Glob(glob)) => {
+            let pattern = resolve(dir, glob)?.to_string();
+            let found = engine.storage.glob(&pattern)?;
+            if found.is_empty() {
+                return Err(SourceError::NotFound { at: At::url(pattern) }.into());
+            }
+            found.into_iter().map(|(url, _)| SourceFile { url, keys: BTreeMap::new() }).collect()
+        }
+        None => return Err(EngineError::bug("a checked recipe names its files in exactly one way")),
+    };
+    if let Some(limit) = limit {
+        files.truncate(usize::try_from(limit.get()).unwrap_or(usize::MAX));
+    }
+    Ok(files)
+}
+
+fn pattern_files(
+    pattern: &FilePattern,
+    dir: &Path,
+    recipe: &Recipe,
+    limit: Option<NonZeroU64>,
+) -> Result<Vec<SourceFile>, EngineError> {
+    let concat: Vec<&str> = recipe.source.concat_dims().collect();
+    let mut seen: BTreeMap<&str, BTreeSet<SlotKey>> = BTreeMap::new();
+    let mut files = Vec::new();
+    for file in pattern.files() {
+        let keys: BTreeMap<String, SlotKey> = file.keys.iter().map(|(dim, key)| (dim.clone(), key.slot())).collect();
+        let kept = concat.iter().all(|dim| {
+            let (Some(limit), Some(key)) = (limit, keys.get(*dim)) else { return true };
+            let known = seen.entry(dim).or_default();
+            known.contains(key) || ((known.len() as u64) < limit.get() && known.insert(key.clone()))
+        });
+        if kept {
+            files.push(SourceFile { url: resolve(dir, &file.url)?, keys });
+        }
+    }
+    Ok(files)
+}
+
+/// An address of a document: relative paths are relative to the directory of the document.
+fn resolve(dir: &Path, text: &str) -> Result<ObjectUrl, EngineError> {
+    let url = ObjectUrl::parse(text)?;
+    match url.local_path() {
+        Some(path) if path.is_relative() => Ok(ObjectUrl::local(dir.join(path))),
+        _ => Ok(url),
+    }
+}
+
+fn read_text(engine: &Engine, url: &ObjectUrl) -> Result<String, EngineError> {
+    let reader = engine.storage.open(url)?.ok_or_else(|| SourceError::NotFound { at: url.at() })?;
+    let size = reader.size()?;
+    let bad = |what: String| EngineError::Document {
+        code: "document-unreadable",
+        at: url.at(),
+        what,
+        category: Category::InvalidDocument,
+        next: "mend the list, then run the same command again".to_owned(),
+    };
+    if size > MAX_DOCUMENT {
+        return Err(bad(format!("it has {size} bytes")));
+    }
+    String::from_utf8(reader.read(0..size)?.to_vec()).map_err(|_| bad("it is not UTF-8".to_owned()))
+}
+
+/// The commit of the repository that holds a directory, read from its files; `None` where it is not in one.
+pub fn git_commit(dir: &Path) -> Option<String> {
+    let absolute = std::fs::canonicalize(dir).ok()?;
+    let git = absolute.ancestors().map(|folder| folder.join(".git")).find(|git| git.is_dir())?;
+    let head = std::fs::read_to_string(git.join("HEAD")).ok()?;
+    let is_commit = |text: &str| text.len() >= 40 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let head = head.trim();
+    let Some(reference) = head.strip_prefix("ref: ") else { return is_commit(head).then(|| head.to_owned()) };
+    if let Ok(commit) = std::fs::read_to_string(git.join(reference)) {
+        return is_commit(commit.trim()).then(|| commit.trim().to_owned());
+    }
+    let packed = std::fs::read_to_string(git.join("packed-refs")).ok()?;
+    let commit = packed.lines().find_map(|line| line.strip_suffix(reference))?.trim();
+    is_commit(commit).then(|| commit.to_owned())
+}

@@ -1,0 +1,418 @@
+//! `firn run`: a recipe from its sources to a published version.
+
+use crate::build::{BuildOptions, BuildReport, Destination, build_icechunk, build_zarr3, virtual_verdicts};
+use crate::error::EngineError;
+use crate::feedstock::{FeedstockDir, document_error, git_commit, load, source_files};
+use crate::icechunk::SpecVersion;
+use crate::managed;
+use crate::pipeline::{BuildSpec, Prepared, prepare};
+use crate::provenance::Provenance;
+use crate::settings::Engine;
+use crate::verbs::requests::{RunEngine, RunPart, RunRequest, VerifyDepth};
+use crate::verbs::transform::{encoding, ordered};
+use firn_model::array::{AttributeValue, Attributes, Numbers};
+use firn_model::dataset::NodePath;
+use firn_model::diagnose::{At, Category};
+use firn_model::feedstock::recipe::{CodecChoice, Extents, Recipe, Strategy, TargetFormat};
+use firn_model::feedstock::public_id;
+use firn_model::plan::TargetOptions;
+use firn_storage::{LocationRole, ObjectUrl};
+use indexmap::IndexMap;
+use std::path::Path;
+
+/// What a run did, one entry a recipe.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct RunReport {
+    /// The feedstock directory.
+    pub feedstock: String,
+    /// The recipes that were run.
+    pub recipes: Vec<RecipeReport>,
+    /// Warnings about the documents.
+    pub warnings: Vec<String>,
+}
+
+/// What the run of one recipe did.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct RecipeReport {
+    /// Id of the recipe.
+    pub recipe: String,
+    /// Public id of its dataset.
+    pub id: Option<String>,
+    /// Where the dataset is.
+    pub target: String,
+    /// `virtualize` or `transform`.
+    pub strategy: &'static str,
+    /// Why not references, where they were possible to ask for.
+    pub strategy_reason: Option<String>,
+    /// What was built; `None` where a run was abandoned.
+    pub build: Option<BuildReport>,
+    /// What an abandoned run left and was removed.
+    pub removed: Vec<String>,
+    /// The change of `catalog.yaml`, as a unified diff.
+    pub catalog_diff: Option<String>,
+}
+
+/// Runs one recipe of a feedstock, or all.
+///
+/// # Errors
+/// Anything on the way; then nothing of that recipe is published, and the same call continues.
+pub fn run(engine: &Engine, request: &RunRequest) -> Result<RunReport, EngineError> {
+    if request.engine == RunEngine::Dask {
+        return Err(EngineError::Unsupported {
+            code: "unsupported-engine",
+            at: At::nowhere(),
+            what: "running on Dask is not part of this version".to_owned(),
+            next: "share the tasks out by hand: --task-range 1/4, …, then --finish".to_owned(),
+        });
+    }
+    let feedstock = load(&request.feedstock)?;
+    let mut report = RunReport {
+        feedstock: request.feedstock.display().to_string(),
+        recipes: Vec::new(),
+        warnings: feedstock.loaded.findings.iter().map(ToString::to_string).collect(),
+    };
+    for recipe in recipes(&feedstock, request.recipe.as_deref())? {
+        engine.cancel.check()?;
+        report.recipes.push(run_recipe(engine, &feedstock, recipe, request)?);
+    }
+    Ok(report)
+}
+
+/// The recipe with this id, or all of them.
+pub(super) fn recipes<'f>(feedstock: &'f FeedstockDir, id: Option<&str>) -> Result<Vec<&'f Recipe>, EngineError> {
+    let loaded = &feedstock.loaded;
+    let documents = loaded.feedstock().map_err(|error| document_error(&error))?;
+    let ids: Vec<Option<&str>> = match (id, &documents.recipe) {
+        (None, Some(recipe)) if recipe.recipes.len() > 1 => recipe.recipes.iter().map(|r| Some(r.id.as_str())).collect(),
+        _ => vec![id],
+    };
+    ids.into_iter().map(|id| loaded.recipe(id).map_err(|error| document_error(&error))).collect()
+}
+
+fn run_recipe(
+    engine: &Engine,
+    feedstock: &FeedstockDir,
+    recipe: &Recipe,
+    request: &RunRequest,
+) -> Result<RecipeReport, EngineError> {
+    let id = public_id(&feedstock.name, &recipe.id);
+    let target = destination(engine, feedstock, recipe, request)?;
+    let mut report = RecipeReport {
+        recipe: recipe.id.clone(),
+        id: id.clone(),
+        target: target.to_string(),
+        strategy: "transform",
+        strategy_reason: None,
+        build: None,
+        removed: Vec::new(),
+        catalog_diff: None,
+    };
+    if request.part == RunPart::Abandon {
+        report.removed = abandon(engine, &target)?;
+        return Ok(report);
+    }
+    let spec = build_spec(engine, feedstock, recipe, request)?;
+    let mut prepared = prepare(engine, &spec)?;
+    let chosen = choose(engine, recipe, &prepared)?;
+    report.strategy = if chosen.is_virtual { "virtualize" } else { "transform" };
+    report.strategy_reason = chosen.reason;
+    let options = build_options(feedstock, recipe, request, &spec, &prepared, chosen.is_virtual, id.clone())?;
+    let destination = Destination::Managed { url: target.clone(), id };
+    let build = match chosen.format {
+        TargetFormat::Icechunk => build_icechunk(engine, &mut prepared, &destination, &options)?,
+        _ => {
+            refuse_unconsolidated(engine, recipe, &target)?;
+            build_zarr3(engine, &mut prepared, &destination, &options)?
+        }
+    };
+    report.build = Some(build);
+    Ok(report)
+}
+
+/// The sources and rules of a feedstock's recipe, as `verify --against` needs them: the recipe whose dataset the store is,
+/// or the only one.
+///
+/// # Errors
+/// What is wrong with the documents.
+pub fn feedstock_spec(engine: &Engine, dir: &Path, store: &str) -> Result<BuildSpec, EngineError> {
+    let feedstock = load(dir)?;
+    let all = recipes(&feedstock, None)?;
+    let recipe = all
+        .iter()
+        .find(|recipe| store.contains(recipe.id.as_str()))
+        .or(if all.len() == 1 { all.first() } else { None })
+        .ok_or_else(|| {
+            EngineError::usage(
+                format!("{store} names none of the recipes of {}", dir.display()),
+                "name source files after --against instead of the feedstock",
+            )
+        })?;
+    let request = RunRequest {
+        feedstock: dir.to_owned(),
+        recipe: None,
+        limit: None,
+        target: None,
+        engine: RunEngine::Local,
+        part: RunPart::All,
+        no_write: true,
+        encoding: crate::verbs::requests::TextEncoding::Utf8,
+    };
+    build_spec(engine, &feedstock, recipe, &request)
+}
+
+/// Files, rules, selection and layout of a recipe.
+///
+/// # Errors
+/// What is wrong with the pattern, or with the files it names.
+pub(super) fn build_spec(
+    engine: &Engine,
+    feedstock: &FeedstockDir,
+    recipe: &Recipe,
+    request: &RunRequest,
+) -> Result<BuildSpec, EngineError> {
+    Ok(BuildSpec {
+        files: source_files(engine, &feedstock.dir, recipe, request.limit)?,
+        rules: recipe.combine_rules(),
+        selection: recipe.selection(),
+        options: target_options(recipe),
+        encoding: encoding(request.encoding),
+    })
+}
+
+fn target_options(recipe: &Recipe) -> TargetOptions {
+    let lengths = |extents: &Extents| {
+        extents.iter().filter_map(|(dim, extent)| Some((dim.clone(), extent.chunk_length()?))).collect::<IndexMap<_, _>>()
+    };
+    let mut options = TargetOptions {
+        chunks: recipe.target.chunks.as_ref().map(lengths),
+        shards: recipe.target.shards.as_ref().map(lengths),
+        ..TargetOptions::default()
+    };
+    match &recipe.target.codec {
+        Some(CodecChoice::All(codec)) => options.codec = (*codec).into(),
+        Some(CodecChoice::ByVariable(map)) => {
+            options.codec_of = map.iter().map(|(name, codec)| (name.clone(), (*codec).into())).collect();
+        }
+        None => {}
+    }
+    options
+}
+
+/// Where the dataset of a recipe is.
+///
+/// # Errors
+/// No published location, or several, and none named.
+pub(super) fn destination(
+    engine: &Engine,
+    feedstock: &FeedstockDir,
+    recipe: &Recipe,
+    request: &RunRequest,
+) -> Result<ObjectUrl, EngineError> {
+    if let Some(target) = &request.target {
+        return Ok(ObjectUrl::parse(target)?);
+    }
+    let locations = &engine.storage.settings().locations;
+    let location = match &recipe.target.location {
+        Some(name) => engine.storage.location(name)?,
+        None => {
+            let published: Vec<_> = locations.values().filter(|l| l.role == LocationRole::Published).collect();
+            match published.as_slice() {
+                [one] => *one,
+                [] => {
+                    return Err(EngineError::usage(
+                        "the recipe names no target location, and no location has the role published",
+                        "the same command with --target URL, or a location in firn.toml: [locations.published] url = \"…\" role = \"published\"",
+                    ));
+                }
+                several => {
+                    let names: Vec<&str> = several.iter().map(|l| l.name.as_str()).collect();
+                    return Err(EngineError::usage(
+                        format!("several locations have the role published: {}", names.join(", ")),
+                        "name one in the recipe: `target: {location: NAME}`",
+                    ));
+                }
+            }
+        }
+    };
+    let path = recipe.target.path.clone().unwrap_or_else(|| format!("{}/{}", feedstock.name, recipe.id));
+    // A part of a dataset must not become a version of it.
+    let path = request.limit.map_or(path.clone(), |limit| format!("{path}.limit{limit}"));
+    Ok(location.url.child(&path)?)
+}
+
+/// How a recipe's dataset is stored.
+pub(super) struct Chosen {
+    pub is_virtual: bool,
+    pub format: TargetFormat,
+    pub reason: Option<String>,
+}
+
+/// References where all variables can be and nothing in the recipe asks for other chunks; else a copy.
+///
+/// # Errors
+/// Where the recipe insists on references and they are not possible.
+pub(super) fn choose(engine: &Engine, recipe: &Recipe, prepared: &Prepared) -> Result<Chosen, EngineError> {
+    let format = recipe.target.format;
+    let copy = |reason: Option<String>| {
+        Ok(Chosen { is_virtual: false, format: format.unwrap_or(TargetFormat::Zarr3), reason })
+    };
+    let relaid = recipe.target.chunks.is_some() || recipe.target.shards.is_some() || recipe.target.codec.is_some();
+    match recipe.strategy {
+        Strategy::Transform => copy(None),
+        Strategy::Auto if format == Some(TargetFormat::Zarr3) => {
+            copy(Some("plain Zarr holds no references".to_owned()))
+        }
+        Strategy::Auto if relaid => copy(Some("the recipe asks for chunks or codecs of its own".to_owned())),
+        Strategy::Auto => match virtual_verdicts(engine, prepared) {
+            Ok(_) => Ok(Chosen { is_virtual: true, format: TargetFormat::Icechunk, reason: None }),
+            Err(obstacle) => copy(Some(obstacle.to_string())),
+        },
+        _ if format == Some(TargetFormat::Zarr3) => Err(EngineError::Document {
+            code: "recipe-virtual-zarr3",
+            at: At::nowhere().node("target.format"),
+            what: "plain Zarr holds no references".to_owned(),
+            category: Category::InvalidDocument,
+            next: "say `target: {format: icechunk}`, or `strategy: transform`".to_owned(),
+        }),
+        _ if relaid => Err(EngineError::Document {
+            code: "recipe-virtual-chunks",
+            at: At::nowhere().node("target"),
+            what: "references keep the chunks and codecs of the source".to_owned(),
+            category: Category::InvalidDocument,
+            next: "leave out chunks, shards and codec, or say `strategy: transform`".to_owned(),
+        }),
+        _ => {
+            virtual_verdicts(engine, prepared)?;
+            Ok(Chosen { is_virtual: true, format: TargetFormat::Icechunk, reason: None })
+        }
+    }
+}
+
+fn build_options(
+    feedstock: &FeedstockDir,
+    recipe: &Recipe,
+    request: &RunRequest,
+    spec: &BuildSpec,
+    prepared: &Prepared,
+    is_virtual: bool,
+    id: Option<String>,
+) -> Result<BuildOptions, EngineError> {
+    let (depth, strict) = verify_depth(recipe)?;
+    let mut dims = ordered(&spec.rules.concat_dims, spec.rules.keys.iter());
+    if strict {
+        dims.extend(prepared.combined.arrays.keys().map(|path| path.name().to_owned()));
+    }
+    // Verification sees the names after renaming.
+    let renamed = dims.iter().map(|dim| spec.selection.rename.get(dim).unwrap_or(dim).clone()).collect();
+    let hash = feedstock.recipe_text.as_ref().map(|text| blake3::hash(text.as_bytes()).to_hex().to_string());
+    Ok(BuildOptions {
+        target: spec.options.clone(),
+        is_virtual,
+        spec: SpecVersion::V1,
+        provenance: Provenance {
+            id,
+            feedstock: None,
+            commit: git_commit(&feedstock.dir),
+            recipe_hash: hash,
+            started: crate::clock::now(),
+            added: added_attributes(recipe, prepared)?,
+        },
+        ordered: renamed,
+        consolidated: recipe.target.consolidated.unwrap_or(true),
+        verify: depth,
+        part: match request.part {
+            RunPart::Tasks(range) => Some(range),
+            _ => None,
+        },
+        finish: request.part == RunPart::Finish,
+    })
+}
+
+/// How much is verified, and whether every coordinate must be monotonic. Rules that are not there are refused by name.
+fn verify_depth(recipe: &Recipe) -> Result<(VerifyDepth, bool), EngineError> {
+    use firn_model::feedstock::recipe::{Level, VerifyRule};
+    let mut strict = false;
+    for (name, rule) in &recipe.verify.rules {
+        match (name.as_str(), rule) {
+            ("time-monotonic" | "coordinates", VerifyRule::Level(Level::Error)) => strict = name == "coordinates",
+            _ => {
+                return Err(EngineError::Unsupported {
+                    code: "unsupported-verify-rule",
+                    at: At::nowhere().node(format!("verify.rules.{name}")),
+                    what: format!("this version has no such setting of the rule {name:?}"),
+                    next: "leave it out; always verified are: opens, chunks, coordinates, cf, decodes, values".to_owned(),
+                });
+            }
+        }
+    }
+    let depth = match (recipe.verify.full, recipe.verify.sample) {
+        (Some(true), _) => VerifyDepth::Full,
+        (_, Some(n)) => VerifyDepth::Sample(u64::from(n)),
+        _ => VerifyDepth::default(),
+    };
+    Ok((depth, strict))
+}
+
+/// Attributes of the recipe; one that replaces an attribute of the source must say so.
+fn added_attributes(recipe: &Recipe, prepared: &Prepared) -> Result<Attributes, EngineError> {
+    let root = prepared.combined.groups.get(&NodePath::root());
+    let mut added = Attributes::new();
+    for attribute in recipe.attributes.iter() {
+        if !attribute.replace && root.is_some_and(|group| group.attributes.contains_key(attribute.name)) {
+            return Err(EngineError::Document {
+                code: "recipe-attribute-exists",
+                at: At::nowhere().node(format!("attributes.{}", attribute.name)),
+                what: format!("the source has the attribute {:?} already", attribute.name),
+                category: Category::InvalidDocument,
+                next: format!("say `attributes: {{{}: {{value: …, override: true}}}}`, or leave it out", attribute.name),
+            });
+        }
+        added.insert(attribute.name.to_owned(), attribute_value(attribute.value));
+    }
+    Ok(added)
+}
+
+fn attribute_value(value: &serde_json::Value) -> AttributeValue {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => AttributeValue::Text(text.clone()),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(integer), _) => AttributeValue::Numbers(Numbers::Int64(vec![integer])),
+            (None, Some(float)) => AttributeValue::Numbers(Numbers::Float64(vec![float])),
+            (None, None) => AttributeValue::Json(value.clone()),
+        },
+        other => AttributeValue::Json(other.clone()),
+    }
+}
+
+/// Without consolidated metadata a store opens over plain HTTP as an empty dataset, without an error (measured).
+fn refuse_unconsolidated(engine: &Engine, recipe: &Recipe, target: &ObjectUrl) -> Result<(), EngineError> {
+    let is_public = engine.storage.public(target)?.is_some()
+        || engine.storage.location_of(target)?.is_some_and(|(location, _)| location.role == LocationRole::Published);
+    if recipe.target.consolidated != Some(false) || !is_public {
+        return Ok(());
+    }
+    Err(EngineError::Document {
+        code: "recipe-unconsolidated-public",
+        at: At::nowhere().node("target.consolidated"),
+        what: "a public store without consolidated metadata opens over HTTP as an empty dataset".to_owned(),
+        category: Category::InvalidDocument,
+        next: "leave out `consolidated: false`".to_owned(),
+    })
+}
+
+/// Removes what unpublished runs left.
+fn abandon(engine: &Engine, target: &ObjectUrl) -> Result<Vec<String>, EngineError> {
+    let runtime = engine.storage.runtime();
+    let prefix = engine.storage.prefix(target)?;
+    let mut removed = Vec::new();
+    for version in runtime.block_on(managed::unpublished(&prefix))? {
+        let child = prefix.child(&version)?;
+        for object in runtime.block_on(child.list(""))? {
+            engine.cancel.check()?;
+            runtime.block_on(child.delete(&object.key))?;
+        }
+        removed.push(child.url().to_string());
+    }
+    Ok(removed)
+}

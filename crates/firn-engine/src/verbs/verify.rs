@@ -1,0 +1,72 @@
+//! `firn verify`: what a store is, held against what it should be.
+
+use crate::error::EngineError;
+use crate::pipeline::{BuildSpec, Prepared, prepare};
+use crate::settings::Engine;
+use crate::store::open_store;
+use crate::verbs::requests::VerifyRequest;
+use crate::verbs::run::feedstock_spec;
+use crate::verbs::transform::source_files;
+use crate::verify::{StoreView, VerifyOptions, VerifyReport, verify as run_rules};
+use firn_model::array::ArrayMetadata;
+use firn_model::combine::{CombineRules, Rule};
+use firn_storage::ObjectUrl;
+use std::path::Path;
+
+/// Runs every rule on a store.
+///
+/// # Errors
+/// Where the store or its sources cannot be opened. Findings are no error: they are the report.
+pub fn verify(engine: &Engine, request: &VerifyRequest) -> Result<VerifyReport, EngineError> {
+    let store = open_store(engine, &ObjectUrl::parse(&request.store)?)?;
+    let prepared = match request.against.as_slice() {
+        [] => None,
+        [one] if Path::new(one).is_dir() && Path::new(one).join("recipe.yaml").is_file() => {
+            Some(prepare(engine, &feedstock_spec(engine, Path::new(one), &store.url)?)?)
+        }
+        sources => Some(prepare_sources(engine, sources, &store)?),
+    };
+    let ordered = Vec::new();
+    let options = VerifyOptions { against: prepared.as_ref(), depth: request.depth, ordered: &ordered };
+    run_rules(engine, &store, options)
+}
+
+/// Sources without a recipe: they follow each other along the dimensions that are longer in the store.
+fn prepare_sources(engine: &Engine, sources: &[String], store: &StoreView) -> Result<Prepared, EngineError> {
+    let files = source_files(sources)?;
+    let mut spec = BuildSpec { files, ..BuildSpec::default() };
+    if sources.len() == 1 {
+        return prepare(engine, &spec);
+    }
+    let first = prepare(engine, &BuildSpec { files: spec.files[..1].to_vec(), ..BuildSpec::default() })?;
+    let in_store = |dim: &str| store.dataset.arrays().find_map(|(_, array)| length_of(&array.metadata, dim));
+    let in_file = |dim: &str| first.combined.arrays.values().find_map(|array| length_of(&array.metadata, dim));
+    let longer = |dim: &&String| in_store(dim) != in_file(dim);
+    let mut dims: Vec<&String> = first.combined.arrays.values().flat_map(|a| &a.metadata.dimension_names).collect();
+    dims.sort_unstable();
+    dims.dedup();
+    let dims: Vec<String> = dims.into_iter().filter(longer).cloned().collect();
+    spec.rules = CombineRules { concat_dims: dims.clone(), ..CombineRules::default() };
+    match prepare(engine, &spec) {
+        Err(EngineError::Combine(error)) if error.rule() == Rule::NoKey => {
+            // The dimension's own variable does not order the files; another one of the store may.
+            for dim in &dims {
+                for (path, array) in store.dataset.arrays() {
+                    if array.metadata.dimension_names == [dim.clone()] && path.name() != dim {
+                        spec.rules.keys.insert(dim.clone(), path.name().to_owned());
+                        if let Ok(prepared) = prepare(engine, &spec) {
+                            return Ok(prepared);
+                        }
+                    }
+                }
+                spec.rules.keys.remove(dim);
+            }
+            Err(EngineError::Combine(error))
+        }
+        other => other,
+    }
+}
+
+fn length_of(metadata: &ArrayMetadata, dim: &str) -> Option<u64> {
+    metadata.axis(dim).map(|axis| metadata.shape[axis])
+}
