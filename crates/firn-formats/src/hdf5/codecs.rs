@@ -44,7 +44,6 @@ fn blosc(filter: &Filter, element_size: usize) -> Option<CodecMetadata> {
             0 => BloscCompressor::Blosclz,
             1 => BloscCompressor::Lz4,
             2 => BloscCompressor::Lz4hc,
-            3 => BloscCompressor::Snappy,
             4 => BloscCompressor::Zlib,
             5 => BloscCompressor::Zstd,
             _ => return None,
