@@ -4,7 +4,7 @@ use crate::error::FormatError;
 use bytes::Bytes;
 use firn_model::array::SourceObject;
 use firn_model::diagnose::At;
-use firn_model::source::{ByteRange, RangeReader, Source, SourceError, SourceVersion};
+use firn_model::source::{ByteRange, RangeReader, Source, SourceError};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -83,7 +83,7 @@ pub(super) fn open(source: &dyn Source, object: &SourceObject) -> Result<Arc<dyn
     let reader =
         if object.url == source.url() { source.object("")? } else { source.sibling(&object.url)?.object("")? };
     let reader = reader.ok_or_else(|| SourceError::NotFound { at: At::url(&object.url) })?;
-    if let Some(what) = difference(&object.version, &reader.version()?) {
+    if let Some(what) = object.version.difference(&reader.version()?) {
         return Err(SourceError::Changed { at: At::url(&object.url), what }.into());
     }
     Ok(reader)
@@ -93,21 +93,5 @@ impl Fetched {
     /// The bytes of a range that was asked for.
     pub(super) fn take(&mut self, ticket: Ticket) -> Bytes {
         std::mem::take(&mut self.0[ticket.object][ticket.range])
-    }
-}
-
-/// How two versions of an object differ, as far as both sides know.
-fn difference(scanned: &SourceVersion, seen: &SourceVersion) -> Option<String> {
-    if scanned.size != seen.size {
-        return Some(format!("it had {} bytes and has {}", scanned.size, seen.size));
-    }
-    match (&scanned.etag, &seen.etag) {
-        (Some(a), Some(b)) if a != b => return Some(format!("its ETag was {a} and is {b}")),
-        (Some(_), Some(_)) => return None,
-        _ => {}
-    }
-    match (scanned.last_modified, seen.last_modified) {
-        (Some(a), Some(b)) if a != b => Some(format!("it was modified at {a} and is of {b} (seconds since 1970)")),
-        _ => None,
     }
 }
