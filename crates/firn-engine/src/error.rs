@@ -135,11 +135,11 @@ fn count(n: usize, noun: &str) -> String {
 
 fn list(errors: &[EngineError]) -> String {
     const SHOWN: usize = 5;
-    let mut text: String = errors.iter().take(SHOWN).map(|e| format!("\n  [{}] {e}", e.code())).collect();
+    let mut lines: Vec<String> = errors.iter().take(SHOWN).map(|e| format!("\n  [{}] {e}", e.code())).collect();
     if errors.len() > SHOWN {
-        text.push_str(&format!("\n  and {} more", errors.len() - SHOWN));
+        lines.push(format!("\n  and {} more", errors.len() - SHOWN));
     }
-    text
+    lines.concat()
 }
 
 impl EngineError {

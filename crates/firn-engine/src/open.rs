@@ -180,13 +180,19 @@ pub fn digest(values: &Values) -> [u8; 32] {
 /// A source that opens its own object once: over a network each opening is a request, and all readers share one cache.
 pub struct OnceSource {
     inner: Arc<dyn Source>,
-    whole: Mutex<Option<Option<Arc<dyn RangeReader>>>>,
+    whole: Mutex<Whole>,
+}
+
+/// What is known of the object of a source.
+enum Whole {
+    NotAsked,
+    Answered(Option<Arc<dyn RangeReader>>),
 }
 
 impl OnceSource {
     /// Over this source.
     pub fn new(inner: Arc<dyn Source>) -> Self {
-        Self { inner, whole: Mutex::new(None) }
+        Self { inner, whole: Mutex::new(Whole::NotAsked) }
     }
 }
 
@@ -200,11 +206,11 @@ impl Source for OnceSource {
             return self.inner.object(key);
         }
         let mut whole = lock(&self.whole);
-        if let Some(known) = whole.as_ref() {
+        if let Whole::Answered(known) = &*whole {
             return Ok(known.clone());
         }
         let opened = self.inner.object("")?;
-        *whole = Some(opened.clone());
+        *whole = Whole::Answered(opened.clone());
         Ok(opened)
     }
 

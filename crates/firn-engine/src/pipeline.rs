@@ -8,11 +8,12 @@ use crate::settings::Engine;
 use firn_formats::TextEncoding;
 use firn_model::array::ArraySubset;
 use firn_model::combine::{
-    CombineError, CombineRules, Combined, Disagreement, EqualityCheck, FileFacts, Overlap, Rule, Selection, combine,
+    CombineError, CombineRules, Combined, Disagreement, EqualityCheck, FileFacts, Noted, Overlap, Rule, Selection, combine,
     compare_values, select, split_uncompressed,
 };
 use firn_model::dataset::{Node, NodePath};
 use firn_model::diagnose::At;
+use std::collections::BTreeSet;
 use firn_model::plan::{ArrayLayout, TargetOptions, check_dimensions, layout_of};
 
 /// What is to be built.
@@ -64,8 +65,23 @@ pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineErro
         Err(error) => return Err(explain_overlap(engine, error, facts, &sources, &spec.rules, spec.encoding)),
     };
     run_checks(engine, &combined, &sources, spec.encoding)?;
-    let combined = select(combined, &spec.selection)?;
+    let mut combined = select(combined, &spec.selection)?;
+    note_readers(&mut combined);
     Ok(Prepared { combined, sources, encoding: spec.encoding })
+}
+
+/// What readers noticed in the files, each kind once.
+fn note_readers(combined: &mut Combined) {
+    let mut seen = BTreeSet::new();
+    let mut noted = Vec::new();
+    for file in &combined.files {
+        for note in &file.dataset.notes {
+            if seen.insert(note.as_str()) {
+                noted.push(Noted { code: "reader-note", at: file.url.clone(), what: note.clone() });
+            }
+        }
+    }
+    combined.noted.extend(noted);
 }
 
 /// A concat dimension must be one of the files, or of their pattern.

@@ -16,7 +16,7 @@ use firn_model::diagnose::{At, Category};
 use firn_model::feedstock::recipe::{CodecChoice, Extents, Recipe, Strategy, TargetFormat};
 use firn_model::feedstock::public_id;
 use firn_model::plan::TargetOptions;
-use firn_storage::{LocationRole, ObjectUrl};
+use firn_storage::{Location, LocationRole, ObjectUrl};
 use indexmap::IndexMap;
 use std::path::Path;
 
@@ -118,14 +118,12 @@ fn run_recipe(
     report.strategy_reason = chosen.reason;
     let options = build_options(feedstock, recipe, request, &spec, &prepared, chosen.is_virtual, id.clone())?;
     let destination = Destination::Managed { url: target.clone(), id };
-    let build = match chosen.format {
-        TargetFormat::Icechunk => build_icechunk(engine, &mut prepared, &destination, &options)?,
-        _ => {
-            refuse_unconsolidated(engine, recipe, &target)?;
-            build_zarr3(engine, &mut prepared, &destination, &options)?
-        }
-    };
-    report.build = Some(build);
+    report.build = Some(if chosen.format == TargetFormat::Icechunk {
+        build_icechunk(engine, &mut prepared, &destination, &options)?
+    } else {
+        refuse_unconsolidated(engine, recipe, &target)?;
+        build_zarr3(engine, &mut prepared, &destination, &options)?
+    });
     Ok(report)
 }
 
@@ -211,33 +209,34 @@ pub(super) fn destination(
     if let Some(target) = &request.target {
         return Ok(ObjectUrl::parse(target)?);
     }
-    let locations = &engine.storage.settings().locations;
     let location = match &recipe.target.location {
         Some(name) => engine.storage.location(name)?,
-        None => {
-            let published: Vec<_> = locations.values().filter(|l| l.role == LocationRole::Published).collect();
-            match published.as_slice() {
-                [one] => *one,
-                [] => {
-                    return Err(EngineError::usage(
-                        "the recipe names no target location, and no location has the role published",
-                        "the same command with --target URL, or a location in firn.toml: [locations.published] url = \"…\" role = \"published\"",
-                    ));
-                }
-                several => {
-                    let names: Vec<&str> = several.iter().map(|l| l.name.as_str()).collect();
-                    return Err(EngineError::usage(
-                        format!("several locations have the role published: {}", names.join(", ")),
-                        "name one in the recipe: `target: {location: NAME}`",
-                    ));
-                }
-            }
-        }
+        None => only_published(engine)?,
     };
     let path = recipe.target.path.clone().unwrap_or_else(|| format!("{}/{}", feedstock.name, recipe.id));
     // A part of a dataset must not become a version of it.
     let path = request.limit.map_or(path.clone(), |limit| format!("{path}.limit{limit}"));
     Ok(location.url.child(&path)?)
+}
+
+/// The only location with the role published.
+fn only_published(engine: &Engine) -> Result<&Location, EngineError> {
+    let locations = engine.storage.settings().locations.values();
+    let published: Vec<&Location> = locations.filter(|location| location.role == LocationRole::Published).collect();
+    match published.as_slice() {
+        [one] => Ok(one),
+        [] => Err(EngineError::usage(
+            "the recipe names no target location, and no location has the role published",
+            "the same command with --target URL, or a location in firn.toml: [locations.published] url = \"…\" role = \"published\"",
+        )),
+        several => {
+            let names: Vec<&str> = several.iter().map(|location| location.name.as_str()).collect();
+            Err(EngineError::usage(
+                format!("several locations have the role published: {}", names.join(", ")),
+                "name one in the recipe: `target: {location: NAME}`",
+            ))
+        }
+    }
 }
 
 /// How a recipe's dataset is stored.
@@ -320,10 +319,7 @@ fn build_options(
         ordered: renamed,
         consolidated: recipe.target.consolidated.unwrap_or(true),
         verify: depth,
-        part: match request.part {
-            RunPart::Tasks(range) => Some(range),
-            _ => None,
-        },
+        part: if let RunPart::Tasks(range) = request.part { Some(range) } else { None },
         finish: request.part == RunPart::Finish,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::{Checked, Finding, Severity, StoreView};
 use crate::error::EngineError;
-use crate::target::ledger::{Ledger, LedgerEntry};
+use crate::target::ledger::LedgerEntry;
 use firn_model::array::chunk_grid::indices_of;
 use firn_model::array::{Array, ChunkEntry, ChunkManifest, ChunkTable, CodecMetadata, KeyedChunks};
 use firn_model::dataset::NodePath;
@@ -58,21 +58,23 @@ fn check_keyed(
         checked.chunks += 1;
         let size = sizes.get(&key).copied();
         checked.bytes += size.unwrap_or(0);
-        match (expected(store.ledger.as_ref(), &key), size) {
-            (None, None) => checked.absent += 1,
-            (None, Some(_)) => {}
-            (Some(None), _) => report(at, "an entry in the ledger".to_owned(), "none".to_owned()),
-            (Some(Some(LedgerEntry::KnownEmpty)), None) => checked.known_empty += 1,
-            (Some(Some(LedgerEntry::KnownEmpty)), Some(_)) => {
+        let Some(ledger) = &store.ledger else {
+            checked.absent += u64::from(size.is_none());
+            continue;
+        };
+        match (ledger.entries.get(&key), size) {
+            (None, _) => report(at, "an entry in the ledger".to_owned(), "none".to_owned()),
+            (Some(LedgerEntry::KnownEmpty), None) => checked.known_empty += 1,
+            (Some(LedgerEntry::KnownEmpty), Some(_)) => {
                 report(at, "no object: the chunk is known to be empty".to_owned(), "an object".to_owned());
             }
-            (Some(Some(LedgerEntry::Stored { length, .. })), None) => {
+            (Some(LedgerEntry::Stored { length, .. }), None) => {
                 report(at, format!("an object of {length} bytes"), "no object".to_owned());
             }
-            (Some(Some(LedgerEntry::Stored { length, .. })), Some(size)) if *length != size => {
+            (Some(LedgerEntry::Stored { length, .. }), Some(size)) if *length != size => {
                 report(at, format!("{length} bytes"), format!("{size} bytes"));
             }
-            _ => {}
+            (Some(LedgerEntry::Stored { .. }), Some(_)) => {}
         }
     }
     if wrong > SHOWN {
@@ -80,11 +82,6 @@ fn check_keyed(
         let found = format!("{} more like these", wrong - SHOWN);
         findings.push(Finding { rule: "chunks", severity: Severity::Error, at, expected: "no".to_owned(), found });
     }
-}
-
-/// `None` without a ledger, `Some(None)` where the ledger does not name the key.
-fn expected<'a>(ledger: Option<&'a Ledger>, key: &str) -> Option<Option<&'a LedgerEntry>> {
-    ledger.map(|ledger| ledger.entries.get(key))
 }
 
 fn check_table(

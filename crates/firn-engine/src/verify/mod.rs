@@ -87,12 +87,12 @@ impl VerifyReport {
         if errors.is_empty() {
             return Ok(self);
         }
-        let text = errors
+        let lines: Vec<String> = errors
             .iter()
             .take(SHOWN)
             .map(|f| format!("\n  [{}] {}: found {}, expected {}", f.rule, f.at, f.found, f.expected))
             .collect();
-        Err(EngineError::Verification { at: At::url(&self.store), errors: errors.len(), text })
+        Err(EngineError::Verification { at: At::url(&self.store), errors: errors.len(), text: lines.concat() })
     }
 }
 
