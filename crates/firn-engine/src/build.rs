@@ -168,7 +168,7 @@ async fn name_version(
     snapshot: Option<String>,
 ) -> Result<Option<String>, EngineError> {
     let Destination::Managed { url, id } = destination else { return Ok(None) };
-    let prefix = engine.storage.prefix(url)?;
+    let prefix = engine.target_prefix(url)?;
     let format = if snapshot.is_some() { "icechunk" } else { "zarr3" };
     let name = if snapshot.is_some() { managed::next_version(&prefix, run).await? } else { store.file_name() };
     let version = Version {

@@ -2,7 +2,7 @@
 
 use crate::cancel::Cancel;
 use crate::progress::{NoProgress, Progress};
-use firn_storage::{CapabilityStore, Storage};
+use firn_storage::{CapabilityStore, ObjectUrl, Prefix, Storage, StorageError, probe};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -55,5 +55,25 @@ impl Engine {
     #[must_use]
     pub fn with_cancel(self, cancel: Cancel) -> Self {
         Self { cancel, ..self }
+    }
+
+    /// A prefix to write to. A configured location is probed at its first use; what it was seen to do is kept and obeyed.
+    ///
+    /// # Errors
+    /// What the storage says; a state directory that cannot be written.
+    pub fn target_prefix(&self, url: &ObjectUrl) -> Result<Prefix, StorageError> {
+        let prefix = self.storage.prefix(url)?;
+        let Some((location, _)) = self.storage.location_of(url)? else { return Ok(prefix) };
+        let root = self.storage.prefix(&ObjectUrl::named(&location.name, "")?)?;
+        let tables = self.settings.capabilities();
+        let table = if let Some(table) = tables.load(&root.identity())? {
+            table
+        } else {
+            let now = u64::try_from(crate::clock::now_micros() / 1_000_000).unwrap_or(0);
+            let table = self.storage.runtime().block_on(probe(&root, location.public_url.as_ref(), now));
+            tables.save(&table)?;
+            table
+        };
+        Ok(prefix.with_capabilities(&table))
     }
 }

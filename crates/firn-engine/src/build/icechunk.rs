@@ -127,7 +127,7 @@ pub fn build_icechunk(
 ) -> Result<BuildReport, EngineError> {
     let url = destination.url();
     let runtime = engine.storage.runtime().clone();
-    let prefix = engine.storage.prefix(url)?;
+    let prefix = engine.target_prefix(url)?;
     let virtuals = if options.is_virtual {
         virtual_verdicts(engine, prepared)?
     } else {

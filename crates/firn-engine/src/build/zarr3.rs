@@ -47,14 +47,14 @@ pub fn build_zarr3(
     let url = &match destination {
         Destination::Bare(url) => url.clone(),
         Destination::Managed { url, .. } => {
-            let dataset = engine.storage.prefix(url)?;
+            let dataset = engine.target_prefix(url)?;
             match runtime.block_on(version_for(&dataset, &run))? {
                 VersionSlot::Write(version) => url.child(&version)?,
                 VersionSlot::Published(version) => return Ok(up_to_date(url.child(&version)?, &run, prepared, &layouts)),
             }
         }
     };
-    let prefix = engine.storage.prefix(url)?;
+    let prefix = engine.target_prefix(url)?;
     let journal = Journal::new(prefix.clone(), &run);
     let exists = runtime.block_on(Zarr3Target::exists(&prefix))?;
     let claimed = runtime.block_on(claim(&journal, &prefix, exists))?;
