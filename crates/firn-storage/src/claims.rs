@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// Age at which a claim counts as left behind.
 const STALE: i64 = 120;
 /// A writer that held its claim for longer gives up rather than write.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a writer steps back before it gives up.
 const TRIES: u32 = 12;
 

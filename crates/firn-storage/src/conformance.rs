@@ -223,7 +223,7 @@ async fn sync_readers_see_the_same(prefix: &Prefix) -> Rule {
 
 async fn a_lease_has_one_holder(prefix: &Prefix) -> Rule {
     let rule = "a lease has one holder";
-    let (length, now) = (Duration::from_secs(60), Duration::from_secs(1_000_000));
+    let (length, now) = (Duration::from_mins(1), Duration::from_secs(1_000_000));
     let mut first = Lease::take(prefix, "lease", "first", length, now).await.map_err(failed(rule))?;
     let second = Lease::take(prefix, "lease", "second", length, now + length / 2).await;
     check(rule, matches!(second, Err(StorageError::LeaseHeld { .. })), || "taken while held".to_owned())?;

@@ -24,7 +24,7 @@ pub enum StorageError {
         /// The prefix.
         at: At,
         /// The key.
-        key: String,
+        key: Box<str>,
         /// Which rule it breaks.
         what: String,
     },
@@ -36,7 +36,7 @@ pub enum StorageError {
         /// What is missing.
         what: String,
         /// The exact next step.
-        next: String,
+        next: Box<str>,
     },
     /// No location of this name is configured.
     #[error("no location is called {name:?}{}", known_locations(known))]
@@ -276,7 +276,7 @@ impl Diagnose for StorageError {
             Self::BadKey { .. } => {
                 "use segments separated by single slashes, without `..`, control characters or a leading slash".to_owned()
             }
-            Self::Unsupported { next, .. } => next.clone(),
+            Self::Unsupported { next, .. } => next.to_string(),
             Self::UnknownLocation { name, .. } => {
                 format!("add [locations.{name}] to firn.toml (or write ./{name}:… for a local file); then: firn config show")
             }

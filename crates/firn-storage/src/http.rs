@@ -199,11 +199,13 @@ fn refusal(at: &At, answer: &Answer) -> SourceError {
 pub(crate) fn unreachable_source(at: &At, error: &TransportError) -> SourceError {
     let what = error.to_string();
     match &error.kind {
-        TransportKind::TooLong { limit } => {
+        TransportKind::TooLong { limit, partial: false } => {
             let what = format!("the server ignores ranges, and the object is larger than {limit} bytes");
             SourceError::Broken { at: at.clone(), what }
         }
-        TransportKind::Redirect | TransportKind::NoLength => SourceError::Broken { at: at.clone(), what },
+        TransportKind::TooLong { .. } | TransportKind::Redirect | TransportKind::NoLength => {
+            SourceError::Broken { at: at.clone(), what }
+        }
         TransportKind::Status { status: 401 | 403, .. } => SourceError::Denied { at: at.clone(), what },
         _ => SourceError::Unavailable { at: at.clone(), what },
     }

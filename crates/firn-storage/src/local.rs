@@ -115,7 +115,7 @@ pub(crate) fn read_directory(path: &Path) -> Result<Directory, StorageError> {
         let entry = entry.map_err(|error| StorageError::io(at(), &error))?;
         let name = entry.file_name().into_string().map_err(|name| StorageError::BadKey {
             at: at(),
-            key: name.to_string_lossy().into_owned(),
+            key: name.to_string_lossy().into(),
             what: "the name is not UTF-8".to_owned(),
         })?;
         if name.starts_with(TEMPORARY) {

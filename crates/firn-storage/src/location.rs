@@ -144,3 +144,39 @@ fn parse_public(text: &str) -> Result<ObjectUrl, String> {
         _ => Err("public_url: it must be an http(s) URL".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> LocationConfig {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn unknown_keys_and_values_are_refused() {
+        let parse = |text: &str| serde_json::from_str::<LocationConfig>(text);
+        assert!(parse(r#"{"url": "/data", "secret": "x"}"#).is_err());
+        assert!(parse(r#"{"url": "/data", "role": "public"}"#).is_err());
+        assert!(parse(r#"{"url": "/data", "role": "inbox", "anonymous": true}"#).is_ok());
+    }
+
+    #[test]
+    fn a_location_is_refused_where_it_would_mean_two_places() {
+        let bad = |name: &str, text: &str| {
+            let error = Location::new(name, &config(text)).unwrap_err();
+            assert!(matches!(error, StorageError::BadLocation { .. }), "{error}");
+            error.to_string()
+        };
+        assert!(bad("s3", r#"{"url": "/data"}"#).contains("scheme"));
+        assert!(bad("a b", r#"{"url": "/data"}"#).contains("name"));
+        assert!(bad("lab", r#"{"url": "data"}"#).contains("relative"));
+        assert!(bad("lab", r#"{"url": "https://host/a"}"#).contains("public_url"));
+        assert!(bad("lab", r#"{"url": "other:a"}"#).contains("another location"));
+        assert!(bad("lab", r#"{"url": "/data", "region": "x"}"#).contains("s3"));
+        assert!(bad("lab", r#"{"url": "s3://b", "endpoint": "pod.example"}"#).contains("endpoint"));
+        let secret = bad("lab", r#"{"url": "s3://b", "endpoint": "https://key:secret@pod"}"#);
+        assert!(!secret.contains("key:secret"));
+        assert!(bad("lab", r#"{"url": "/data", "public_url": "/elsewhere"}"#).contains("public_url"));
+    }
+}

@@ -82,7 +82,7 @@ impl Prefix {
                 return Err(StorageError::Unsupported {
                     at: url.at(),
                     what: "a web server cannot be written to".to_owned(),
-                    next: "name a local directory, s3://bucket/prefix, or a location of firn.toml".to_owned(),
+                    next: "name a local directory, s3://bucket/prefix, or a location of firn.toml".into(),
                 });
             }
         };

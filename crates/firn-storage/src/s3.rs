@@ -88,7 +88,7 @@ pub(crate) fn path(bucket: &str, key: &str) -> Result<Path, StorageError> {
     Path::parse(key).map_err(|_| StorageError::Unsupported {
         at: At::url(format!("s3://{bucket}/{key}")),
         what: "the key has an empty, `.` or `..` segment or a control character".to_owned(),
-        next: "copy the object to a key without them".to_owned(),
+        next: "copy the object to a key without them".into(),
     })
 }
 

@@ -56,7 +56,7 @@ impl S3Prefix {
         let at = self.at(key);
         Path::parse(crate::url::join(self.base.as_ref(), key)).map_err(|_| StorageError::BadKey {
             at,
-            key: key.to_owned(),
+            key: key.into(),
             what: "S3 clients cannot name it".to_owned(),
         })
     }

@@ -40,7 +40,7 @@ impl Default for RetrySettings {
             attempts: 6,
             first_wait: Duration::from_millis(250),
             longest_wait: Duration::from_secs(15),
-            longest_retry_after: Duration::from_secs(120),
+            longest_retry_after: Duration::from_mins(2),
         }
     }
 }
@@ -70,7 +70,7 @@ pub struct CacheSettings {
     pub head: u64,
     /// Two wanted ranges with a gap of at most this between them become one request.
     pub gap: u64,
-    /// A small read is widened to at least this, so that its neighbours are there when they are wanted.
+    /// A small read is widened to whole blocks of this length, so that its neighbours are there when they are wanted.
     pub block: u64,
     /// Memory that one reader keeps, in bytes.
     pub capacity: u64,
@@ -80,7 +80,7 @@ pub struct CacheSettings {
 
 impl Default for CacheSettings {
     fn default() -> Self {
-        Self { head: 128 << 10, gap: 64 << 10, block: 32 << 10, capacity: 16 << 20, bypass: 1 << 20 }
+        Self { head: 64 << 10, gap: 160 << 10, block: 32 << 10, capacity: 16 << 20, bypass: 1 << 20 }
     }
 }
 
@@ -221,3 +221,6 @@ fn profile(variable: &impl Fn(&str) -> Option<String>) -> Result<Option<Profile>
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,7 +102,13 @@ fn check_local(policy: &HostPolicy, from: &Path, to: &Path) -> Result<(), Source
     if *policy == HostPolicy::Any {
         return Ok(());
     }
-    // A target that does not exist has no resolved form; its text decides, and nothing can be read there.
+    // A target that does not exist has no resolved form; its text decides, and nothing can be read there. A text that
+    // goes up is never right then.
+    let goes_up = |path: &Path| path.components().any(|part| part == std::path::Component::ParentDir);
+    if to.canonicalize().is_err() && goes_up(to) {
+        let what = "the reference goes up from a place that does not exist".to_owned();
+        return Err(SourceError::Denied { at: At::url(to.to_string_lossy()), what });
+    }
     let resolve = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let (from, to) = (resolve(from), resolve(to));
     let own = if from.is_dir() { Some(from.as_path()) } else { from.parent() };
@@ -115,4 +121,39 @@ fn check_local(policy: &HostPolicy, from: &Path, to: &Path) -> Result<(), Source
     }
     let what = "the source refers to a file outside its own directory".to_owned();
     Err(SourceError::Denied { at: At::url(to.to_string_lossy()), what })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(policy: &HostPolicy, from: &str, to: &str) -> bool {
+        check_policy(policy, &ObjectUrl::parse(from).unwrap(), &ObjectUrl::parse(to).unwrap()).is_ok()
+    }
+
+    #[test]
+    fn by_default_references_stay_with_their_host() {
+        let policy = HostPolicy::SameHost;
+        assert!(allowed(&policy, "https://host/a.json", "https://host/b.nc"));
+        assert!(!allowed(&policy, "https://host/a.json", "https://host:8443/b.nc"));
+        assert!(!allowed(&policy, "https://host/a.json", "https://169.254.169.254/latest"));
+        assert!(allowed(&policy, "s3://bucket/a", "s3://bucket/b"));
+        assert!(!allowed(&policy, "s3://bucket/a", "s3://other/b"));
+        assert!(!allowed(&policy, "/data/a.json", "s3://bucket/b"));
+        assert!(!allowed(&policy, "/data/a.json", "/etc/passwd"));
+        assert!(!allowed(&policy, "/data/a.json", "/data/../etc/passwd"));
+        assert!(allowed(&policy, "/data/a.json", "/data/sub/b.nc"));
+    }
+
+    #[test]
+    fn listed_hosts_are_allowed_and_remote_sources_never_reach_local_files() {
+        let hosts = ["s3://bucket", "other:8443", "/archive"].map(str::to_owned).into();
+        let policy = HostPolicy::Hosts(hosts);
+        assert!(allowed(&policy, "/data/a.json", "s3://bucket/b"));
+        assert!(allowed(&policy, "https://host/a.json", "https://other:8443/b.nc"));
+        assert!(!allowed(&policy, "https://host/a.json", "https://other/b.nc"));
+        assert!(allowed(&policy, "/data/a.json", "/archive/b.nc"));
+        assert!(!allowed(&policy, "https://host/a.json", "/archive/b.nc"));
+        assert!(!allowed(&HostPolicy::Any, "https://host/a.json", "/etc/passwd"));
+    }
 }

@@ -62,6 +62,19 @@ impl Storage {
         })))
     }
 
+    /// The same storage as everybody sees it: requests are not signed, and an address below a `public_url` is asked at
+    /// that URL, not at the location behind it. What this opens is public.
+    #[must_use]
+    pub fn anonymous(&self) -> Self {
+        let mut settings = self.0.settings.clone();
+        settings.anonymous = true;
+        for location in settings.locations.values_mut() {
+            location.public_url = None;
+        }
+        let (transport, bridge) = (Arc::clone(&self.0.transport), self.0.bridge.clone());
+        Self(Arc::new(Shared { settings, transport, bridge, buckets: Mutex::default(), conditions: Mutex::default() }))
+    }
+
     /// The settings.
     pub fn settings(&self) -> &StorageSettings {
         &self.0.settings
@@ -186,12 +199,11 @@ impl Storage {
         match url.kind() {
             Kind::Named { location, key } => below(self.location(location)?, key),
             Kind::Http(_) => {
-                let found = self
-                    .0
-                    .settings
-                    .locations
-                    .values()
-                    .find_map(|location| Some((location, url.key_below(location.public_url.as_ref()?)?)));
+                let locations = self.0.settings.locations.values();
+                let holders =
+                    locations.filter_map(|location| Some((location, url.key_below(location.public_url.as_ref()?)?)));
+                // The innermost, where one location's URL lies below another's.
+                let found = holders.min_by_key(|(_, key)| key.len());
                 found.map_or_else(|| Ok(url.clone()), |(location, key)| below(location, &key))
             }
             Kind::Local(path) => {

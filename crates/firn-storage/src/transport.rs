@@ -60,8 +60,8 @@ pub(crate) enum TransportKind {
     Timeout,
     #[error("the connection ended before the answer did: {0}")]
     Interrupted(String),
-    #[error("the answer is longer than the {limit} bytes that were asked for")]
-    TooLong { limit: u64 },
+    #[error("the answer is longer than the {limit} bytes that {}", if *partial { "were asked for" } else { "are taken at once" })]
+    TooLong { limit: u64, partial: bool },
     #[error("redirected too often, or to something that is not http(s)")]
     Redirect,
     #[error("the answer has no length, so a cut transfer could not be told from a complete one")]
@@ -227,11 +227,12 @@ impl Transport {
     ) -> Result<Answer, TransportKind> {
         let (status, headers) = (response.status(), response.headers().clone());
         let length = response.content_length();
+        let too_long = || TransportKind::TooLong { limit, partial: status == StatusCode::PARTIAL_CONTENT };
         if !cut && !head && length.is_none() && !has_framing(&response) {
             return Err(TransportKind::NoLength);
         }
         if !cut && !head && length.is_some_and(|length| length > limit) {
-            return Err(TransportKind::TooLong { limit });
+            return Err(too_long());
         }
         let expected = length.unwrap_or(limit).min(limit);
         let read = async {
@@ -242,7 +243,7 @@ impl Transport {
                     if cut {
                         break;
                     }
-                    return Err(TransportKind::TooLong { limit });
+                    return Err(too_long());
                 }
                 body.extend_from_slice(&part);
             }

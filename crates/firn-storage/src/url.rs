@@ -230,7 +230,7 @@ impl std::str::FromStr for ObjectUrl {
 /// # Errors
 /// [`StorageError::BadKey`] with the rule that is broken.
 pub fn check_key(at: &At, key: &str) -> Result<(), StorageError> {
-    let bad = |what: &str| Err(StorageError::BadKey { at: at.clone(), key: key.to_owned(), what: what.to_owned() });
+    let bad = |what: &str| Err(StorageError::BadKey { at: at.clone(), key: key.into(), what: what.to_owned() });
     if key.is_empty() {
         return bad("it is empty");
     }
@@ -344,7 +344,7 @@ fn unsupported_scheme(text: &str, scheme: &str) -> StorageError {
             "use a path, file://, http(s):// or s3://bucket/key, or copy the data there first".to_owned(),
         ),
     };
-    StorageError::Unsupported { at: At::url(text), what, next }
+    StorageError::Unsupported { at: At::url(text), what, next: next.into() }
 }
 
 /// The text with `%XX` decoded; `None` where the result is not UTF-8.
@@ -364,3 +364,6 @@ pub(crate) fn percent_decode(text: &str) -> Option<String> {
     }
     String::from_utf8(out).ok()
 }
+
+#[cfg(test)]
+mod tests;

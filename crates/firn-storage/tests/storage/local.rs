@@ -1,8 +1,10 @@
 //! Local files.
 
-use crate::support::{runtime, storage};
+use crate::support::{impatient, runtime, storage};
+use crate::web::{Web, good, pattern};
 use bytes::Bytes;
-use firn_storage::{ObjectUrl, Precondition, StorageError};
+use firn_model::source::SourceError;
+use firn_storage::{ObjectUrl, Precondition, Storage, StorageError};
 
 #[test]
 fn what_was_put_is_read_listed_and_deleted() {
@@ -50,4 +52,130 @@ fn local_conforms() {
     let prefix = storage(&runtime).prefix(&ObjectUrl::local(directory.path().join("root"))).unwrap();
     let outcome = runtime.block_on(firn_storage::conformance::run(&prefix));
     assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
+}
+
+#[test]
+fn links_out_of_the_root_are_not_written_through() {
+    let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
+    let (root, outside) = (directory.path().join("root"), directory.path().join("outside"));
+    std::fs::create_dir_all(root.join("inside")).unwrap();
+    std::fs::create_dir_all(&outside).unwrap();
+    std::fs::write(outside.join("kept"), "kept").unwrap();
+    std::os::unix::fs::symlink(&outside, root.join("out")).unwrap();
+    std::os::unix::fs::symlink(root.join("inside"), root.join("in")).unwrap();
+    std::os::unix::fs::symlink(outside.join("kept"), root.join("file")).unwrap();
+    let prefix = storage(&runtime).prefix(&ObjectUrl::local(&root)).unwrap();
+    let put = |key: &'static str| runtime.block_on(prefix.put(key, Bytes::from("x"), Precondition::None));
+    assert!(matches!(put("out/new"), Err(StorageError::Escape { .. })));
+    assert!(matches!(put("out/deep/new"), Err(StorageError::Escape { .. })));
+    assert!(matches!(runtime.block_on(prefix.delete("out/kept")), Err(StorageError::Escape { .. })));
+    put("in/new").unwrap();
+    assert!(root.join("inside/new").exists());
+    // A link in the place of the object is replaced, not followed.
+    put("file").unwrap();
+    assert_eq!(std::fs::read_to_string(outside.join("kept")).unwrap(), "kept");
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1);
+}
+
+#[test]
+fn what_a_crash_left_is_not_listed() {
+    let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
+    std::fs::write(directory.path().join(".firn-tmp-0123"), "half").unwrap();
+    std::fs::write(directory.path().join("whole"), "whole").unwrap();
+    let listed = storage(&runtime).list(&ObjectUrl::local(directory.path())).unwrap();
+    assert_eq!(listed.len(), 1);
+}
+
+#[test]
+fn a_file_written_in_place_while_it_is_read_is_noticed() {
+    let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
+    let path = directory.path().join("a.nc");
+    std::fs::write(&path, [0; 100]).unwrap();
+    let reader = storage(&runtime).open(&ObjectUrl::local(&path)).unwrap().unwrap();
+    std::fs::write(&path, [1; 99]).unwrap();
+    let read = reader.read(0..10);
+    assert!(matches!(read, Err(SourceError::Changed { .. })), "{read:?}");
+}
+
+#[test]
+fn link_loops_end() {
+    let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
+    std::fs::create_dir(directory.path().join("a")).unwrap();
+    std::os::unix::fs::symlink(directory.path(), directory.path().join("a/back")).unwrap();
+    assert!(storage(&runtime).list(&ObjectUrl::local(directory.path())).is_err());
+}
+
+#[test]
+fn devices_are_not_files() {
+    let runtime = runtime();
+    let opened = storage(&runtime).open(&ObjectUrl::local("/dev/zero"));
+    assert!(matches!(opened, Err(SourceError::BadUrl { .. })));
+}
+
+#[test]
+fn globs_match_whole_keys() {
+    let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
+    let root = directory.path();
+    for key in ["y1/a.nc", "y1/b.nc4", "y2/a.nc", "y2/deep/a.nc"] {
+        std::fs::create_dir_all(root.join(key).parent().unwrap()).unwrap();
+        std::fs::write(root.join(key), "x").unwrap();
+    }
+    let storage = storage(&runtime);
+    let found = |pattern: &str| -> Vec<String> {
+        let found = storage.glob(&format!("{}/{pattern}", root.display())).unwrap();
+        found.iter().map(|(url, _)| url.key_below(&ObjectUrl::local(root)).unwrap()).collect()
+    };
+    assert_eq!(found("y?/*.nc"), ["y1/a.nc", "y2/a.nc"]);
+    assert_eq!(found("**/*.nc"), ["y1/a.nc", "y2/a.nc", "y2/deep/a.nc"]);
+    assert_eq!(found("y1/{a.nc,b.nc4}"), ["y1/a.nc", "y1/b.nc4"]);
+    assert_eq!(found("none/*.nc"), Vec::<String>::new());
+    assert!(storage.glob(&format!("{}/[", root.display())).is_err());
+}
+
+#[test]
+fn locations_name_the_same_object_everywhere() {
+    let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
+    let path = directory.path().display();
+    let text = format!(r#"{{"url": "{path}/lab", "public_url": "https://data.example/lab"}}"#);
+    let tables = [("lab".to_owned(), serde_json::from_str(&text).unwrap())];
+    let settings = impatient().with_locations(tables.iter().map(|(name, table)| (name, table))).unwrap();
+    let storage = Storage::new(settings, runtime.handle().clone()).unwrap();
+    let same =
+        [format!("{path}/lab/sst/a.nc"), "lab:sst/a.nc".to_owned(), "https://data.example/lab/sst/a.nc".to_owned()];
+    for text in &same {
+        let url = ObjectUrl::parse(text).unwrap();
+        assert_eq!(storage.physical(&url).unwrap().to_string(), same[0]);
+        assert_eq!(storage.public(&url).unwrap().unwrap().to_string(), same[2]);
+        let (location, key) = storage.location_of(&url).unwrap().unwrap();
+        assert_eq!((location.name.as_str(), key.as_str()), ("lab", "sst/a.nc"));
+    }
+    let prefix = storage.prefix(&ObjectUrl::parse("lab:").unwrap()).unwrap();
+    runtime.block_on(prefix.put("sst/a.nc", Bytes::from("x"), Precondition::Create)).unwrap();
+    // By its public address too, without any request.
+    assert!(storage.open(&ObjectUrl::parse(&same[2]).unwrap()).unwrap().is_some());
+    assert_eq!(storage.traffic().requests, 0);
+    let unknown = storage.open(&ObjectUrl::parse("other:a").unwrap());
+    assert!(unknown.is_err_and(|error| error.to_string().contains("lab")));
+}
+
+#[test]
+fn a_current_thread_runtime_is_refused_rather_than_waited_for() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert!(matches!(Storage::new(impatient(), runtime.handle().clone()), Err(StorageError::Misuse { .. })));
+}
+
+#[test]
+fn readers_work_on_any_thread() {
+    let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
+    let web = Web::serve(|request| good(request, &pattern(500_000), &["ETag: \"1\""]));
+    std::fs::write(directory.path().join("a"), "x").unwrap();
+    let storage = storage(&runtime);
+    let read = move |storage: &Storage| {
+        let reader = storage.open(&ObjectUrl::parse(&format!("{}/a", web.url)).unwrap()).unwrap().unwrap();
+        reader.read(400_000..400_010).unwrap().len()
+    };
+    assert_eq!(read(&storage), 10);
+    assert_eq!(std::thread::scope(|scope| scope.spawn(|| read(&storage)).join().unwrap()), 10);
+    // Not what it is for, but it must not panic as `Handle::block_on` does.
+    assert_eq!(runtime.block_on(async { tokio::spawn(async move { read(&storage) }).await.unwrap() }), 10);
 }
