@@ -174,3 +174,6 @@ fn merged_attributes(
 ) -> Attributes {
     attributes::merge(all, node, is_group, rule, noted, wrong)
 }
+
+#[cfg(test)]
+mod tests;
