@@ -8,13 +8,13 @@ use crate::settings::Engine;
 use firn_formats::TextEncoding;
 use firn_model::array::ArraySubset;
 use firn_model::combine::{
-    CombineError, CombineRules, Combined, Disagreement, EqualityCheck, FileFacts, Noted, Overlap, Rule, Selection, combine,
-    compare_values, select, split_uncompressed,
+    CombineError, CombineRules, Combined, Disagreement, EqualityCheck, FileFacts, NotCombined, Noted, Overlap, Rule,
+    Selection, combine, compare_values, select, split_uncompressed,
 };
 use firn_model::dataset::{Node, NodePath};
 use firn_model::diagnose::At;
-use std::collections::BTreeSet;
 use firn_model::plan::{ArrayLayout, TargetOptions, check_dimensions, layout_of};
+use std::collections::BTreeSet;
 
 /// What is to be built.
 #[derive(Debug, Clone, Default)]
@@ -60,9 +60,9 @@ pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineErro
     };
     let (facts, sources) = open_all(engine, &spec.files, &options)?;
     check_concat_dims(&facts, &spec.rules)?;
-    let combined = match combine(facts.clone(), &spec.rules) {
+    let combined = match combine(facts, &spec.rules) {
         Ok(combined) => combined,
-        Err(error) => return Err(explain_overlap(engine, error, facts, &sources, &spec.rules, spec.encoding)),
+        Err(refused) => return Err(explain_overlap(engine, refused, &sources, &spec.rules, spec.encoding)),
     };
     run_checks(engine, &combined, &sources, spec.encoding)?;
     let mut combined = select(combined, &spec.selection)?;
@@ -109,16 +109,16 @@ fn check_concat_dims(facts: &[FileFacts], rules: &CombineRules) -> Result<(), En
 /// Reads the steps that several files hold, so that the error says whether they are equal.
 fn explain_overlap(
     engine: &Engine,
-    error: CombineError,
-    facts: Vec<FileFacts>,
+    refused: NotCombined,
     sources: &[OpenSource],
     rules: &CombineRules,
     encoding: TextEncoding,
 ) -> EngineError {
+    let NotCombined { mut error, files } = refused;
     if error.rule() != Rule::Overlap {
         return error.into();
     }
-    let Ok(joined) = combine(facts, &CombineRules { overlap: Overlap::Identical, ..rules.clone() }) else {
+    let Ok(joined) = combine(files, &CombineRules { overlap: Overlap::Identical, ..rules.clone() }) else {
         return error.into();
     };
     if joined.checks.is_empty() {
@@ -127,7 +127,6 @@ fn explain_overlap(
     match first_difference(engine, &joined, sources, encoding) {
         Ok(Some(different)) => CombineError { disagreements: vec![different] }.into(),
         Ok(None) => {
-            let mut error = error;
             for disagreement in &mut error.disagreements {
                 if disagreement.rule == Rule::Overlap {
                     disagreement.rule = Rule::OverlapIdentical;

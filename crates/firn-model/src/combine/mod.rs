@@ -155,11 +155,20 @@ pub struct Combined {
     pub checks: Vec<EqualityCheck>,
 }
 
+/// Files that cannot be joined, handed back.
+#[derive(Debug)]
+pub struct NotCombined {
+    /// Why.
+    pub error: CombineError,
+    /// The files.
+    pub files: Vec<FileFacts>,
+}
+
 /// Joins the files under the rules.
 ///
 /// # Errors
-/// [`CombineError`] with every disagreement found.
-pub fn combine(files: Vec<FileFacts>, rules: &CombineRules) -> Result<Combined, CombineError> {
+/// [`NotCombined`] with every disagreement found.
+pub fn combine(files: Vec<FileFacts>, rules: &CombineRules) -> Result<Combined, NotCombined> {
     place::combine(files, rules)
 }
 

@@ -1,5 +1,6 @@
 //! Putting files side by side: schema, order along each dimension, and where every box goes.
 
+use super::NotCombined;
 use super::axis::{self, AxisOrder, Slot};
 use super::facts::is_coordinate;
 use super::{
@@ -34,16 +35,31 @@ struct Work<'a> {
     known: BTreeMap<[u8; 32], Arc<Values>>,
 }
 
-pub(super) fn combine(files: Vec<FileFacts>, rules: &CombineRules) -> Result<Combined, CombineError> {
+pub(super) fn combine(files: Vec<FileFacts>, rules: &CombineRules) -> Result<Combined, NotCombined> {
+    match join(&files, rules) {
+        Ok(Joined { groups, arrays, noted, checks }) => Ok(Combined { files, groups, arrays, noted, checks }),
+        Err(error) => Err(NotCombined { error, files }),
+    }
+}
+
+/// All of a [`Combined`] but its files.
+struct Joined {
+    groups: IndexMap<NodePath, Group>,
+    arrays: IndexMap<NodePath, CombinedArray>,
+    noted: Vec<Noted>,
+    checks: Vec<EqualityCheck>,
+}
+
+fn join(files: &[FileFacts], rules: &CombineRules) -> Result<Joined, CombineError> {
     let known = files
         .iter()
         .flat_map(|f| f.contents.values())
         .filter_map(|c| c.values.as_ref().map(|v| (c.digest, Arc::clone(v))))
         .collect();
-    let mut work = Work { files: &files, rules, noted: Vec::new(), wrong: Vec::new(), known };
+    let mut work = Work { files, rules, noted: Vec::new(), wrong: Vec::new(), known };
     let members = work.members();
     work.stop_if_wrong()?;
-    let reencoded = time::plan(&files, &members, rules, &mut work.noted, &mut work.wrong);
+    let reencoded = time::plan(files, &members, rules, &mut work.noted, &mut work.wrong);
     work.compare_variables(&members, &reencoded);
     work.stop_if_wrong()?;
     let axes: Vec<Axis> = rules.concat_dims.iter().map(|dim| work.axis(dim, &members, &reencoded)).collect();
@@ -54,8 +70,7 @@ pub(super) fn combine(files: Vec<FileFacts>, rules: &CombineRules) -> Result<Com
     let (arrays, checks) = work.place(&members, &axes, &reencoded);
     let groups = work.groups(&axes);
     work.stop_if_wrong()?;
-    let noted = work.noted;
-    Ok(Combined { files, groups, arrays, noted, checks })
+    Ok(Joined { groups, arrays, noted: work.noted, checks })
 }
 
 /// For each array path the files that hold it, in source order.

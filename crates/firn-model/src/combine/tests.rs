@@ -110,7 +110,7 @@ fn rules() -> CombineRules {
 }
 
 fn join(files: &[File], rules: &CombineRules) -> Result<Combined, CombineError> {
-    combine(files.iter().map(File::facts).collect(), rules)
+    combine(files.iter().map(File::facts).collect(), rules).map_err(|refused| refused.error)
 }
 
 fn rule(files: &[File]) -> Rule {
@@ -164,11 +164,12 @@ fn each_drift_has_its_own_rule() {
 
 #[test]
 fn a_type_that_differs_is_packing_of_another_kind() {
-    let mut facts: Vec<FileFacts> = [File::new("a.nc", &[0.0]), File::new("b.nc", &[1.0])].iter().map(File::facts).collect();
+    let mut facts: Vec<FileFacts> =
+        [File::new("a.nc", &[0.0]), File::new("b.nc", &[1.0])].iter().map(File::facts).collect();
     if let Some(Node::Array(array)) = facts[1].dataset.nodes.get_mut(&path("sst")) {
         array.metadata.data_type = DataType::Int32;
     }
-    assert_eq!(combine(facts, &rules()).expect_err("the types differ").rule(), Rule::DataType);
+    assert_eq!(combine(facts, &rules()).expect_err("the types differ").error.rule(), Rule::DataType);
 }
 
 #[test]
@@ -197,7 +198,10 @@ fn other_time_units_are_encoded_anew_exactly_or_refused() {
 
 #[test]
 fn overlapping_steps_are_resolved_by_the_declared_rule() {
-    let files = [File { modified: 5, ..File::new("a.nc", &[0.0, 1.0]) }, File { modified: 9, ..File::new("b.nc", &[1.0, 2.0]) }];
+    let files = [
+        File { modified: 5, ..File::new("a.nc", &[0.0, 1.0]) },
+        File { modified: 9, ..File::new("b.nc", &[1.0, 2.0]) },
+    ];
     let newest = join(&files, &CombineRules { overlap: Overlap::Newest, ..rules() }).unwrap();
     assert_eq!(newest.arrays[&path("sst")].metadata.shape[0], 3);
     assert!(newest.checks.is_empty());
@@ -301,6 +305,7 @@ fn selecting_what_is_not_there_is_refused() {
     let selection = Selection { variables: vec!["nothing".into()], ..Selection::default() };
     let combined = join(&[File::new("a.nc", &[0.0])], &rules()).unwrap();
     assert!(matches!(select(combined.clone(), &selection), Err(SelectError::Unknown { .. })));
-    let selection = Selection { ranges: [("lat".to_owned(), Range::Values(50.0, 60.0))].into(), ..Selection::default() };
+    let selection =
+        Selection { ranges: [("lat".to_owned(), Range::Values(50.0, 60.0))].into(), ..Selection::default() };
     assert!(matches!(select(combined, &selection), Err(SelectError::Empty { .. })));
 }
