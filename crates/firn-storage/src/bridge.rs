@@ -35,8 +35,11 @@ impl Bridge {
             // The receiver waits below; it is gone only where the waiting thread was unwound.
             let _ = sender.send(future.await);
         });
-        receiver
-            .recv()
+        // On a worker of a runtime the task just spawned may stand in that worker's own queue, behind this very wait:
+        // then the queue is handed to another thread first.
+        let on_worker = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
+        let received = if on_worker { tokio::task::block_in_place(|| receiver.recv()) } else { receiver.recv() };
+        received
             .map_err(|_| StorageError::Misuse { what: "the runtime stopped while a reader waited for it".to_owned() })
     }
 

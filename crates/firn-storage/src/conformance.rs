@@ -149,27 +149,40 @@ async fn if_match_refuses_another_version(prefix: &Prefix) -> Rule {
     check(rule, got.as_ref().is_some_and(|got| got.bytes == "two" && got.version.etag == two), || format!("{got:?}"))
 }
 
-/// Several writers each add one to a number, by read and conditional write.
+/// Several writers each add lines to one object, by read and conditional write, as `firn.json` is changed.
 async fn of_racing_updates_none_is_lost(prefix: &Prefix) -> Rule {
     let rule = "of racing updates none is lost";
-    prefix.put("counter", Bytes::from("0"), Precondition::None).await.map_err(failed(rule))?;
-    let writers = (0..4).map(|_| async {
-        let mut done = 0;
-        while done < 5 {
-            let Some(object) = prefix.get("counter").await? else { break };
-            let value: u64 = std::str::from_utf8(&object.bytes).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-            let when = Precondition::IfMatch(object.version.etag.unwrap_or_default());
-            match prefix.put("counter", Bytes::from((value + 1).to_string()), when).await {
-                Ok(_) => done += 1,
-                Err(error) if error.is_conflict() => {}
-                Err(error) => return Err(error),
-            }
+    prefix.put("lines", Bytes::new(), Precondition::None).await.map_err(failed(rule))?;
+    let writers = (0..4).map(|writer| async move {
+        for line in 0..5 {
+            while !add_line(prefix, &format!("{writer}-{line}")).await? {}
         }
         Ok(())
     });
     futures::future::try_join_all(writers).await.map_err(failed(rule))?;
-    let got = prefix.get("counter").await.map_err(failed(rule))?;
-    check(rule, got.as_ref().is_some_and(|got| got.bytes == "20"), || format!("4 × 5 updates: {got:?}"))
+    let got = prefix.get("lines").await.map_err(failed(rule))?.map(|got| got.bytes).unwrap_or_default();
+    let mut lines: Vec<&[u8]> = got.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    let written = lines.len();
+    lines.sort_unstable();
+    lines.dedup();
+    check(rule, (written, lines.len()) == (20, 20), || {
+        format!("4 × 5 lines: {written}, {} of them different", lines.len())
+    })
+}
+
+/// Adds a line where it is not there yet. False where another writer was quicker.
+async fn add_line(prefix: &Prefix, line: &str) -> Result<bool, StorageError> {
+    let Some(object) = prefix.get("lines").await? else { return Ok(true) };
+    if object.bytes.split(|byte| *byte == b'\n').any(|there| there == line.as_bytes()) {
+        return Ok(true);
+    }
+    let bytes = Bytes::from([&object.bytes, line.as_bytes(), b"\n"].concat());
+    let when = Precondition::IfMatch(object.version.etag.unwrap_or_default());
+    match prefix.put("lines", bytes, when).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_conflict() => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 async fn listings_are_complete_and_in_order(prefix: &Prefix) -> Rule {

@@ -1,4 +1,60 @@
-//! Objects on any location: local, HTTP, S3.
+//! Objects on any location: local files, web servers, S3.
+//!
+//! ```no_run
+//! use firn_model::source::Source;
+//! use firn_storage::{ObjectUrl, Precondition, Storage, StorageSettings};
+//!
+//! let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+//! let settings = StorageSettings::from_env(|name| std::env::var(name).ok())?;
+//! let storage = Storage::new(settings, runtime.handle().clone())?;
+//!
+//! // Reading is sync: on any thread, by ranges, many at a time.
+//! let source = storage.source(&ObjectUrl::parse("https://host/sst.nc")?)?;
+//! if let Some(reader) = source.object("")? {
+//!     let signature = reader.read(0..8)?;
+//! }
+//!
+//! // Writing is async: whole objects, under preconditions.
+//! let prefix = storage.prefix(&ObjectUrl::parse("s3://bucket/sst/v1")?)?;
+//! runtime.block_on(prefix.put("zarr.json", "{}".into(), Precondition::Create))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Why not a file system?
+//!
+//! Because the places where data lie are not file systems, and pretending so hides what decides whether data are right:
+//!
+//! | a file system has | an object store has | so here |
+//! |---|---|---|
+//! | rename | no rename; a copy costs as much as the data | nothing is moved into place: the root document is written last, and its existence is the commit |
+//! | locks | conditional writes, where the service honours them | [`Precondition`], and a probe that finds out ([`probe()`]) |
+//! | files that grow | objects that are there whole or not at all | [`Prefix::put`] takes whole objects; local files are made as whole |
+//! | cheap small reads | 20 to 100 ms a request | batches of ranges, joined and kept ([`cache`]) |
+//! | directories | keys that look like paths | prefixes exist as long as they have objects; a listing may lack nothing and promises nothing |
+//! | one error, `EIO` | "does not exist", "may not", "not now" | three different answers, never taken for one another |
+//! | paths that lead anywhere | keys | keys are checked ([`check_key`]); links are never written through |
+//!
+//! A local directory is the special case that behaves like a bucket, not the other way round, so the same run gives the
+//! same result on both.
+//!
+//! # What holds everywhere
+//!
+//! - One place sends requests: retries with `Retry-After`, limits of time and size, and one budget per host that all jobs
+//!   share. Readers, engine and servers have none of their own.
+//! - Every answer of a read is compared with the version that was opened: parts of two states are never mixed.
+//! - A conditional write whose answer is lost is recognised by a mark of its own, never by equal bytes.
+//! - Credentials come from the environment or the AWS profile, read once by [`StorageSettings::from_env`]; they are in no
+//!   `Debug`, error, plan or address.
+//! - [`conformance::run`] is what "a location works" means; it runs on local directories, on S3, and on services that break
+//!   their promises.
+//!
+//! # What services do
+//!
+//! | | conditional create | `If-Match` | seen |
+//! |---|---|---|---|
+//! | local directory | hard link | lock on the directory | without hard links (some mounts): the lock alone, for firn's own processes |
+//! | Ceph RADOS Gateway 16.2.15 | yes | yes, tag without quotes only | a writer that loses a race is answered 500; parts are joined without telling a tag |
+//! | moto 5 | yes | yes | |
 
 mod bridge;
 mod budget;

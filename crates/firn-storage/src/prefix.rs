@@ -180,7 +180,9 @@ impl Prefix {
     /// [`Prefix::with_capabilities`], else by a short probe at the first conditional write to this bucket.
     ///
     /// # Errors
-    /// [`StorageError::Conflict`] where the precondition does not hold; else what the storage says.
+    /// [`StorageError::Conflict`] where the precondition does not hold; else what the storage says. Where the answer was
+    /// lost and another has written since, nobody can tell whether ours was there in between: that is a conflict too, so a
+    /// loop of read, change and write looks first whether its change is there already.
     pub async fn put(&self, key: &str, bytes: Bytes, when: Precondition) -> Result<PutResult, StorageError> {
         check_key(&self.url.at(), key)?;
         if when == Precondition::None || matches!(self.backend, Backend::Local(_)) {

@@ -51,6 +51,8 @@ pub(crate) fn client(
         .with_region(&address.region)
         .with_virtual_hosted_style_request(address.virtual_hosted)
         .with_retry(no_retry)
+        // One DELETE for one object is what every service understands; bulk deletion is not.
+        .with_disable_bulk_delete(true)
         .with_http_connector(Connector { transport: Arc::clone(transport) });
     if let Some(endpoint) = &address.endpoint {
         builder = builder.with_endpoint(endpoint_text(endpoint, address)).with_allow_http(endpoint.scheme() == "http");

@@ -3,6 +3,8 @@
 // The lint configuration knows test functions, not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+mod fake_s3;
+mod hostile_s3;
 mod http;
 mod local;
 mod metadata;

@@ -14,6 +14,7 @@ pub struct Request {
     /// First and last byte asked for.
     pub range: Option<(usize, usize)>,
     pub headers: String,
+    pub body: Vec<u8>,
     /// How many came before, over all connections.
     pub index: usize,
 }
@@ -81,10 +82,15 @@ fn answer(mut stream: TcpStream, seen: &Mutex<Vec<Request>>, reply: &dyn Fn(&Req
         let (first, last) = rest.split("\r\n").next().unwrap().split_once('-').unwrap();
         (first.parse().unwrap(), last.parse().unwrap())
     });
+    let length = header(&text, "content-length").map_or(0, |length| length.parse().unwrap());
+    let mut body = vec![0; length];
+    if stream.read_exact(&mut body).is_err() {
+        return;
+    }
     let request = {
         let mut seen = seen.lock().unwrap();
-        let request = Request { method, path, range, headers: text, index: seen.len() };
-        seen.push(request.clone());
+        let request = Request { method, path, range, headers: text, body, index: seen.len() };
+        seen.push(Request { body: Vec::new(), ..request.clone() });
         request
     };
     match reply(&request) {
@@ -103,6 +109,12 @@ fn answer(mut stream: TcpStream, seen: &Mutex<Vec<Request>>, reply: &dyn Fn(&Req
             }
         }
     }
+}
+
+/// A header of a request, by its name in lower case.
+pub fn header(headers: &str, name: &str) -> Option<String> {
+    let lines = headers.lines().skip(1).filter_map(|line| line.split_once(':'));
+    lines.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned())
 }
 
 /// An answer with this status line, these headers and this body, and its right length.

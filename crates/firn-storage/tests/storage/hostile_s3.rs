@@ -1,0 +1,88 @@
+//! S3 services that break their promises.
+
+use crate::fake_s3::{Faults, serve};
+use crate::support::{impatient, runtime};
+use crate::web::{Web, reply};
+use bytes::Bytes;
+use firn_storage::{
+    Answer, CredentialState, Credentials, EtagForm, Guarantee, ObjectUrl, Precondition, Prefix, Storage,
+    StorageSettings, probe,
+};
+use tokio::runtime::Runtime;
+
+fn prefix(runtime: &Runtime, web: &Web) -> Prefix {
+    let settings = StorageSettings {
+        endpoint: Some(web.url.parse().unwrap()),
+        credentials: CredentialState::Keys(Credentials::new("AKIDENTITY", "very-secret", None)),
+        ..impatient()
+    };
+    let storage = Storage::new(settings, runtime.handle().clone()).unwrap();
+    storage.prefix(&ObjectUrl::parse("s3://bucket/lab").unwrap()).unwrap()
+}
+
+fn conforms(faults: Faults) {
+    let (runtime, web) = (runtime(), serve(faults));
+    let outcome = runtime.block_on(firn_storage::conformance::run(&prefix(&runtime, &web)));
+    assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
+}
+
+#[test]
+fn a_good_service_conforms() {
+    conforms(Faults::default());
+}
+
+#[test]
+fn tags_without_quotes_are_found_out() {
+    let faults = Faults { unquoted: true, ..Faults::default() };
+    let (runtime, web) = (runtime(), serve(faults));
+    let table = runtime.block_on(probe(&prefix(&runtime, &web), None, 0));
+    assert!(table.conditions.if_match.is_yes() && table.conditions.etag_form == EtagForm::Unquoted, "{table:?}");
+    conforms(faults);
+}
+
+#[test]
+fn lost_answers_of_conditional_writes_do_no_harm() {
+    conforms(Faults { loses_every: 3, ..Faults::default() });
+    conforms(Faults { fails_after_every: 2, ..Faults::default() });
+}
+
+#[test]
+fn our_own_lost_success_is_a_success_and_equal_bytes_of_another_are_not() {
+    let (runtime, web) = (runtime(), serve(Faults { loses_every: 1, ..Faults::default() }));
+    let prefix = prefix(&runtime, &web);
+    let put = |key: &'static str| runtime.block_on(prefix.put(key, Bytes::from("same"), Precondition::Create));
+    assert_eq!(put("a").unwrap().guarantee, Guarantee::Atomic);
+    assert!(put("a").is_err_and(|error| error.is_conflict()));
+}
+
+#[test]
+fn where_conditions_are_ignored_writers_agree_among_themselves() {
+    let faults = Faults { ignores_conditions: true, ..Faults::default() };
+    let (runtime, web) = (runtime(), serve(faults));
+    let prefix = prefix(&runtime, &web);
+    let table = runtime.block_on(probe(&prefix, None, 0));
+    assert_eq!(
+        (table.conditions.create.answer, table.conditions.if_match.answer),
+        (Answer::No, Answer::No),
+        "{table:?}"
+    );
+    let put = |when| runtime.block_on(prefix.put("zarr.json", Bytes::from("{}"), when));
+    assert_eq!(put(Precondition::Create).unwrap().guarantee, Guarantee::Coordinated);
+    assert!(put(Precondition::Create).is_err_and(|error| error.is_conflict()));
+    let listed = runtime.block_on(prefix.list("")).unwrap();
+    assert_eq!(listed.len(), 1, "claims are removed: {listed:?}");
+    conforms(faults);
+}
+
+#[test]
+fn a_failing_service_is_unavailable_and_secrets_stay_secret() {
+    let runtime = runtime();
+    let web = Web::serve(|request| reply("500 Oops", &[], format!("<Error>{}</Error>", request.headers).as_bytes()));
+    let prefix = prefix(&runtime, &web);
+    for when in [Precondition::None, Precondition::Create, Precondition::IfMatch("\"1\"".to_owned())] {
+        let error = runtime.block_on(prefix.put("a", Bytes::from("x"), when)).unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("Unavailable"), "{text}");
+        assert!(!text.contains("very-secret") && !text.contains("AKIDENTITY") && !text.contains("Signature"), "{text}");
+    }
+}
