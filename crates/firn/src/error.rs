@@ -130,7 +130,8 @@ fn config_findings(findings: &[ConfigFinding]) -> String {
     match findings {
         [one] => format!("{}: {}", one.at, one.what),
         all => {
-            let lines: Vec<String> = all.iter().map(|finding| format!("\n  {}: {}", finding.at, finding.what)).collect();
+            let lines: Vec<String> =
+                all.iter().map(|finding| format!("\n  {}: {}", finding.at, finding.what)).collect();
             format!("{} things are wrong in the configuration{}", all.len(), lines.concat())
         }
     }

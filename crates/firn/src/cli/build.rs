@@ -29,7 +29,8 @@ pub fn outcome(report: BuildReport) -> Outcome {
 pub fn draw(report: &BuildReport, out: &mut dyn Write, style: Style) -> io::Result<()> {
     let state = if report.published { style.green("published") } else { style.yellow("not published") };
     writeln!(out, "{} {state}", style.bold(&report.store))?;
-    let resumed = if report.tasks_resumed > 0 { format!(" ({} done before)", report.tasks_resumed) } else { String::new() };
+    let resumed =
+        if report.tasks_resumed > 0 { format!(" ({} done before)", report.tasks_resumed) } else { String::new() };
     writeln!(
         out,
         "  {} files, {} arrays, {} tasks{resumed}, {} written, {} references",

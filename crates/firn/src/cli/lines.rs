@@ -48,8 +48,14 @@ impl Progress for Lines {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             ProgressEvent::Started { id, what, total, unit } => {
-                let task =
-                    Task { what: what.clone(), total: *total, unit: *unit, done: 0, said: Instant::now(), mentioned: false };
+                let task = Task {
+                    what: what.clone(),
+                    total: *total,
+                    unit: *unit,
+                    done: 0,
+                    said: Instant::now(),
+                    mentioned: false,
+                };
                 tasks.insert(*id, task);
             }
             ProgressEvent::Advanced { id, by } => {
@@ -113,14 +119,11 @@ mod tests {
 
     #[test]
     fn a_quick_task_is_not_mentioned_and_a_note_always_is() {
-        assert_eq!(printed(Duration::from_secs(60)), "resumed\n");
+        assert_eq!(printed(Duration::from_mins(1)), "resumed\n");
     }
 
     #[test]
     fn a_long_task_says_how_far_it_is() {
-        assert_eq!(
-            printed(Duration::ZERO),
-            "scan: 1 of 3 files\nscan: 2 of 3 files\nscan: 2 of 3 files\nresumed\n"
-        );
+        assert_eq!(printed(Duration::ZERO), "scan: 1 of 3 files\nscan: 2 of 3 files\nscan: 2 of 3 files\nresumed\n");
     }
 }

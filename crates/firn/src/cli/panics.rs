@@ -28,3 +28,24 @@ pub fn last() -> FirnError {
         .unwrap_or_else(|| ("an unknown place".to_owned(), "no message".to_owned()));
     FirnError::Panic { place, what }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_with_its_place() {
+        let before = std::panic::take_hook();
+        keep_quiet();
+        let caught = std::panic::catch_unwind(|| panic!("the count is {}", 3));
+        std::panic::set_hook(before);
+        assert!(caught.is_err());
+        match last() {
+            FirnError::Panic { place, what } => {
+                assert!(place.contains("panics.rs:"), "{place}");
+                assert_eq!(what, "the count is 3");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -42,12 +42,7 @@ impl Printer {
         }
     }
 
-    fn write(
-        &self,
-        out: &mut dyn Write,
-        answer: Option<&dyn Answer>,
-        failure: Option<&ErrorReport>,
-    ) -> io::Result<()> {
+    fn write(&self, out: &mut dyn Write, answer: Option<&dyn Answer>, failure: Option<&ErrorReport>) -> io::Result<()> {
         match self.format {
             OutputFormat::Text => {
                 if let Some(answer) = answer {

@@ -1,16 +1,16 @@
 //! `firn run`.
 
 use super::arguments::Resources;
-use super::context::Context;
 use super::build::blocking;
+use super::context::Context;
 use super::outcome::{Outcome, Style};
 use super::transform::Encoding;
 use super::values::parse_task_range;
 use crate::error::FirnError;
 use clap::{Args, ValueEnum};
+use firn_engine::verbs::requests::{RunEngine, RunPart, RunRequest, TaskRange};
 use firn_engine::verbs::run::{RunReport, run};
 use std::io::{self, Write};
-use firn_engine::verbs::requests::{RunEngine, RunPart, RunRequest, TaskRange};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
@@ -19,10 +19,8 @@ use std::path::PathBuf;
 /// Lists, opens, combines, plans, executes, verifies, publishes, and updates the store entry in catalog.yaml. Nothing
 /// is published after an error. An interrupted command continues when it is run again.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  firn run feedstock/ --limit 3 --target /tmp/try\n  firn run feedstock/\n  \
-                  firn run feedstock/ --task-range 1/8     one of eight jobs; then: firn run feedstock/ --finish"
-)]
+#[command(after_help = "Examples:\n  firn run feedstock/ --limit 3 --target /tmp/try\n  firn run feedstock/\n  \
+                  firn run feedstock/ --task-range 1/8     one of eight jobs; then: firn run feedstock/ --finish")]
 pub struct Arguments {
     /// Directory with meta.yaml, catalog.yaml, recipe.yaml
     #[arg(value_name = "FEEDSTOCK")]

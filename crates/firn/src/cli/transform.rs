@@ -7,19 +7,17 @@ use super::outcome::Outcome;
 use super::values::{Concat, parse_chunk, unique};
 use crate::error::FirnError;
 use clap::{Args, ValueEnum};
-use firn_engine::verbs::transform::transform;
 use firn_engine::verbs::requests::{ChunkLength, TextEncoding, TransformFormat, TransformRequest};
+use firn_engine::verbs::transform::transform;
 
 /// Copy sources into one rechunked store
 ///
 /// One source is fine without --concat-dim; a Zarr source makes it a rechunk. The target must not exist: nothing is
 /// ever overwritten. An interrupted command continues when it is run again.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  firn transform sst.198109.nc --target sst.zarr\n  \
+#[command(after_help = "Examples:\n  firn transform sst.198109.nc --target sst.zarr\n  \
                   firn transform sst.1981*.nc --target s3://bucket/sst.zarr --concat-dim time --chunks time=30,lat=180,lon=360\n  \
-                  firn transform store.zarr --target rechunked.zarr --chunks time=all,lat=10,lon=10 --codec zstd:3"
-)]
+                  firn transform store.zarr --target rechunked.zarr --chunks time=all,lat=10,lon=10 --codec zstd:3")]
 pub struct Arguments {
     /// Files or stores, in any order along the concat dimension
     #[arg(value_name = "URL", required = true)]

@@ -45,7 +45,9 @@ fn output_of(words: &[String]) -> OutputFormat {
     while let Some(word) = words.next() {
         let value = match word.as_str() {
             "-o" | "--output" => words.peek().map(|word| word.as_str()),
-            other => other.strip_prefix("--output=").or_else(|| other.strip_prefix("-o").map(|v| v.trim_start_matches('='))),
+            other => {
+                other.strip_prefix("--output=").or_else(|| other.strip_prefix("-o").map(|v| v.trim_start_matches('=')))
+            }
         };
         match value {
             Some("json") => format = OutputFormat::Json,

@@ -28,8 +28,9 @@ pub fn parse_chunk(text: &str) -> Result<(String, ChunkLength), String> {
         "all" | "-1" => ChunkLength::Whole,
         "auto" => ChunkLength::Auto,
         number => {
-            let number: NonZeroU64 =
-                number.parse().map_err(|_| format!("{number:?} is no length: write a whole number from 1, all or auto"))?;
+            let number: NonZeroU64 = number
+                .parse()
+                .map_err(|_| format!("{number:?} is no length: write a whole number from 1, all or auto"))?;
             ChunkLength::Of(number)
         }
     };

@@ -1,15 +1,15 @@
 //! `firn verify`.
 
 use super::arguments::Resources;
-use super::context::Context;
 use super::build::blocking;
+use super::context::Context;
 use super::outcome::{Outcome, Style};
-use crate::report::ErrorReport;
 use crate::error::FirnError;
+use crate::report::ErrorReport;
 use clap::Args;
+use firn_engine::verbs::requests::{VerifyDepth, VerifyRequest};
 use firn_engine::verbs::verify::verify;
 use firn_engine::verify::VerifyReport;
-use firn_engine::verbs::requests::{VerifyDepth, VerifyRequest};
 
 /// Check a store: it opens, every chunk is there and decodes, coordinates are sane, values equal the source
 ///
@@ -76,7 +76,11 @@ pub fn summary(report: &VerifyReport, out: &mut dyn std::io::Write, style: Style
             Severity::Warning => style.yellow("warning"),
             Severity::Info => style.dim("info"),
         };
-        writeln!(out, "  {severity} [{}] {}: found {}, expected {}", finding.rule, finding.at, finding.found, finding.expected)?;
+        writeln!(
+            out,
+            "  {severity} [{}] {}: found {}, expected {}",
+            finding.rule, finding.at, finding.found, finding.expected
+        )?;
     }
     Ok(())
 }

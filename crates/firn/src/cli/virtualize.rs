@@ -7,18 +7,16 @@ use super::outcome::Outcome;
 use super::values::Concat;
 use crate::error::FirnError;
 use clap::{Args, ValueEnum};
-use firn_engine::verbs::virtualize::virtualize;
 use firn_engine::verbs::requests::{IcechunkSpec, VirtualizeFormat, VirtualizeRequest};
+use firn_engine::verbs::virtualize::virtualize;
 
 /// Write references to the bytes of sources where they are
 ///
 /// Nothing is copied: readers fetch the chunks from the sources. What cannot be virtual is refused with the reason;
 /// `firn inspect` tells beforehand.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  firn virtualize https://host/sst.198109.nc --target sst.icechunk\n  \
-                  firn virtualize nemo_*.nc --target s3://bucket/nemo --concat-dim time_counter --concat-key time_counter=time_centered"
-)]
+#[command(after_help = "Examples:\n  firn virtualize https://host/sst.198109.nc --target sst.icechunk\n  \
+                  firn virtualize nemo_*.nc --target s3://bucket/nemo --concat-dim time_counter --concat-key time_counter=time_centered")]
 pub struct Arguments {
     /// Files, in any order along the concat dimension
     #[arg(value_name = "URL", required = true)]

@@ -13,9 +13,8 @@ pub struct Environment {
 impl Environment {
     /// Of this process. Variables that are not UTF-8 count as unset.
     pub fn of_process() -> Self {
-        let variables = std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Self { variables: variables.collect(), directory: PathBuf::from(".") }
     }
 

@@ -64,7 +64,11 @@ impl ConfigFile {
     pub fn parse(path: &Path, text: &str) -> Result<Self, FirnError> {
         let mut reading = Reading { path, text, findings: Vec::new() };
         let file = reading.document();
-        if reading.findings.is_empty() { Ok(file) } else { Err(FirnError::ConfigInvalid { findings: reading.findings }) }
+        if reading.findings.is_empty() {
+            Ok(file)
+        } else {
+            Err(FirnError::ConfigInvalid { findings: reading.findings })
+        }
     }
 }
 
@@ -150,7 +154,11 @@ impl Reading<'_> {
             DeValue::String(text) => text.to_string(),
             DeValue::Integer(number) => number.to_string(),
             other => {
-                self.finding(value.span(), Some(key), format!("it is a {}, and must be a text or a number", other.type_str()));
+                self.finding(
+                    value.span(),
+                    Some(key),
+                    format!("it is a {}, and must be a text or a number", other.type_str()),
+                );
                 return None;
             }
         };
@@ -227,14 +235,22 @@ mod tests {
 
     #[test]
     fn all_findings_come_at_once_with_line_and_suggestion() {
-        let text = "memroy = '4GiB'\njobs = 0\n[locations.a]\nurl = '/data'\nendpiont = 'x'\n[locations.b]\nrole = 'inbox'\n";
+        let text =
+            "memroy = '4GiB'\njobs = 0\n[locations.a]\nurl = '/data'\nendpiont = 'x'\n[locations.b]\nrole = 'inbox'\n";
         let found = findings(text);
         assert_eq!(found.len(), 4, "{found:#?}");
-        assert!(found.contains(
-            &"firn.toml, memroy, line 1, column 1: no setting is called \"memroy\"; did you mean \"memory\"?".to_owned()
-        ));
+        assert!(
+            found.contains(
+                &"firn.toml, memroy, line 1, column 1: no setting is called \"memroy\"; did you mean \"memory\"?"
+                    .to_owned()
+            )
+        );
         assert!(found.iter().any(|f| f.starts_with("firn.toml, jobs, line 2, column 8: \"0\" is no number")));
-        assert!(found.iter().any(|f| f.contains("locations.a.endpiont, line 5") && f.contains("did you mean \"endpoint\"?")));
+        assert!(
+            found
+                .iter()
+                .any(|f| f.contains("locations.a.endpiont, line 5") && f.contains("did you mean \"endpoint\"?"))
+        );
         assert!(found.iter().any(|f| f.contains("locations.b, line 6") && f.contains("url")), "{found:#?}");
     }
 
@@ -247,6 +263,8 @@ mod tests {
     #[test]
     fn what_is_no_toml_says_where() {
         assert!(findings("memory = \n")[0].starts_with("firn.toml, line 1, column"));
-        assert!(findings("memory = [1]\n")[0].contains("is a array") || findings("memory = [1]\n")[0].contains("array"));
+        assert!(
+            findings("memory = [1]\n")[0].contains("is a array") || findings("memory = [1]\n")[0].contains("array")
+        );
     }
 }

@@ -182,9 +182,7 @@ fn variable<T>(
     let Some(text) = environment.get(name) else { return Ok(None) };
     match parse(text) {
         Ok(value) => Ok(Some((value, name))),
-        Err(what) => {
-            Err(FirnError::EnvironmentInvalid { variable: name.to_owned(), value: text.to_owned(), what })
-        }
+        Err(what) => Err(FirnError::EnvironmentInvalid { variable: name.to_owned(), value: text.to_owned(), what }),
     }
 }
 

@@ -1,4 +1,5 @@
 //! The binary, as it is called.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of it is tests")]
 
 mod config;
 mod errors;

@@ -54,7 +54,7 @@ pub fn suggest_pattern(url: &str, dim: &str) -> Option<SuggestedPattern> {
             Some(_) => continue,
         };
         pattern.push_str(&escape(&url[at..date.start]));
-        pattern.push_str(&format!("{{{dim}{part}:{}}}", date.format));
+        pattern.extend(["{", dim, part, ":", &date.format, "}"]);
         at = date.end;
     }
     pattern.push_str(&escape(&url[at..]));

@@ -58,7 +58,7 @@ impl Facts {
         let pattern = concat_dim.as_deref().and_then(|dim| suggest_pattern(&opened.url, dim));
         match (&concat_dim, &pattern) {
             (None, _) => {
-                notes.push("the example has no unlimited or time dimension: the recipe names this one file".to_owned())
+                notes.push("the example has no unlimited or time dimension: the recipe names this one file".to_owned());
             }
             (Some(_), None) => {
                 notes.push(
@@ -67,7 +67,7 @@ impl Facts {
                 );
             }
             (Some(_), Some(_)) => {
-                notes.push("the recipe covers the date of the example only: set start, end and freq".to_owned())
+                notes.push("the recipe covers the date of the example only: set start, end and freq".to_owned());
             }
         }
         let refused: Vec<&str> = opened.dataset.refusals().map(|(path, _)| path.as_key()).collect();

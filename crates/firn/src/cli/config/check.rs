@@ -117,7 +117,8 @@ fn shown(table: &Capabilities) -> IndexMap<String, CheckedCapability> {
         Answer::Unknown => "unknown",
     };
     let rows = table.rows().into_iter().map(|(name, capability)| {
-        let seen = CheckedCapability { answer: answer(capability.answer).to_owned(), detail: capability.detail.clone() };
+        let seen =
+            CheckedCapability { answer: answer(capability.answer).to_owned(), detail: capability.detail.clone() };
         (name.to_owned(), seen)
     });
     rows.collect()

@@ -60,6 +60,7 @@ pub struct ShownFile {
 }
 
 impl Arguments {
+    #[expect(clippy::unused_self, reason = "as every verb")]
     pub(super) fn perform(&self, context: &Context) -> Result<Outcome, FirnError> {
         let settings = context.settings(&Flags::default())?;
         let storage = context.storage_settings(&settings)?;
@@ -82,10 +83,10 @@ fn shown(settings: &Settings, storage: &StorageSettings, environment: &Environme
         };
         (name.clone(), shown)
     });
-    let files = settings.files.iter().map(|(path, exists)| ShownFile {
-        path: path.to_string_lossy().into_owned(),
-        exists: *exists,
-    });
+    let files = settings
+        .files
+        .iter()
+        .map(|(path, exists)| ShownFile { path: path.to_string_lossy().into_owned(), exists: *exists });
     Shown { settings: all, locations: locations.collect(), s3_credentials: source.clone(), files: files.collect() }
 }
 

@@ -5,8 +5,8 @@ use crate::cli::outcome::{Answer, Outcome, Style, line_end};
 use crate::report::ErrorReport;
 use firn_engine::verbs::inspect::{ChunkListing, ChunkRow, Inspected, Inspection};
 use schemars::JsonSchema;
-use serde::ser::{SerializeSeq, Serializer};
 use serde::Serialize;
+use serde::ser::{SerializeSeq, Serializer};
 use std::io::{self, Write};
 
 /// The `result` of `firn inspect`: what was asked for, in that order.
@@ -42,7 +42,8 @@ pub fn of_inspections(inspections: Vec<Inspection>) -> Outcome {
     let failure = failed.first().map(|first| {
         let mut failure = (*first).clone();
         if files.len() > 1 {
-            failure.what = format!("{} of {} could not be opened; the first: {}", failed.len(), files.len(), first.what);
+            failure.what =
+                format!("{} of {} could not be opened; the first: {}", failed.len(), files.len(), first.what);
             failure.causes.extend(failed.iter().skip(1).map(|other| format!("[{}] {}", other.code, other.what)));
         }
         failure

@@ -32,11 +32,7 @@ fn summary(inspected: &Inspected, out: &mut dyn Write, style: Style) -> io::Resu
     let all = inspected.summary;
     let url = &inspected.url;
     writeln!(out)?;
-    writeln!(
-        out,
-        "{} virtual, {} transformable, {} refused",
-        all.virtual_, all.transformable, all.refused
-    )?;
+    writeln!(out, "{} virtual, {} transformable, {} refused", all.virtual_, all.transformable, all.refused)?;
     if all.virtual_ + all.transformable + all.refused == 0 {
         return Ok(());
     }
@@ -84,8 +80,12 @@ fn draw_variable(variable: &VariableDescription, out: &mut dyn Write, style: Sty
     let name = style.bold(&variable.name);
     match &variable.array {
         Some(array) => {
-            let axes: Vec<String> =
-                array.dimensions.iter().zip(&array.shape).map(|(dimension, extent)| format!("{dimension}: {extent}")).collect();
+            let axes: Vec<String> = array
+                .dimensions
+                .iter()
+                .zip(&array.shape)
+                .map(|(dimension, extent)| format!("{dimension}: {extent}"))
+                .collect();
             writeln!(out, "  {name} ({}) {}", axes.join(", "), array.data_type)?;
             writeln!(out, "      {}", layout(array))?;
         }
@@ -144,8 +144,7 @@ fn layout(array: &ArrayDescription) -> String {
 fn codec(codec: &CodecDescription) -> String {
     let name = codec.name.strip_prefix("numcodecs.").unwrap_or(&codec.name);
     let wanted = ["endian", "level", "elementsize", "cname", "clevel", "shuffle", "order", "chunk_shape"];
-    let values: Vec<String> =
-        wanted.iter().filter_map(|key| codec.configuration.get(*key)).map(|value| plain(value)).collect();
+    let values: Vec<String> = wanted.iter().filter_map(|key| codec.configuration.get(*key)).map(plain).collect();
     if values.is_empty() { name.to_owned() } else { format!("{name}({})", values.join(", ")) }
 }
 

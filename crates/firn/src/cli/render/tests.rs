@@ -26,7 +26,8 @@ fn an_error_says_what_where_why_what_next_and_its_code() {
 
 #[test]
 fn several_lines_stay_below_their_name() {
-    let finding = |line| crate::error::ConfigFinding { at: At::url("firn.toml").line(line, 1), what: "wrong".to_owned() };
+    let finding =
+        |line| crate::error::ConfigFinding { at: At::url("firn.toml").line(line, 1), what: "wrong".to_owned() };
     let report = ErrorReport::new(&FirnError::ConfigInvalid { findings: vec![finding(1), finding(2)] });
     let text = text(&report, Style::default());
     assert!(text.contains("\n  firn.toml, line 1, column 1: wrong\n  firn.toml, line 2, column 1: wrong\n"), "{text}");
@@ -48,7 +49,7 @@ fn the_object_always_has_the_same_four_members() {
     for (answer, failure) in cases {
         let mut out = Vec::new();
         write_envelope(&mut out, "firn/explain/1", answer, failure).unwrap();
-        assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert_eq!(out.split(|byte| *byte == b'\n').count(), 2);
         let object: serde_json::Value = serde_json::from_slice(&out).unwrap();
         let members: Vec<&String> = object.as_object().unwrap().keys().collect();
         assert_eq!(members, ["schema", "ok", "result", "error"]);

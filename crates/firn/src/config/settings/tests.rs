@@ -1,7 +1,8 @@
 use super::*;
 use std::fs;
 
-const USER: &str = "memory = '1GiB'\njobs = 1\ncatalog = 'user'\n[locations.a]\nurl = '/user/a'\n[locations.b]\nurl = '/user/b'\n";
+const USER: &str =
+    "memory = '1GiB'\njobs = 1\ncatalog = 'user'\n[locations.a]\nurl = '/user/a'\n[locations.b]\nurl = '/user/b'\n";
 const PROJECT: &str = "memory = '2GiB'\njobs = 2\n[locations.a]\nurl = '/project/a'\nrole = 'published'\n";
 
 struct Home(tempfile::TempDir);
@@ -65,7 +66,10 @@ fn an_empty_variable_counts_as_unset_and_a_wrong_one_is_an_error() {
     let home = Home::new(None, None);
     assert_eq!(home.read(&Flags::default(), &[("FIRN_JOBS", "")]).unwrap().jobs.origin, Origin::Default);
     let error = home.read(&Flags::default(), &[("FIRN_JOBS", "0")]).unwrap_err();
-    assert!(matches!(error, FirnError::EnvironmentInvalid { ref variable, .. } if variable == "FIRN_JOBS"), "{error:?}");
+    assert!(
+        matches!(error, FirnError::EnvironmentInvalid { ref variable, .. } if variable == "FIRN_JOBS"),
+        "{error:?}"
+    );
 }
 
 #[test]
