@@ -3,8 +3,6 @@
 mod documents;
 pub mod example_url;
 mod facts;
-#[cfg(test)]
-mod tests;
 
 use crate::error::EngineError;
 use crate::settings::Engine;

@@ -3,8 +3,6 @@
 mod chunks;
 mod describe;
 mod format;
-#[cfg(test)]
-mod tests;
 
 pub use chunks::{ChunkListing, ChunkRow};
 
