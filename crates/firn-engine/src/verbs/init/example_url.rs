@@ -191,6 +191,7 @@ mod tests {
         suggest_pattern(url, "time").map(|suggested| (suggested.pattern, suggested.date))
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it stands for what `pattern` returns")]
     fn some(pattern: &str, date: &str) -> Option<(String, String)> {
         Some((pattern.to_owned(), date.to_owned()))
     }
