@@ -8,12 +8,15 @@ pub use zarr3::build_zarr3;
 
 use crate::error::EngineError;
 use crate::execute::Output;
+use firn_catalog::snippet::Snippet;
 use crate::icechunk::SpecVersion;
 use crate::journal::{Claim, Journal, RunRecord};
 use crate::managed::{self, Version};
+use crate::phases::Phases;
 use crate::pipeline::Prepared;
 use crate::provenance::Provenance;
 use crate::settings::Engine;
+use crate::verbs::catalog_entry::{PublishedStore, StoreDetails, native_snippet, store_entry};
 use crate::verbs::requests::{TaskRange, VerifyDepth};
 use crate::verify::VerifyReport;
 use firn_model::array::SourceObject;
@@ -103,11 +106,16 @@ pub struct BuildReport {
     /// The version of a managed dataset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Python that opens the store without firn; `None` where it is not published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snippet: Option<Snippet>,
     /// Whether nothing was left to do: these sources were published in this form before.
     pub up_to_date: bool,
     /// URL prefixes that readers of an Icechunk repository authorise.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub containers: Vec<String>,
+    /// What each phase took.
+    pub phases: Phases,
 }
 
 /// One array of a built store.
@@ -131,6 +139,46 @@ pub struct BuiltArray {
     /// Why it was copied although references were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copied_because: Option<String>,
+}
+
+impl BuildReport {
+    /// What a catalog says of the store: where it is and what it is.
+    ///
+    /// # Errors
+    /// A store address that cannot be understood.
+    pub fn published_store(
+        &self,
+        id: &str,
+        public_id: Option<&str>,
+        options: &BuildOptions,
+    ) -> Result<PublishedStore, EngineError> {
+        let details = if self.snapshot.is_some() {
+            let spec = if options.spec == SpecVersion::V2 { 2 } else { 1 };
+            StoreDetails::Icechunk { spec, containers: self.containers.clone() }
+        } else {
+            StoreDetails::Zarr { consolidated: options.consolidated }
+        };
+        Ok(PublishedStore {
+            id: id.to_owned(),
+            name: None,
+            url: ObjectUrl::parse(&self.store)?,
+            public_id: public_id.map(str::to_owned),
+            details,
+            last_updated: options.provenance.started.clone(),
+        })
+    }
+
+    /// Adds the Python that opens the store, where it is published and one is known.
+    ///
+    /// # Errors
+    /// As [`store_entry`].
+    pub fn with_snippet(mut self, engine: &Engine, options: &BuildOptions) -> Result<Self, EngineError> {
+        if self.published {
+            let entry = store_entry(engine, &self.published_store("store", None, options)?)?;
+            self.snippet = native_snippet(&entry).ok();
+        }
+        Ok(self)
+    }
 }
 
 /// Claims the target for a run, or says why not.

@@ -34,6 +34,9 @@ pub enum EngineError {
     /// An Icechunk repository could not be used.
     #[error(transparent)]
     Icechunk(#[from] IcechunkError),
+    /// A catalog cannot be read, or does not hold what was asked for.
+    #[error(transparent)]
+    Catalog(#[from] firn_catalog::CatalogError),
     /// The user stopped it.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -168,6 +171,7 @@ impl EngineError {
             Self::Select(e) => e,
             Self::Plan(e) => e,
             Self::Icechunk(e) => e,
+            Self::Catalog(e) => e,
             Self::Interrupted(e) => e,
             Self::Several { errors, .. } => errors.first()?,
             _ => return None,

@@ -8,6 +8,7 @@ pub mod execute;
 pub mod icechunk;
 pub mod journal;
 pub mod open;
+pub mod phases;
 pub mod pipeline;
 pub mod progress;
 pub mod provenance;

@@ -9,7 +9,7 @@ use firn_model::array::{ArraySubset, Elements, Values};
 use firn_model::combine::{CombineRules, Content, FileFacts, SlotKey, Wanted, keep_variables, values_wanted};
 use firn_model::dataset::{Dataset, NodePath};
 use firn_model::diagnose::At;
-use firn_model::source::{ListedObject, RangeReader, Source, SourceError};
+use firn_model::source::{ListedObject, RangeReader, Source, SourceError, SourceVersion};
 use firn_storage::{ObjectUrl, Storage};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
@@ -100,20 +100,22 @@ fn open_one(
     let mut dataset = firn_formats::open(source.as_ref(), &at)?;
     keep_variables(&mut dataset, &options.variables);
     refuse_refused(&dataset, &at)?;
-    let reader = source.object("")?;
-    let version = match &reader {
-        Some(reader) => reader.version()?,
-        None => firn_model::source::SourceVersion::default(),
-    };
+    let version = source.object("")?.map(|reader| reader.version()).transpose()?;
     let mut contents = BTreeMap::new();
     for (path, wanted) in values_wanted(&dataset, &options.rules, &options.selected) {
         let content = content(&dataset, source.as_ref(), &path, wanted, options.encoding, &at, seen)?;
         contents.insert(path, content);
     }
     let url = source.url().to_owned();
+    // Neither the open file nor what was cached of it is kept: there may be thousands.
+    let inner = engine.storage.source(&file.url)?;
+    let source: Arc<dyn Source> = match &version {
+        Some(version) => Arc::new(KnownSource::new(engine.storage.clone(), &file.url, inner, version)),
+        None => inner,
+    };
+    let version = version.unwrap_or_default();
     let facts = FileFacts { url: url.clone(), version, keys: file.keys.clone(), dataset, contents };
-    let reader = reader.unwrap_or_else(|| Arc::new(NoObject { at }));
-    Ok((facts, OpenSource { url, source, reader }))
+    Ok((facts, OpenSource { url, source }))
 }
 
 /// A variable that cannot be read would be lost without a word.
@@ -223,6 +225,42 @@ impl Source for OnceSource {
     }
 }
 
+/// A source whose own object was opened before: each opening asks for nothing, and reads nothing but that version.
+pub struct KnownSource {
+    storage: Storage,
+    object: ObjectUrl,
+    inner: Arc<dyn Source>,
+    version: SourceVersion,
+}
+
+impl KnownSource {
+    /// Over this source at this address.
+    pub fn new(storage: Storage, object: &ObjectUrl, inner: Arc<dyn Source>, version: &SourceVersion) -> Self {
+        Self { storage, object: object.clone(), inner, version: version.clone() }
+    }
+}
+
+impl Source for KnownSource {
+    fn url(&self) -> &str {
+        self.inner.url()
+    }
+
+    fn object(&self, key: &str) -> Result<Option<Arc<dyn RangeReader>>, SourceError> {
+        if key.is_empty() {
+            return self.storage.open_known(&self.object, &self.version).map(Some);
+        }
+        self.inner.object(key)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, SourceError> {
+        self.inner.list(prefix)
+    }
+
+    fn sibling(&self, url: &str) -> Result<Arc<dyn Source>, SourceError> {
+        self.inner.sibling(url)
+    }
+}
+
 /// An Icechunk repository as a source: its own objects, and those of its declared containers.
 pub struct ContainerSource {
     storage: Storage,
@@ -263,24 +301,5 @@ impl Source for ContainerSource {
             return self.storage.source(&url);
         }
         self.inner.sibling(url)
-    }
-}
-
-/// Stands for the object of a source that is a prefix (a Zarr store): its chunks are objects of their own.
-struct NoObject {
-    at: At,
-}
-
-impl RangeReader for NoObject {
-    fn size(&self) -> Result<u64, SourceError> {
-        Err(SourceError::NotFound { at: self.at.clone() })
-    }
-
-    fn version(&self) -> Result<firn_model::source::SourceVersion, SourceError> {
-        Err(SourceError::NotFound { at: self.at.clone() })
-    }
-
-    fn read_ranges(&self, _ranges: &[std::ops::Range<u64>]) -> Result<Vec<bytes::Bytes>, SourceError> {
-        Err(SourceError::NotFound { at: self.at.clone() })
     }
 }

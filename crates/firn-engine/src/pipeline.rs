@@ -3,6 +3,7 @@
 use crate::error::EngineError;
 use crate::execute::OpenSource;
 use crate::open::{OpenOptions, SourceFile, open_all};
+use crate::phases::{Phases, Stopwatch};
 use crate::reading::read_combined_box;
 use crate::settings::Engine;
 use firn_formats::TextEncoding;
@@ -39,6 +40,8 @@ pub struct Prepared {
     pub sources: Vec<OpenSource>,
     /// Encoding of text that is not UTF-8.
     pub encoding: TextEncoding,
+    /// What scanning and combining took.
+    pub phases: Phases,
 }
 
 /// Opens the files, joins them, compares by reading what the rules ask for, and selects.
@@ -58,7 +61,9 @@ pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineErro
         selected: spec.selection.ranges.keys().cloned().collect(),
         encoding: spec.encoding,
     };
+    let mut watch = Stopwatch::start(&engine.storage);
     let (facts, sources) = open_all(engine, &spec.files, &options)?;
+    let scan = watch.lap();
     check_concat_dims(&facts, &spec.rules)?;
     let combined = match combine(facts, &spec.rules) {
         Ok(combined) => combined,
@@ -67,7 +72,8 @@ pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineErro
     run_checks(engine, &combined, &sources, spec.encoding)?;
     let mut combined = select(combined, &spec.selection)?;
     note_readers(&mut combined);
-    Ok(Prepared { combined, sources, encoding: spec.encoding })
+    let phases = Phases { scan, combine: watch.lap(), ..Phases::default() };
+    Ok(Prepared { combined, sources, encoding: spec.encoding, phases })
 }
 
 /// What readers noticed in the files, each kind once.

@@ -12,6 +12,7 @@ use crate::icechunk::{
 };
 use crate::journal::{Claim, Journal};
 use crate::open::ContainerSource;
+use crate::phases::{Phases, Stopwatch};
 use crate::pipeline::Prepared;
 use crate::settings::Engine;
 use crate::target::structure::{Structure, stored_metadata};
@@ -125,6 +126,7 @@ pub fn build_icechunk(
     destination: &Destination,
     options: &BuildOptions,
 ) -> Result<BuildReport, EngineError> {
+    let mut watch = Stopwatch::start(&engine.storage);
     let url = destination.url();
     let runtime = engine.storage.runtime().clone();
     let prefix = engine.target_prefix(url)?;
@@ -154,7 +156,8 @@ pub fn build_icechunk(
                 let version = runtime.block_on(name_version(engine, destination, url, &run, prepared, snapshot.clone()))?;
                 let empty = Plan { arrays: vec![], tasks: vec![], concurrency: 0, workers: 0, peak_memory: 0 };
                 let done = report(url, &run, prepared, &layouts, &virtuals, &empty, &BTreeMap::new(), 0);
-                return Ok(BuildReport { published: true, up_to_date: true, version, snapshot, ..done });
+                let containers = containers.iter().map(VirtualContainer::url_prefix).collect::<Result<_, _>>()?;
+                return Ok(BuildReport { published: true, up_to_date: true, version, snapshot, containers, ..done });
             }
             Claim::Other(other) => return Err(other_run(url.at(), &other)),
         }
@@ -187,13 +190,16 @@ pub fn build_icechunk(
         sink: &sink,
         encoding: prepared.encoding,
     };
+    let mut phases = Phases { plan: watch.lap(), ..prepared.phases };
     execution.run(&tasks, &|task, written| {
         runtime.block_on(journal.record_task(task, written))?;
         crate::execute::lock(&outputs).insert(task, written.to_vec());
         Ok(())
     })?;
     let outputs = outputs.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    phases.execute = watch.lap();
     let mut report = report(url, &run, prepared, &layouts, &virtuals, &plan, &outputs, resumed);
+    report.phases = phases;
     report.containers = containers.iter().map(VirtualContainer::url_prefix).collect::<Result<_, _>>()?;
     if options.part.is_some() {
         return Ok(report);
@@ -202,8 +208,10 @@ pub fn build_icechunk(
         let structure = Structure::new(&prepared.combined, &arrays, &options.provenance.attributes(&run, prepared))?;
         runtime.block_on(commit(&mut target, &structure, &virtuals, &plan, &outputs))?;
     }
+    report.phases.commit = watch.lap();
     report.verification =
         Some(verify_run(engine, prepared, url, &storage, target.branch(), target.state(), options)?.into_result()?);
+    report.phases.verify = watch.lap();
     engine.cancel.check()?;
     let published = runtime.block_on(target.publish())?;
     report.snapshot = Some(match published {
@@ -212,6 +220,7 @@ pub fn build_icechunk(
     report.published = true;
     runtime.block_on(journal.finish())?;
     report.version = runtime.block_on(name_version(engine, destination, url, &run, prepared, report.snapshot.clone()))?;
+    report.phases.publish = watch.lap();
     Ok(report)
 }
 
@@ -347,8 +356,10 @@ fn report(
         verification: None,
         snapshot: None,
         version: None,
+        snippet: None,
         up_to_date: false,
         containers: Vec::new(),
+        phases: prepared.phases,
     }
 }
 

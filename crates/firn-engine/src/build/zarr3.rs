@@ -5,6 +5,7 @@ use crate::error::EngineError;
 use crate::execute::{Execution, Output, OutputState};
 use crate::journal::{Claim, Journal};
 use crate::managed::{VersionSlot, version_for};
+use crate::phases::{Phases, Stopwatch};
 use crate::pipeline::Prepared;
 use crate::settings::Engine;
 use crate::target::ledger::Ledger;
@@ -31,6 +32,7 @@ pub fn build_zarr3(
     destination: &Destination,
     options: &BuildOptions,
 ) -> Result<BuildReport, EngineError> {
+    let mut watch = Stopwatch::start(&engine.storage);
     let runtime = engine.storage.runtime().clone();
     let layouts = prepared.layouts(&options.target)?;
     prepared.split_for_reading();
@@ -88,13 +90,16 @@ pub fn build_zarr3(
         sink: &target,
         encoding: prepared.encoding,
     };
+    let mut phases = Phases { plan: watch.lap(), ..prepared.phases };
     execution.run(&tasks, &|task, written| {
         runtime.block_on(journal.record_task(task, written))?;
         crate::execute::lock(&outputs).insert(task, written.to_vec());
         Ok(())
     })?;
     let outputs = outputs.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    phases.execute = watch.lap();
     let mut report = report(url, &run, prepared, &layouts, &plan, &outputs, resumed);
+    report.phases = phases;
     if options.part.is_some() {
         return Ok(report);
     }
@@ -102,11 +107,13 @@ pub fn build_zarr3(
     let ledger = ledger(&plan, &outputs);
     let verification = verify_unpublished(engine, prepared, url, &structure, &ledger, options)?;
     report.verification = Some(verification.into_result()?);
+    report.phases.verify = watch.lap();
     engine.cancel.check()?;
     runtime.block_on(target.publish(&structure, &ledger, &run, options.consolidated))?;
     report.published = true;
     runtime.block_on(journal.finish())?;
     report.version = runtime.block_on(name_version(engine, destination, url, &run, prepared, None))?;
+    report.phases.publish = watch.lap();
     Ok(report)
 }
 
@@ -146,8 +153,10 @@ fn report(
         verification: None,
         snapshot: None,
         version: None,
+        snippet: None,
         up_to_date: false,
         containers: Vec::new(),
+        phases: prepared.phases,
     }
 }
 

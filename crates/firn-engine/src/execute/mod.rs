@@ -22,7 +22,7 @@ use firn_model::combine::{Combined, CombinedArray, CombinedContent, Piece};
 use firn_model::dataset::NodePath;
 use firn_model::diagnose::At;
 use firn_model::plan::{ArrayLayout, Plan, Region, Task};
-use firn_model::source::{RangeReader, Source};
+use firn_model::source::{RangeReader, Source, SourceError};
 use permits::Permits;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -39,15 +39,13 @@ pub trait ChunkSink: Send + Sync {
     fn write(&self, array: &NodePath, indices: &ChunkIndices, encoded: Bytes) -> Result<Written, EngineError>;
 }
 
-/// One opened source file, for reading.
+/// One scanned source, for reading.
 #[derive(Clone)]
 pub struct OpenSource {
     /// Its URL, without credentials.
     pub url: String,
-    /// The source, for readers that follow references.
+    /// The source; its own object, where it is one, is opened each time as the version that was scanned.
     pub source: Arc<dyn Source>,
-    /// The object itself.
-    pub reader: Arc<dyn RangeReader>,
 }
 
 /// Everything the tasks of one run share.
@@ -310,11 +308,8 @@ impl Execution<'_> {
 
     fn reader(&self, file: u32, url: &str) -> Result<Arc<dyn RangeReader>, EngineError> {
         let open = &self.sources[file as usize];
-        if open.url == url {
-            return Ok(Arc::clone(&open.reader));
-        }
-        let sibling = open.source.sibling(url)?;
-        sibling.object("")?.ok_or_else(|| firn_model::source::SourceError::NotFound { at: At::url(url) }.into())
+        let object = if open.url == url { open.source.object("")? } else { open.source.sibling(url)?.object("")? };
+        object.ok_or_else(|| SourceError::NotFound { at: At::url(url) }.into())
     }
 }
 

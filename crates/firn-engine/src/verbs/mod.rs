@@ -1,6 +1,12 @@
 //! The verbs, one file each.
 
+pub mod catalog_build;
+pub mod catalog_entry;
+pub mod catalog_show;
+mod catalog_source;
+pub mod catalog_validate;
 pub mod config;
+pub mod demo;
 pub mod init;
 pub mod inspect;
 pub mod requests;

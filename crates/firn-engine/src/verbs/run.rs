@@ -8,6 +8,7 @@ use crate::managed;
 use crate::pipeline::{BuildSpec, Prepared, prepare};
 use crate::provenance::Provenance;
 use crate::settings::Engine;
+use crate::verbs::catalog_entry::{StoreEntryChange, update_feedstock_entry};
 use crate::verbs::requests::{RunEngine, RunPart, RunRequest, VerifyDepth};
 use crate::verbs::transform::{encoding, ordered};
 use firn_model::array::{AttributeValue, Attributes, Numbers};
@@ -48,8 +49,8 @@ pub struct RecipeReport {
     pub build: Option<BuildReport>,
     /// What an abandoned run left and was removed.
     pub removed: Vec<String>,
-    /// The change of `catalog.yaml`, as a unified diff.
-    pub catalog_diff: Option<String>,
+    /// The change of `catalog.yaml`.
+    pub catalog_entry: Option<StoreEntryChange>,
 }
 
 /// Runs one recipe of a feedstock, or all.
@@ -105,7 +106,7 @@ fn run_recipe(
         strategy_reason: None,
         build: None,
         removed: Vec::new(),
-        catalog_diff: None,
+        catalog_entry: None,
     };
     if request.part == RunPart::Abandon {
         report.removed = abandon(engine, &target)?;
@@ -118,13 +119,26 @@ fn run_recipe(
     report.strategy_reason = chosen.reason;
     let options = build_options(feedstock, recipe, request, &spec, &prepared, chosen.is_virtual, id.clone())?;
     let destination = Destination::Managed { url: target.clone(), id };
-    report.build = Some(if chosen.format == TargetFormat::Icechunk {
+    let build = if chosen.format == TargetFormat::Icechunk {
         build_icechunk(engine, &mut prepared, &destination, &options)?
     } else {
         refuse_unconsolidated(engine, recipe, &target)?;
         build_zarr3(engine, &mut prepared, &destination, &options)?
-    });
+    };
+    let build = build.with_snippet(engine, &options)?;
+    // A part of a dataset is not what the catalog tells of; an entry of an unchanged dataset is right already.
+    if build.published && request.limit.is_none() && !(build.up_to_date && has_entry(feedstock, recipe)) {
+        let store = build.published_store(&recipe.id, report.id.as_deref(), &options)?;
+        let change = update_feedstock_entry(engine, &feedstock.dir, &store, !request.no_write)?;
+        report.catalog_entry = Some(change);
+    }
+    report.build = Some(build);
     Ok(report)
+}
+
+fn has_entry(feedstock: &FeedstockDir, recipe: &Recipe) -> bool {
+    let catalog = feedstock.loaded.documents.catalog.as_ref();
+    catalog.is_some_and(|catalog| catalog.store(&recipe.id).is_some())
 }
 
 /// The sources and rules of a feedstock's recipe, as `verify --against` needs them: the recipe whose dataset the store is,

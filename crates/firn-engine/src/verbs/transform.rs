@@ -35,10 +35,11 @@ pub fn transform(engine: &Engine, request: &TransformRequest) -> Result<BuildRep
     };
     let mut prepared = prepare(engine, &spec)?;
     let build = build_options(options, &request.concat, false, IcechunkSpec::V1);
-    match request.format {
+    let report = match request.format {
         TransformFormat::Zarr3 => build_zarr3(engine, &mut prepared, &Destination::Bare(target), &build),
         TransformFormat::Icechunk => build_icechunk(engine, &mut prepared, &Destination::Bare(target), &build),
-    }
+    }?;
+    report.with_snippet(engine, &build)
 }
 
 /// The sources of a plain list.

@@ -28,5 +28,5 @@ pub fn virtualize(engine: &Engine, request: &VirtualizeRequest) -> Result<BuildR
         BuildSpec { files: source_files(&request.sources)?, rules: rules(&request.concat), ..BuildSpec::default() };
     let mut prepared = prepare(engine, &spec)?;
     let options = build_options(TargetOptions::default(), &request.concat, true, request.icechunk_spec);
-    build_icechunk(engine, &mut prepared, &Destination::Bare(target), &options)
+    build_icechunk(engine, &mut prepared, &Destination::Bare(target), &options)?.with_snippet(engine, &options)
 }

@@ -61,6 +61,12 @@ pub fn draw(report: &BuildReport, out: &mut dyn Write, style: Style) -> io::Resu
     if let Some(verification) = &report.verification {
         super::verify::summary(verification, out, style)?;
     }
+    if let Some(snippet) = &report.snippet {
+        writeln!(out, "  open it in Python (needs {}):", snippet.requires.join(", "))?;
+        for line in snippet.code.lines() {
+            writeln!(out, "    {line}")?;
+        }
+    }
     if let Some(snapshot) = &report.snapshot {
         writeln!(out, "  snapshot {snapshot}")?;
     }

@@ -2,9 +2,12 @@
 
 use super::arguments::Resources;
 use super::context::Context;
-use super::outcome::Outcome;
+use super::build::blocking;
+use super::outcome::{Outcome, Style};
 use crate::error::FirnError;
 use clap::Args;
+use firn_engine::verbs::demo::{DemoReport, demo};
+use std::io::{self, Write};
 use firn_engine::verbs::requests::DemoRequest;
 use std::path::PathBuf;
 
@@ -25,12 +28,30 @@ pub struct Arguments {
 impl Arguments {
     pub(super) async fn perform(&self, context: &Context) -> Result<Outcome, FirnError> {
         let engine = context.engine(&Resources::default())?;
-        execute(engine, DemoRequest { dir: self.dir.clone() }).await
+        let request = DemoRequest { dir: self.dir.clone() };
+        Ok(Outcome::of(blocking(move || demo(&engine, &request)).await?, draw))
     }
 }
 
-// The verb of the engine is called here, and its report becomes the answer.
-#[expect(clippy::unused_async, reason = "the verb is awaited here")]
-async fn execute(_engine: firn_engine::settings::Engine, _request: DemoRequest) -> Result<Outcome, FirnError> {
-    Err(FirnError::VerbUnsupported { verb: "demo".to_owned() })
+fn draw(report: &DemoReport, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    for dataset in &report.datasets {
+        writeln!(out, "{}  {}", style.bold(&dataset.id), dataset.title)?;
+        writeln!(out, "  {} from {}, {} values verified", dataset.storage, files(dataset.sources.len()), dataset.verified)?;
+        writeln!(out, "  {}", style.dim(&dataset.store))?;
+        writeln!(out, "  works always, without firn (needs {}):", dataset.native.requires.join(", "))?;
+        for line in dataset.native.code.lines() {
+            writeln!(out, "    {line}")?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out, "The catalog (STAC, LEAP JSON and pages) is in {}", style.bold(&report.catalog))?;
+    writeln!(out, "Next, with your own data:")?;
+    for next in &report.next {
+        writeln!(out, "  {next}")?;
+    }
+    Ok(())
+}
+
+fn files(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
 }

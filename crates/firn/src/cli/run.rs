@@ -115,8 +115,10 @@ fn draw(report: &RunReport, out: &mut dyn Write, style: Style) -> io::Result<()>
                 super::build::draw(build, out, style)?;
             }
         }
-        if let Some(diff) = &recipe.catalog_diff {
-            writeln!(out, "{diff}")?;
+        if let Some(change) = &recipe.catalog_entry {
+            let done = if change.written { "updated" } else { "would change" };
+            writeln!(out, "  {} {done}:", change.path)?;
+            writeln!(out, "{}", change.diff)?;
         }
     }
     Ok(())
