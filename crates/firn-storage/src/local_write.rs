@@ -17,6 +17,17 @@ use std::time::{Duration, SystemTime};
 /// renames; [`Precondition::Create`] makes a hard link, which fails where the name exists, also over NFS;
 /// [`Precondition::IfMatch`] compares and renames under a lock on the directory.
 pub(crate) fn put(root: &Path, key: &str, bytes: &Bytes, when: &Precondition) -> Result<PutResult, StorageError> {
+    // A delete may remove the directory, which it leaves empty, between two steps of this: then it is made again.
+    for _ in 0..16 {
+        match try_put(root, key, bytes, when) {
+            Err(error) if error.is_not_found() => {}
+            done => return done,
+        }
+    }
+    try_put(root, key, bytes, when)
+}
+
+fn try_put(root: &Path, key: &str, bytes: &Bytes, when: &Precondition) -> Result<PutResult, StorageError> {
     let target = root.join(key);
     let directory = make_parent(root, key)?;
     let temporary = Temporary::write(&directory, bytes)?;
@@ -32,9 +43,9 @@ pub(crate) fn put(root: &Path, key: &str, bytes: &Bytes, when: &Precondition) ->
             Guarantee::Atomic
         }
     };
-    drop(temporary);
     sync(&directory)?;
-    let seen = std::fs::metadata(&target).map_err(|error| io(&target, &error))?;
+    // Of the file that was written, not of what another may have put in its place since.
+    let seen = temporary.file.metadata().map_err(|error| io(&target, &error))?;
     Ok(PutResult { etag: Some(etag(&seen)), guarantee })
 }
 
@@ -85,10 +96,19 @@ pub(crate) fn get(root: &Path, key: &str, limit: u64) -> Result<Option<(Bytes, S
 
 /// Removes a file below `root`, and the directories that it leaves empty. One that is not there is no error.
 pub(crate) fn delete(root: &Path, key: &str) -> Result<(), StorageError> {
-    let Some(directory) = existing_parent(root, key)? else { return Ok(()) };
+    // Deletes run side by side: another may remove the emptied directory between any two steps of this one.
+    let directory = match existing_parent(root, key) {
+        Ok(Some(directory)) => directory,
+        Ok(None) => return Ok(()),
+        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error) => return Err(error),
+    };
     let path = root.join(key);
     match std::fs::remove_file(&path) {
-        Ok(()) => sync(&directory)?,
+        Ok(()) => match sync(&directory) {
+            Err(error) if error.is_not_found() => {}
+            synced => synced?,
+        },
         Err(error) if is_absent(&error) => {}
         Err(error) => return Err(io(&path, &error)),
     }
@@ -193,9 +213,9 @@ fn replace(temporary: &Temporary, target: &Path, expected: &str) -> Result<(), S
     // The clock of a file system is coarse: two states within one tick must not have the same tag.
     let before = seen.modified().map_err(|error| io(target, &error))?;
     if SystemTime::now() <= before + Duration::from_millis(20) {
-        let file = OpenOptions::new().write(true).open(&temporary.path).map_err(|error| io(&temporary.path, &error))?;
         let later = before + Duration::from_micros(1);
-        file.set_modified(later).and_then(|()| file.sync_all()).map_err(|error| io(&temporary.path, &error))?;
+        let set = temporary.file.set_modified(later).and_then(|()| temporary.file.sync_all());
+        set.map_err(|error| io(&temporary.path, &error))?;
     }
     rename(&temporary.path, target)
 }
@@ -221,18 +241,17 @@ fn lock(directory: &Path) -> Result<Lock, StorageError> {
 /// A file that is removed again unless it was renamed.
 struct Temporary {
     path: PathBuf,
+    file: File,
 }
 
 impl Temporary {
     fn write(directory: &Path, bytes: &Bytes) -> Result<Self, StorageError> {
         let random = std::hash::RandomState::new().build_hasher().finish();
-        let temporary = Self { path: directory.join(format!("{TEMPORARY}{random:016x}")) };
-        let write = || {
-            let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary.path)?;
-            file.write_all(bytes)?;
-            file.sync_all()
-        };
-        write().map_err(|error| io(&temporary.path, &error))?;
+        let path = directory.join(format!("{TEMPORARY}{random:016x}"));
+        let file = OpenOptions::new().write(true).create_new(true).open(&path);
+        let mut temporary = Self { file: file.map_err(|error| io(&path, &error))?, path };
+        let written = temporary.file.write_all(bytes).and_then(|()| temporary.file.sync_all());
+        written.map_err(|error| io(&temporary.path, &error))?;
         Ok(temporary)
     }
 }

@@ -34,6 +34,42 @@ fn what_was_put_is_read_listed_and_deleted() {
 }
 
 #[test]
+fn deletes_side_by_side_do_not_stumble_over_a_directory_that_another_removed() {
+    let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
+    let prefix = storage(&runtime).prefix(&ObjectUrl::local(directory.path().join("root"))).unwrap();
+    runtime.block_on(async {
+        for _ in 0..50 {
+            let keys: Vec<String> = (0..8).map(|n| format!("runs/tasks/{n}")).collect();
+            for key in &keys {
+                prefix.put(key, Bytes::from("x"), Precondition::None).await.unwrap();
+            }
+            for done in futures::future::join_all(keys.iter().map(|key| prefix.delete(key))).await {
+                done.unwrap();
+            }
+        }
+        assert_eq!(prefix.list("").await.unwrap(), []);
+    });
+}
+
+#[test]
+fn writers_and_deleters_of_one_directory_do_not_disturb_each_other() {
+    let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
+    let prefix = storage(&runtime).prefix(&ObjectUrl::local(directory.path().join("root"))).unwrap();
+    let work = (0..4).map(|worker| {
+        let prefix = prefix.clone();
+        async move {
+            for round in 0..50 {
+                let key = format!("a/b/{worker}");
+                let when = if round % 2 == 0 { Precondition::None } else { Precondition::Create };
+                prefix.put(&key, Bytes::from("x"), when).await.unwrap();
+                prefix.delete(&key).await.unwrap();
+            }
+        }
+    });
+    runtime.block_on(futures::future::join_all(work));
+}
+
+#[test]
 fn create_refuses_what_exists() {
     let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
     let prefix = storage(&runtime).prefix(&ObjectUrl::local(directory.path())).unwrap();
