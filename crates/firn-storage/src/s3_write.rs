@@ -54,11 +54,12 @@ impl S3Prefix {
 
     fn path(&self, key: &str) -> Result<Path, StorageError> {
         let at = self.at(key);
-        Path::parse(crate::url::join(self.base.as_ref(), key)).map_err(|_| StorageError::BadKey {
-            at,
-            key: key.into(),
-            what: "S3 clients cannot name it".to_owned(),
-        })
+        let whole = crate::url::join(self.base.as_ref(), key);
+        let bad = |what: &str| StorageError::BadKey { at, key: key.into(), what: what.to_owned() };
+        if whole.len() > 1024 {
+            return Err(bad("together with its prefix it is longer than 1,024 bytes, the bound of S3"));
+        }
+        Path::parse(whole).map_err(|_| bad("S3 clients cannot name it"))
     }
 
     pub(crate) async fn get(&self, key: &str, limit: u64) -> Result<Option<(Bytes, SourceVersion)>, StorageError> {

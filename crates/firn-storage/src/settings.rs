@@ -70,8 +70,11 @@ pub struct CacheSettings {
     pub head: u64,
     /// Two wanted ranges with a gap of at most this between them become one request.
     pub gap: u64,
-    /// A small read is widened to whole blocks of this length, so that its neighbours are there when they are wanted.
-    pub block: u64,
+    /// A request for metadata is widened by so many bytes on both sides, so that its neighbours are there when they are
+    /// wanted.
+    pub margin: u64,
+    /// The first small read beyond the head is widened to so many bytes.
+    pub ahead: u64,
     /// Memory that one reader keeps, in bytes.
     pub capacity: u64,
     /// A range of at least this many bytes is data, not metadata: read exactly, not kept.
@@ -80,7 +83,7 @@ pub struct CacheSettings {
 
 impl Default for CacheSettings {
     fn default() -> Self {
-        Self { head: 64 << 10, gap: 160 << 10, block: 32 << 10, capacity: 16 << 20, bypass: 1 << 20 }
+        Self { head: 64 << 10, gap: 192 << 10, margin: 16 << 10, ahead: 208 << 10, capacity: 16 << 20, bypass: 1 << 20 }
     }
 }
 

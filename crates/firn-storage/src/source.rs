@@ -6,19 +6,21 @@ use crate::url::{Kind, ObjectUrl};
 use firn_model::diagnose::At;
 use firn_model::source::{ListedObject, RangeReader, Source, SourceError};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// An object or prefix on any storage.
 pub(crate) struct StorageSource {
     storage: Storage,
     url: ObjectUrl,
     text: String,
+    /// The object itself, once it was opened: sniffing its format and reading it are one look at one version.
+    own: Mutex<Option<Arc<dyn RangeReader>>>,
 }
 
 impl StorageSource {
     pub(crate) fn new(storage: Storage, url: ObjectUrl) -> Self {
         let text = url.to_string();
-        Self { storage, url, text }
+        Self { storage, url, text, own: Mutex::default() }
     }
 
     fn child(&self, key: &str) -> Result<ObjectUrl, SourceError> {
@@ -50,7 +52,14 @@ impl Source for StorageSource {
     }
 
     fn object(&self, key: &str) -> Result<Option<Arc<dyn RangeReader>>, SourceError> {
-        self.storage.open(&self.child(key)?)
+        if !key.is_empty() {
+            return self.storage.open(&self.child(key)?);
+        }
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if own.is_none() {
+            *own = self.storage.open(&self.url)?;
+        }
+        Ok(own.clone())
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, SourceError> {

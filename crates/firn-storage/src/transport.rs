@@ -162,11 +162,12 @@ impl Transport {
                     let may_repeat = call.repeatable || answer.status == StatusCode::TOO_MANY_REQUESTS;
                     let asked = retry_after(&answer.headers);
                     let kind = status_kind(&answer);
-                    if !may_repeat || asked.is_some_and(|wait| wait > self.retry.longest_retry_after) {
-                        return Err(TransportError { kind, attempts });
-                    }
-                    if let Some(wait) = asked {
+                    let too_long = asked.is_some_and(|wait| wait > self.retry.longest_retry_after);
+                    if let Some(wait) = asked.filter(|_| !too_long) {
                         host.pause(wait);
+                    }
+                    if !may_repeat || too_long {
+                        return Err(TransportError { kind, attempts });
                     }
                     kind
                 }

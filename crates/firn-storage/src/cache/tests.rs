@@ -45,7 +45,7 @@ fn cached(inner: &Arc<Counting>, head: usize, settings: CacheSettings) -> Cached
 }
 
 fn small() -> CacheSettings {
-    CacheSettings { head: 100, gap: 50, block: 64, capacity: 10_000, bypass: 400 }
+    CacheSettings { head: 100, gap: 50, margin: 20, ahead: 0, capacity: 10_000, bypass: 400 }
 }
 
 #[test]
@@ -57,8 +57,26 @@ fn near_ranges_of_a_batch_become_one_request() {
     for (range, got) in ranges.iter().zip(got) {
         assert_eq!(got, bytes(10_000).slice(range.start as usize..range.end as usize));
     }
-    // The two neighbours are one request; the far small one is widened to its block; the head is there.
-    assert_eq!(inner.asked(), [1000..1200, 2944..3008 + 64]);
+    // The two neighbours are one request, and the far one another; both with their margin; the head is there.
+    assert_eq!(inner.asked(), [980..1220, 2980..3030]);
+}
+
+#[test]
+fn the_first_request_beyond_the_head_looks_ahead_and_no_other_does() {
+    let inner = Counting::new(10_000);
+    let reader = cached(&inner, 100, CacheSettings { ahead: 1600, ..small() });
+    reader.read(3000..3010).unwrap();
+    reader.read(4400..4410).unwrap();
+    reader.read(7000..7010).unwrap();
+    assert_eq!(inner.asked(), [2900..4500, 6980..7030]);
+}
+
+#[test]
+fn a_reader_without_a_head_does_not_look_ahead() {
+    let inner = Counting::new(10_000);
+    let reader = cached(&inner, 0, CacheSettings { ahead: 1600, ..small() });
+    reader.read(3000..3010).unwrap();
+    assert_eq!(inner.asked(), [2980..3030]);
 }
 
 #[test]
@@ -68,7 +86,7 @@ fn what_was_fetched_is_not_fetched_again() {
     reader.read(1000..1100).unwrap();
     reader.read(1010..1050).unwrap();
     reader.read(1050..1150).unwrap();
-    assert_eq!(inner.asked(), [1000..1100, 1100..1152]);
+    assert_eq!(inner.asked(), [980..1120, 1120..1170]);
 }
 
 #[test]
@@ -105,10 +123,10 @@ proptest! {
     #[test]
     fn a_cache_never_changes_what_is_read(
         batches in prop::collection::vec(prop::collection::vec((0_u64..5000, 0_u64..700), 1..8), 1..12),
-        head in 0_usize..300, gap in 0_u64..200, block in 0_u64..200, capacity in 0_u64..3000,
+        head in 0_usize..300, gap in 0_u64..200, margin in 0_u64..200, ahead in 0_u64..900, capacity in 0_u64..3000,
     ) {
         let inner = Counting::new(5000);
-        let settings = CacheSettings { head: 0, gap, block, capacity, bypass: 400 };
+        let settings = CacheSettings { head: 0, gap, margin, ahead, capacity, bypass: 400 };
         let reader = cached(&inner, head, settings);
         for batch in batches {
             let ranges: Vec<ByteRange> = batch.iter().map(|(start, length)| *start..(start + length).min(5000)).collect();
@@ -122,10 +140,10 @@ proptest! {
 
     #[test]
     fn no_byte_of_metadata_is_fetched_twice_while_memory_lasts(
-        starts in prop::collection::vec(0_u64..20_000, 1..40), gap in 0_u64..2000, block in 0_u64..600,
+        starts in prop::collection::vec(0_u64..20_000, 1..40), gap in 0_u64..2000, margin in 0_u64..600, ahead in 0_u64..3000,
     ) {
         let inner = Counting::new(20_100);
-        let settings = CacheSettings { head: 0, gap, block, capacity: 1 << 20, bypass: 1 << 20 };
+        let settings = CacheSettings { head: 0, gap, margin, ahead, capacity: 1 << 20, bypass: 1 << 20 };
         let reader = cached(&inner, 500, settings);
         for start in starts {
             reader.read_ranges(&[start..start + 100, start / 2..start / 2 + 50]).unwrap();

@@ -74,7 +74,7 @@ fn a_batch_is_few_requests_side_by_side() {
     });
     let reader = bench.open().unwrap().unwrap();
     // Two clusters of small pieces, and three far ones.
-    let starts = [200_000, 210_000, 260_000, 1_000_000, 1_050_000, 1_500_000, 2_000_000, 2_900_000];
+    let starts = [300_000, 310_000, 460_000, 1_000_000, 1_050_000, 1_500_000, 2_000_000, 2_900_000];
     let ranges: Vec<_> = starts.iter().map(|start| *start..start + 100).collect();
     let bytes = reader.read_ranges(&ranges).unwrap();
     for (start, bytes) in starts.iter().zip(bytes) {
@@ -275,4 +275,13 @@ fn web_servers_cannot_be_listed_or_written() {
     assert!(bench.storage.list(&url).is_err());
     assert!(bench.storage.prefix(&url).is_err());
     assert_eq!(bench.web.count(), 0);
+}
+
+#[test]
+fn sniffing_and_reading_are_one_look() {
+    let bench = bench(|request| good(request, &pattern(SIZE), &[TAG]));
+    let source = bench.storage.source(&ObjectUrl::parse(&format!("{}/a.nc", bench.web.url)).unwrap()).unwrap();
+    source.object("").unwrap().unwrap().read(0..8).unwrap();
+    source.object("").unwrap().unwrap().read(8..100).unwrap();
+    assert_eq!(bench.web.count(), 1);
 }
