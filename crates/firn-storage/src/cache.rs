@@ -19,8 +19,8 @@
 //! fetches a byte twice while `capacity` holds.
 //!
 //! Measured on daily files of sea surface temperature (NetCDF-4, 1.7 MB, 4 packed variables of one chunk each, metadata at
-//! 0–28 KB, 784–790 KB and 944–978 KB), all attributes, chunk addresses and coordinate values: 2 requests and 279 KB for a
-//! reader that follows a chain, 2 requests and 286 KB for one that reads in batches. `gap` and `ahead` are what a line of
+//! 0–28 KB, 784–790 KB and 944–978 KB), all attributes, chunk addresses and coordinate values: 2 requests and 279 KB, for
+//! a reader that follows a chain of addresses as for one that reads in batches. `gap` and `ahead` are what a line of
 //! 10 MB/s transfers in about one round trip: for less, a request of its own is dearer.
 
 use crate::remote::check_bounds;

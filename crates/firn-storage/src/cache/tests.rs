@@ -76,7 +76,8 @@ fn a_reader_without_a_head_does_not_look_ahead() {
     let inner = Counting::new(10_000);
     let reader = cached(&inner, 0, CacheSettings { ahead: 1600, ..small() });
     reader.read(3000..3010).unwrap();
-    assert_eq!(inner.asked(), [2980..3030]);
+    let asked = inner.asked();
+    assert_eq!((asked.len(), &asked[0]), (1, &(2980..3030)));
 }
 
 #[test]

@@ -41,8 +41,8 @@ fn a_breadth_first_reader_needs_two_requests() {
 }
 
 #[test]
-fn a_naive_reader_needs_few_requests() {
+fn a_reader_that_follows_a_chain_needs_two_requests() {
     let batches: Vec<_> = reads().into_iter().map(|range| vec![range]).collect();
     let (requests, bytes) = cost(&batches);
-    assert!(requests <= 5 && bytes <= 300_000, "{requests} requests, {bytes} bytes");
+    assert!(requests <= 2 && bytes <= 300_000, "{requests} requests, {bytes} bytes");
 }
