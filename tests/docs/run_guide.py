@@ -139,7 +139,7 @@ def run_guide(guide, show=False):
                 if language in ("sh", "python"):
                     command = ["bash", "-c", shell(hosts.real(body))] if language == "sh" else [sys.executable, "-W", "ignore", "-"]
                     status, printed = run(command, directory, variables, None if language == "sh" else hosts.real(body))
-                    printed = hosts.shown(printed).replace(str(directory), "/home/you")
+                    printed = hosts.shown(printed).replace(str(directory), "/data")
                     if show:
                         print(f"--- {where}\n{body}>>>\n{printed}")
                     if status != 0:
