@@ -62,8 +62,7 @@ pub fn load(dir: &Path) -> Result<FeedstockDir, EngineError> {
         recipe: document(&names[2], recipe.as_ref()),
     });
     let absolute = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
-    let name = absolute.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let name = name.trim_end_matches("_feedstock").trim_end_matches("-feedstock").to_owned();
+    let name = firn_catalog::id::feedstock_name(&absolute.to_string_lossy()).unwrap_or_default();
     Ok(FeedstockDir { dir: home, name, loaded, recipe_text: recipe, catalog_text: catalog })
 }
 

@@ -14,7 +14,6 @@ mod payload;
 mod publish;
 mod reference;
 mod repository;
-pub mod snippet;
 mod source;
 mod storage;
 mod structure;

@@ -66,7 +66,9 @@ pub fn catalog_build(engine: &Engine, request: &CatalogBuildRequest) -> Result<C
     }
     findings.extend(found);
     write::check(&request.out)?;
-    let opened = facts::describe(engine, &mut entries, &mut findings)?;
+    let mut seen = Vec::new();
+    let opened = facts::describe(engine, &mut entries, &mut seen)?;
+    findings.extend(seen.into_iter().map(|finding| named_as_given(finding, &feedstocks)));
     let options = BuildOptions { pages: request.static_site, ..BuildOptions::default() };
     let (files, found) = build(&feedstocks, &entries, &options)
         .map_err(|error| EngineError::bug(format!("a document of the catalog is no JSON: {error}")))?;
@@ -123,6 +125,13 @@ fn warnings(stocks: &[Stock]) -> Vec<String> {
     stocks.iter().flat_map(|stock| stock.loaded.findings.iter().map(ToString::to_string)).collect()
 }
 
+/// Entries know their feedstock by its name; findings call it as the command did.
+fn named_as_given(finding: CatalogFinding, feedstocks: &[FeedstockDocuments]) -> CatalogFinding {
+    let named = feedstocks.iter().find(|feedstock| feedstock.name == finding.feedstock);
+    let feedstock = named.map_or_else(|| finding.feedstock.clone(), |feedstock| feedstock.place.clone());
+    CatalogFinding { feedstock, ..finding }
+}
+
 /// The documents of a feedstock with addresses that everybody understands; a finding where one is missing.
 fn prepared(engine: &Engine, mut stock: Stock, findings: &mut Vec<CatalogFinding>) -> Option<FeedstockDocuments> {
     let place = stock.place.clone();
@@ -139,7 +148,10 @@ fn prepared(engine: &Engine, mut stock: Stock, findings: &mut Vec<CatalogFinding
             None => CatalogFinding::error(
                 "feedstock-incomplete",
                 &place,
-                format!("it has no {}, so it is not in the catalog", if has_catalog { "meta.yaml" } else { "catalog.yaml" }),
+                format!(
+                    "it has no {}, so it is not in the catalog",
+                    if has_catalog { "meta.yaml" } else { "catalog.yaml" }
+                ),
                 "write it, or name it by `meta_yaml_url:`",
             ),
         });

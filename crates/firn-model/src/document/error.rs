@@ -84,15 +84,22 @@ impl DocumentError {
 }
 
 fn summary(findings: &[DocumentFinding], severity: Severity) -> String {
-    let mut of_kind = findings.iter().filter(|finding| finding.severity == severity);
-    let Some(first) = of_kind.next() else { return "the documents cannot be used".to_owned() };
-    let path = if first.path.segments().is_empty() { String::new() } else { format!("{}: ", first.path) };
-    let more = match of_kind.count() {
-        0 => String::new(),
-        1 => " (and one more finding)".to_owned(),
-        n => format!(" (and {n} more findings)"),
+    let one = |finding: &DocumentFinding| {
+        let path = if finding.path.segments().is_empty() { String::new() } else { format!("{}: ", finding.path) };
+        format!("{}:{}:{}: {path}{}", finding.document, finding.line, finding.column, finding.message)
     };
-    format!("{}:{}:{}: {path}{}{more}", first.document, first.line, first.column, first.message)
+    let of_kind: Vec<&DocumentFinding> = findings.iter().filter(|finding| finding.severity == severity).collect();
+    match of_kind.as_slice() {
+        [] => "the documents cannot be used".to_owned(),
+        [only] => one(only),
+        several => {
+            let lines = several.iter().map(|finding| {
+                let help = if finding.help.is_empty() { String::new() } else { format!(" ({})", finding.help) };
+                format!("\n  {}{help}", one(finding))
+            });
+            format!("{} findings{}", several.len(), lines.collect::<String>())
+        }
+    }
 }
 
 impl Diagnose for DocumentError {
@@ -122,7 +129,10 @@ impl Diagnose for DocumentError {
         match self {
             Self::Invalid { .. } | Self::Unsupported { .. } => match self.worst() {
                 Some(finding) => {
-                    At::url(&finding.document).node(finding.path.to_string()).line(finding.line, finding.column)
+                    let document = At::url(&finding.document);
+                    let node = finding.path.to_string();
+                    let place = if node.is_empty() { document } else { document.node(node) };
+                    place.line(finding.line, finding.column)
                 }
                 None => At::nowhere(),
             },

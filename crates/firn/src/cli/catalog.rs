@@ -1,12 +1,19 @@
 //! `firn catalog`.
 
+pub(super) mod answer;
+mod draw;
+
 use super::arguments::Resources;
+use super::build::blocking;
 use super::context::Context;
 use super::outcome::Outcome;
 use crate::config::Flags;
 use crate::error::FirnError;
 use clap::{Args, Subcommand, ValueEnum};
 use firn_engine::settings::Engine;
+use firn_engine::verbs::catalog_build::catalog_build;
+use firn_engine::verbs::catalog_show::{catalog_show, catalog_snippet};
+use firn_engine::verbs::catalog_validate::catalog_validate;
 use firn_engine::verbs::requests::{CatalogBuildRequest, CatalogEntryRequest, CatalogValidateRequest};
 use std::path::PathBuf;
 
@@ -29,7 +36,9 @@ pub enum CatalogVerb {
     #[command(after_help = "Example:\n  firn catalog validate feedstock/ other-feedstock/")]
     Validate(Validate),
     /// Make a catalog of feedstocks: LEAP JSON and static STAC
-    #[command(after_help = "Examples:\n  firn catalog build feedstock/ --out catalog/\n  firn catalog build input.yaml --out site/ --static")]
+    #[command(
+        after_help = "Examples:\n  firn catalog build feedstock/ --out catalog/\n  firn catalog build input.yaml --out site/ --static"
+    )]
     Build(Build),
     /// Show what a catalog says of a dataset
     #[command(after_help = "Example:\n  firn catalog show sst.monthly --catalog catalog/")]
@@ -70,7 +79,7 @@ impl CatalogVerb {
 /// `firn catalog validate FEEDSTOCK…`.
 #[derive(Debug, Args)]
 pub struct Validate {
-    /// Feedstock directories
+    /// Feedstock directories, paths or URLs, or YAML lists of them
     #[arg(value_name = "FEEDSTOCK", required = true)]
     pub feedstocks: Vec<String>,
 }
@@ -78,7 +87,7 @@ pub struct Validate {
 /// `firn catalog build FEEDSTOCK…|LIST.yaml --out DIR`.
 #[derive(Debug, Args)]
 pub struct Build {
-    /// Feedstock directories, or a YAML list of them
+    /// Feedstock directories, paths or URLs, or YAML lists of them
     #[arg(value_name = "FEEDSTOCK|LIST.yaml", required = true)]
     pub feedstocks: Vec<String>,
     /// Directory of the catalog
@@ -184,26 +193,18 @@ impl Entry {
     }
 }
 
-// The verb of the engine is called here, and its report becomes the answer.
-#[expect(clippy::unused_async, reason = "the verb is awaited here")]
-async fn execute_validate(_engine: Engine, _request: CatalogValidateRequest) -> Result<Outcome, FirnError> {
-    Err(FirnError::VerbUnsupported { verb: "catalog validate".to_owned() })
+async fn execute_validate(engine: Engine, request: CatalogValidateRequest) -> Result<Outcome, FirnError> {
+    Ok(answer::validated(blocking(move || catalog_validate(&engine, &request)).await?))
 }
 
-// The verb of the engine is called here, and its report becomes the answer.
-#[expect(clippy::unused_async, reason = "the verb is awaited here")]
-async fn execute_build(_engine: Engine, _request: CatalogBuildRequest) -> Result<Outcome, FirnError> {
-    Err(FirnError::VerbUnsupported { verb: "catalog build".to_owned() })
+async fn execute_build(engine: Engine, request: CatalogBuildRequest) -> Result<Outcome, FirnError> {
+    Ok(Outcome::of(blocking(move || catalog_build(&engine, &request)).await?, draw::built))
 }
 
-// The verb of the engine is called here, and its report becomes the answer.
-#[expect(clippy::unused_async, reason = "the verb is awaited here")]
-async fn execute_show(_engine: Engine, _request: CatalogEntryRequest) -> Result<Outcome, FirnError> {
-    Err(FirnError::VerbUnsupported { verb: "catalog show".to_owned() })
+async fn execute_show(engine: Engine, request: CatalogEntryRequest) -> Result<Outcome, FirnError> {
+    Ok(Outcome::of(blocking(move || catalog_show(&engine, &request)).await?, draw::shown))
 }
 
-// The verb of the engine is called here, and its report becomes the answer.
-#[expect(clippy::unused_async, reason = "the verb is awaited here")]
-async fn execute_snippet(_engine: Engine, _request: CatalogEntryRequest) -> Result<Outcome, FirnError> {
-    Err(FirnError::VerbUnsupported { verb: "catalog snippet".to_owned() })
+async fn execute_snippet(engine: Engine, request: CatalogEntryRequest) -> Result<Outcome, FirnError> {
+    Ok(Outcome::of(blocking(move || catalog_snippet(&engine, &request)).await?, draw::snippet))
 }

@@ -1,9 +1,12 @@
 //! JSON Schemas of what `-o json` and `-o jsonl` print, made from the types that are printed.
 
+use super::catalog::answer as validated;
 use super::config::{check, show};
 use super::explain::Explained;
 use super::inspect::answer;
 use crate::report::ErrorReport;
+use firn_engine::verbs::catalog_build::CatalogBuildReport;
+use firn_engine::verbs::catalog_show::{ShownDataset, ShownSnippet};
 use firn_engine::verbs::init::InitReport;
 use schemars::{JsonSchema, SchemaGenerator, json_schema};
 use serde_json::Value;
@@ -12,6 +15,11 @@ use serde_json::Value;
 /// `firn inspect -o jsonl`.
 pub fn output_schemas() -> Vec<(&'static str, Value)> {
     vec![
+        ("catalog-build", document::<CatalogBuildReport>("catalog-build")),
+        ("catalog-show", document::<ShownDataset>("catalog-show")),
+        ("catalog-snippet", document::<ShownSnippet>("catalog-snippet")),
+        ("catalog-validate", document::<validated::Feedstocks>("catalog-validate")),
+        ("catalog-validate.line", line::<validated::Feedstock>()),
         ("config-check", document::<check::Checked>("config-check")),
         ("config-show", document::<show::Shown>("config-show")),
         ("explain", document::<Explained>("explain")),

@@ -50,7 +50,8 @@ fn an_entry_is_added_and_comments_stay() {
 fn what_the_author_said_stays() {
     let (engine, _runtime) = engine(&[]);
     let temp = tempfile::tempdir().unwrap();
-    let text = "stores:\n  - id: SST daily  # words\n    name: Mine\n    url: /old\n    public: false\n    firn:id: old.id\n";
+    let text =
+        "stores:\n  - id: SST daily  # words\n    name: Mine\n    url: /old\n    public: false\n    firn:id: old.id\n";
     std::fs::write(temp.path().join("catalog.yaml"), text).unwrap();
     let done = update_feedstock_entry(&engine, temp.path(), &published("/data/sst/v2", ZARR), true).unwrap();
     assert!(!done.added);
