@@ -111,7 +111,7 @@ pub enum EngineError {
         text: String,
     },
     /// A document is invalid.
-    #[error("{at}: {what}")]
+    #[error("{what}")]
     Document {
         /// Stable code.
         code: &'static str,
@@ -245,7 +245,10 @@ impl Diagnose for EngineError {
 
     fn next(&self) -> String {
         match self {
-            Self::Usage { next, .. } | Self::Unsupported { next, .. } | Self::TargetNotEmpty { next, .. } => {
+            Self::Usage { next, .. }
+            | Self::Unsupported { next, .. }
+            | Self::Document { next, .. }
+            | Self::TargetNotEmpty { next, .. } => {
                 next.clone()
             }
             Self::TargetExists { at } => format!(

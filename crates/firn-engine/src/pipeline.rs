@@ -131,7 +131,7 @@ fn explain_overlap(
         return error.into();
     }
     match first_difference(engine, &joined, sources, encoding) {
-        Ok(Some(different)) => CombineError { disagreements: vec![different] }.into(),
+        Ok(Some(different)) => CombineError::from(different).into(),
         Ok(None) => {
             for disagreement in &mut error.disagreements {
                 if disagreement.rule == Rule::Overlap {
@@ -152,7 +152,7 @@ fn run_checks(
     encoding: TextEncoding,
 ) -> Result<(), EngineError> {
     match first_difference(engine, combined, sources, encoding)? {
-        Some(different) => Err(CombineError { disagreements: vec![different] }.into()),
+        Some(different) => Err(CombineError::from(different).into()),
         None => Ok(()),
     }
 }

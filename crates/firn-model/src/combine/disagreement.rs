@@ -206,13 +206,21 @@ impl fmt::Display for Disagreement {
 pub struct CombineError {
     /// All that was found, at least one, the one that decides the code first.
     pub disagreements: Vec<Disagreement>,
+    /// Dimensions without a usable key, each with a variable that would order the files.
+    pub proposed_keys: Vec<(String, String)>,
+}
+
+impl From<Disagreement> for CombineError {
+    fn from(disagreement: Disagreement) -> Self {
+        Self { disagreements: vec![disagreement], proposed_keys: Vec::new() }
+    }
 }
 
 impl CombineError {
     /// Of these, in the order of their rules; `None` where there are none.
     pub fn of(mut disagreements: Vec<Disagreement>) -> Option<Self> {
         disagreements.sort_by_key(|d| d.rule);
-        (!disagreements.is_empty()).then_some(Self { disagreements })
+        (!disagreements.is_empty()).then_some(Self { disagreements, proposed_keys: Vec::new() })
     }
 
     /// The rule that decides the code.
@@ -255,6 +263,13 @@ impl Diagnose for CombineError {
     }
 
     fn next(&self) -> String {
-        self.rule().help().to_owned()
+        if self.rule() != Rule::NoKey || self.proposed_keys.is_empty() {
+            return self.rule().help().to_owned();
+        }
+        let join = |between: &str| {
+            let keys: Vec<String> = self.proposed_keys.iter().map(|(dim, key)| format!("{dim}{between}{key}")).collect();
+            keys.join(if between == "=" { "," } else { ", " })
+        };
+        format!("the same command with --concat-key {}, or in the recipe `combine: {{key: {{{}}}}}`", join("="), join(": "))
     }
 }

@@ -31,6 +31,8 @@ struct Work<'a> {
     rules: &'a CombineRules,
     noted: Vec<Noted>,
     wrong: Vec<Disagreement>,
+    /// Dimensions without a usable key, each with a variable that would order the files.
+    proposed_keys: Vec<(String, String)>,
     /// Values by digest, from whichever file carries them.
     known: BTreeMap<[u8; 32], Arc<Values>>,
 }
@@ -56,7 +58,7 @@ fn join(files: &[FileFacts], rules: &CombineRules) -> Result<Joined, CombineErro
         .flat_map(|f| f.contents.values())
         .filter_map(|c| c.values.as_ref().map(|v| (c.digest, Arc::clone(v))))
         .collect();
-    let mut work = Work { files, rules, noted: Vec::new(), wrong: Vec::new(), known };
+    let mut work = Work { files, rules, noted: Vec::new(), wrong: Vec::new(), proposed_keys: Vec::new(), known };
     let members = work.members();
     work.stop_if_wrong()?;
     let reencoded = time::plan(files, &members, rules, &mut work.noted, &mut work.wrong);
@@ -78,7 +80,10 @@ pub(super) type Members = IndexMap<NodePath, Vec<usize>>;
 
 impl<'a> Work<'a> {
     fn stop_if_wrong(&mut self) -> Result<(), CombineError> {
-        CombineError::of(std::mem::take(&mut self.wrong)).map_or(Ok(()), Err)
+        match CombineError::of(std::mem::take(&mut self.wrong)) {
+            Some(error) => Err(CombineError { proposed_keys: std::mem::take(&mut self.proposed_keys), ..error }),
+            None => Ok(()),
+        }
     }
 
     /// Files with the same keys of merge dimensions must hold the same variables, or the schema rule decides.
@@ -189,7 +194,9 @@ impl<'a> Work<'a> {
             && !is_new
             && axis.slots.iter().any(|s| s.values.is_empty() && s.length > 0 && s.key.is_none())
         {
-            self.wrong.push(self.no_key(&axis, members));
+            let proposal = self.propose_key(&axis, members);
+            self.wrong.push(no_key(&axis, proposal.as_deref()));
+            self.proposed_keys.extend(proposal.map(|key| (dim.to_owned(), key)));
             return axis;
         }
         let before = self.wrong.len();
@@ -202,6 +209,7 @@ impl<'a> Work<'a> {
                     format!("{} (the variable {proposal:?} would order the files)", disagreement.expected);
                 disagreement.rule = Rule::NoKey;
             }
+            self.proposed_keys.push((dim.to_owned(), proposal));
         }
         axis
     }
@@ -289,20 +297,6 @@ impl<'a> Work<'a> {
                     axis::order(&axis.name, path.name(), &slots, &CombineRules::default(), &mut noted, &mut wrong);
                 (wrong.is_empty() && order.length > 0).then(|| path.name().to_owned())
             })
-    }
-
-    fn no_key(&self, axis: &Axis, members: &Members) -> Disagreement {
-        let expected = match self.propose_key(axis, members) {
-            Some(name) => format!("a variable that orders the files along {:?}, such as {name:?}", axis.name),
-            None => format!("a variable {:?} with values along it", axis.key_name),
-        };
-        Disagreement {
-            rule: Rule::NoKey,
-            at: At::url(&axis.slots[0].url).node(axis.name.clone()),
-            against: None,
-            expected,
-            found: "no values to order the files by".to_owned(),
-        }
     }
 
     /// Every combination of slots must have a file: in each merge key, the product of the dimensions.
@@ -617,4 +611,18 @@ fn new_coordinate(axis: &Axis, members: &Members) -> Option<(NodePath, CombinedA
     };
     let content = CombinedContent::Values(Values { data_type, shape, elements });
     Some((path.clone(), CombinedArray { metadata, source_path: path, axes: vec![], content }))
+}
+
+fn no_key(axis: &Axis, proposal: Option<&str>) -> Disagreement {
+    let expected = match proposal {
+        Some(name) => format!("a variable that orders the files along {:?}, such as {name:?}", axis.name),
+        None => format!("a variable {:?} with values along it", axis.key_name),
+    };
+    Disagreement {
+        rule: Rule::NoKey,
+        at: At::url(&axis.slots[0].url).node(axis.name.clone()),
+        against: None,
+        expected,
+        found: "no values to order the files by".to_owned(),
+    }
 }
