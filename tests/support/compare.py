@@ -3,8 +3,10 @@
 Undecoded first (`mask_and_scale=False, decode_times=False`): groups, variables, dimensions, dtypes, every bit of the values,
 every attribute. Then decoded, as readers see it. Text is compared as text. Each difference is one line.
 """
+import functools
 import warnings
 
+import h5py
 import netCDF4
 import numpy as np
 import xarray as xr
@@ -30,11 +32,32 @@ class SourceUnreadable(Exception):
     """xarray itself cannot open the source, so there is nothing to compare with."""
 
 
+@functools.cache
+def engine_of(path):
+    """xarray's engine for a source: netcdf4, but h5netcdf where the C library shows fewer elements than a dataset holds.
+
+    It does where two dimensions carry one `_Netcdf4Dimid` and it takes the length of the wrong one; HDF5's own dimension
+    scales are unambiguous there.
+    """
+    def cut_short(group, file):
+        return any(var.size < file[f"{group.path}/{name}"].size for name, var in group.variables.items() if f"{group.path}/{name}" in file) \
+            or any(cut_short(child, file) for child in group.groups.values())
+    if not h5py.is_hdf5(path):
+        return "netcdf4"
+    with netCDF4.Dataset(path) as root, h5py.File(path) as file:
+        return "h5netcdf" if cut_short(root, file) else "netcdf4"
+
+
+def cannot_match(values, fill):
+    """Whether no element of an integer array can equal this number: NaN, or one with a fraction."""
+    return values.dtype.kind in "iu" and np.ndim(fill) == 0 and np.asarray(fill).dtype.kind == "f" and not float(fill).is_integer()
+
+
 def open_source(path, group, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return xr.open_dataset(path, engine="netcdf4", group=group, **options).load()
+            return xr.open_dataset(path, engine=engine_of(str(path)), group=group, **options).load()
         except Exception as error:
             raise SourceUnreadable(f"{type(error).__name__}: {error}") from error
 
@@ -159,9 +182,9 @@ def dataset_differences(where, source, store):
             yield f"{place}: dimensions {old.dims} became {new.dims}"
         if found := value_difference(place, old.values, new.values):
             yield found
-        # xarray refuses a whole Zarr v3 dataset in which a string array has a `_FillValue` attribute, whatever its form:
-        # there it has to stay out, and only there.
-        said = {k: v for k, v in old.attrs.items() if not (k == "_FillValue" and is_text(old.values))}
+        # xarray refuses a whole Zarr v3 dataset in which a string array has a `_FillValue` attribute, whatever its form, or an
+        # integer array has one that is no integer: there it has to stay out, and only there.
+        said = {k: v for k, v in old.attrs.items() if not (k == "_FillValue" and (is_text(old.values) or cannot_match(old.values, v)))}
         yield from attribute_differences(place, said, new.attrs)
     for name in store.variables:
         if name not in source.variables:
