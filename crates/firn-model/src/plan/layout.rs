@@ -1,7 +1,7 @@
 //! How an array is stored: chunk shape, shard shape, codecs, fill value.
 
 use crate::array::chunk_grid::product;
-use crate::array::codec::{BloscCompressor, BloscShuffle};
+use crate::array::codec::{BloscCompressor, BloscShuffle, is_uncompressed};
 use crate::array::{AttributeValue, CodecMetadata, DataType, Endian, FillValue};
 use crate::combine::CombinedArray;
 use crate::dataset::NodePath;
@@ -244,6 +244,10 @@ impl Diagnose for LayoutError {
 
 /// Larger chunks than this are cut where firn chooses: about what a reader likes to fetch at once.
 const CHOSEN_CHUNK_BYTES: u64 = 8 << 20;
+/// Uncompressed source chunks smaller than this are joined: one object for each would cost more than it holds.
+const SMALL_UNCOMPRESSED: u64 = 64 << 10;
+/// About the size that they are joined to.
+const GROWN_CHUNK_BYTES: u64 = 1 << 20;
 /// About the size of a shard where firn chooses.
 const CHOSEN_SHARD_BYTES: u64 = 100 << 20;
 /// A one-dimensional coordinate of up to this many elements is one chunk, whatever the data's chunks are: it is read whole.
@@ -276,8 +280,13 @@ pub fn layout_of(path: &NodePath, array: &CombinedArray, options: &TargetOptions
             })
             .collect(),
     };
-    if options.chunks.is_none() && chunk == *shape {
-        cut(&mut chunk, element, CHOSEN_CHUNK_BYTES);
+    if options.chunks.is_none() {
+        if is_uncompressed(&metadata.codecs) {
+            grow(&mut chunk, shape, element);
+        }
+        if chunk == *shape {
+            cut(&mut chunk, element, CHOSEN_CHUNK_BYTES);
+        }
     }
     for extent in &mut chunk {
         *extent = (*extent).max(1);
@@ -321,6 +330,16 @@ fn cut(chunk: &mut [u64], element: u64, bytes: u64) {
         }
         let inner = (now / chunk[axis].max(1)).max(1);
         chunk[axis] = (bytes / inner).clamp(1, chunk[axis].max(1));
+    }
+}
+
+/// Records of classic NetCDF are no chunks that anybody chose: small ones are joined, along the innermost dimension that
+/// is cut, to about [`GROWN_CHUNK_BYTES`].
+fn grow(chunk: &mut [u64], shape: &[u64], element: u64) {
+    let bytes = product(chunk).and_then(|n| n.checked_mul(element)).unwrap_or(u64::MAX).max(1);
+    let cut = (0..shape.len()).rev().find(|axis| chunk[*axis] < shape[*axis]);
+    if let (Some(axis), true) = (cut, bytes < SMALL_UNCOMPRESSED) {
+        chunk[axis] = chunk[axis].saturating_mul((GROWN_CHUNK_BYTES / bytes).max(1)).min(shape[axis]);
     }
 }
 
@@ -399,6 +418,16 @@ mod tests {
         for bad in ["", "zstd:99", "lzma", "none:1", "gzip:a", "blosc-lz4:5:twist", "zstd:1:x"] {
             assert!(CodecChoice::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn small_records_are_joined_and_chosen_chunks_are_not() {
+        let mut records = vec![1, 30];
+        grow(&mut records, &[1000, 30], 4);
+        assert_eq!(records, vec![1000, 30]);
+        let mut large = vec![1, 181, 360];
+        grow(&mut large, &[1000, 181, 360], 4);
+        assert_eq!(large, vec![1, 181, 360]);
     }
 
     #[test]
