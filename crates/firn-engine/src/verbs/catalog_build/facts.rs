@@ -16,7 +16,7 @@ use firn_model::array::{ArraySubset, ChunkManifest};
 use firn_model::dataset::Dataset;
 use firn_model::diagnose::{At, Category, Diagnose};
 use firn_model::source::Source;
-use firn_storage::ObjectUrl;
+use firn_storage::{ObjectUrl, Storage};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -103,8 +103,35 @@ fn not_opened(entry: &mut CatalogEntry, error: &EngineError) -> CatalogFinding {
     CatalogFinding::warning("store-not-opened", &entry.feedstock, message, help).of_store(&entry.store)
 }
 
+/// The engine that reaches an entry as its access details say. An endpoint that only the document names gets no credentials:
+/// they are not meant for whoever wrote it.
+fn reaching(engine: &Engine, entry: &CatalogEntry, address: &ObjectUrl) -> Result<Engine, EngineError> {
+    let access = entry.access.as_ref().filter(|_| address.scheme() == "s3");
+    let Some(access) = access else { return Ok(engine.clone()) };
+    let location = engine.storage.location_of(address)?.map(|(location, _)| location);
+    let mut settings = engine.storage.settings().clone();
+    let configured = location.and_then(|location| location.endpoint.clone()).or_else(|| settings.endpoint.clone());
+    let named = access.endpoint.as_deref().map(|text| {
+        url::Url::parse(text).map_err(|error| EngineError::usage(format!("the endpoint {text:?} is no URL: {error}"), ""))
+    });
+    match named.transpose()? {
+        Some(endpoint) if configured.as_ref().is_none_or(|known| known.origin() != endpoint.origin()) => {
+            settings.locations.clear();
+            settings.endpoint = Some(endpoint);
+            settings.anonymous = true;
+            settings.addressing = None;
+            settings.region = access.region.clone().or(settings.region);
+        }
+        _ if access.anonymous == Some(true) => settings.anonymous = true,
+        _ => return Ok(engine.clone()),
+    }
+    let storage = Storage::new(settings, engine.storage.runtime().clone())?;
+    Ok(Engine { storage, ..engine.clone() })
+}
+
 fn open(engine: &Engine, entry: &CatalogEntry) -> Result<Opened, EngineError> {
     let address = ObjectUrl::parse(&entry.url)?;
+    let engine = &reaching(engine, entry, &address)?;
     let url = managed::current(engine, &address)?;
     let mut findings = Vec::new();
     let moved = (url != address).then(|| url.to_string());
