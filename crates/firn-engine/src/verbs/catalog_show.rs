@@ -32,6 +32,15 @@ pub struct ShownSnippet {
     pub snippet: Snippet,
 }
 
+/// All datasets of a catalog, and why a part of it could not be read, where that is so.
+pub(crate) fn datasets(
+    engine: &Engine,
+    catalog: &str,
+) -> Result<(Vec<CatalogEntry>, Option<EngineError>), EngineError> {
+    let opened = open::open(engine, catalog, "")?;
+    Ok((opened.entries, opened.unread))
+}
+
 /// What a catalog says of a dataset.
 ///
 /// # Errors

@@ -1,8 +1,8 @@
 //! Starting a feedstock.
 
-mod documents;
+pub(crate) mod documents;
 pub mod example_url;
-mod facts;
+pub(crate) mod facts;
 
 use crate::error::EngineError;
 use crate::settings::Engine;
@@ -41,21 +41,28 @@ pub async fn init(engine: &Engine, request: &InitRequest) -> Result<InitReport, 
         None => None,
     };
     let facts = Facts::of(&request.dir, opened.as_ref());
-    let documents = documents::all(&facts);
-    refuse_existing(&request.dir)?;
-    let mut files = Vec::with_capacity(documents.len());
-    for (name, text) in &documents {
-        engine.cancel.check()?;
-        let path = request.dir.join(name);
-        write_new(&path, text)?;
-        files.push(path.to_string_lossy().into_owned());
-    }
+    let files = write_all(engine, &request.dir, &facts)?;
     let dir = request.dir.to_string_lossy().into_owned();
     let next = format!("firn plan {dir}");
     Ok(InitReport { dir, files, notes: facts.notes, next })
 }
 
-fn refuse_existing(dir: &Path) -> Result<(), EngineError> {
+/// Writes the documents of a feedstock; the files, where none of them existed.
+pub(crate) fn write_all(engine: &Engine, dir: &Path, facts: &Facts) -> Result<Vec<String>, EngineError> {
+    refuse_existing(dir)?;
+    let documents = documents::all(facts);
+    let mut files = Vec::with_capacity(documents.len());
+    for (name, text) in &documents {
+        engine.cancel.check()?;
+        let path = dir.join(name);
+        write_new(&path, text)?;
+        files.push(path.to_string_lossy().into_owned());
+    }
+    Ok(files)
+}
+
+/// Nothing of a new feedstock may be there yet.
+pub(crate) fn refuse_existing(dir: &Path) -> Result<(), EngineError> {
     let there: Vec<&str> =
         documents::NAMES.into_iter().filter(|name| dir.join(name).symlink_metadata().is_ok()).collect();
     if there.is_empty() {

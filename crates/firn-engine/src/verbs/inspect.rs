@@ -5,6 +5,7 @@ mod describe;
 mod format;
 
 pub use chunks::{ChunkListing, ChunkRow};
+pub(crate) use describe::undecodable;
 
 use crate::cancel::Interrupted;
 use crate::error::EngineError;
@@ -225,8 +226,13 @@ pub(crate) struct Opened {
 
 /// Opens a URL off the async threads, or stops waiting for it when the user does.
 pub(crate) async fn open(engine: &Engine, url: &str) -> Result<Opened, EngineError> {
+    open_url(engine, ObjectUrl::parse(url)?).await
+}
+
+/// As [`open`].
+pub(crate) async fn open_url(engine: &Engine, url: ObjectUrl) -> Result<Opened, EngineError> {
     engine.cancel.check()?;
-    let (storage, url) = (engine.storage.clone(), ObjectUrl::parse(url)?);
+    let storage = engine.storage.clone();
     let opening = tokio::task::spawn_blocking(move || -> Result<Opened, EngineError> {
         let source = storage.source(&url)?;
         let at = At::url(source.url());

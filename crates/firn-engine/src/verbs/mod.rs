@@ -9,6 +9,7 @@ pub mod config;
 pub mod demo;
 pub mod init;
 pub mod inspect;
+pub mod plan;
 pub mod requests;
 pub mod transform;
 pub mod virtualize;

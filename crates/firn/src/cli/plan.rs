@@ -1,11 +1,17 @@
 //! `firn plan`.
 
+mod markdown;
+mod text;
+
 use super::arguments::Resources;
+use super::build::blocking;
 use super::context::Context;
 use super::outcome::Outcome;
 use super::values::{parse_dim, unique};
 use crate::error::FirnError;
+use crate::report::ErrorReport;
 use clap::{Args, ValueEnum};
+use firn_engine::verbs::plan::plan;
 use firn_engine::verbs::requests::{DimKeys, PlanRequest};
 use std::path::PathBuf;
 
@@ -14,11 +20,9 @@ use std::path::PathBuf;
 /// One example URL is enough: its folder is listed, pattern and range are proposed, five matches and the misses shown.
 /// Runs nothing; the last line is the next command.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  firn plan https://host/sst.198109.nc\n  \
+#[command(after_help = "Examples:\n  firn plan https://host/sst.198109.nc\n  \
                   firn plan 'https://host/sst.{time:%Y%m%d}.nc' --dim time=1981-09-01..1981-09-30/1D --write feedstock/\n  \
-                  firn plan feedstock/ --format markdown"
-)]
+                  firn plan feedstock/ --format markdown")]
 pub struct Arguments {
     /// A feedstock directory, one example URL, or a pattern
     #[arg(value_name = "FEEDSTOCK|URL|URL-PATTERN")]
@@ -57,16 +61,12 @@ impl Arguments {
     pub(super) async fn perform(&self, context: &Context) -> Result<Outcome, FirnError> {
         let request = self.request()?;
         let engine = context.engine(&Resources::default())?;
-        execute(engine, request, self.format).await
+        let planned = blocking(move || plan(&engine, &request)).await?;
+        let failure = planned.failure.as_ref().map(|failure| ErrorReport::new(failure));
+        let draw = match self.format {
+            Format::Text => text::draw,
+            Format::Markdown => markdown::draw,
+        };
+        Ok(Outcome::of(planned.report, draw).with_failure(failure))
     }
-}
-
-// The verb of the engine is called here, and its report becomes the answer.
-#[expect(clippy::unused_async, reason = "the verb is awaited here")]
-async fn execute(
-    _engine: firn_engine::settings::Engine,
-    _request: PlanRequest,
-    _format: Format,
-) -> Result<Outcome, FirnError> {
-    Err(FirnError::VerbUnsupported { verb: "plan".to_owned() })
 }

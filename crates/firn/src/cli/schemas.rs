@@ -8,6 +8,7 @@ use crate::report::ErrorReport;
 use firn_engine::verbs::catalog_build::CatalogBuildReport;
 use firn_engine::verbs::catalog_show::{ShownDataset, ShownSnippet};
 use firn_engine::verbs::init::InitReport;
+use firn_engine::verbs::plan::PlanReport;
 use schemars::{JsonSchema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
@@ -27,6 +28,7 @@ pub fn output_schemas() -> Vec<(&'static str, Value)> {
         ("inspect", document::<Inspect>("inspect")),
         ("inspect.chunk-line", line::<answer::ChunkLine<'static>>()),
         ("inspect.line", line::<answer::File>()),
+        ("plan", document::<PlanReport>("plan")),
         ("error", document::<Value>("<verb>")),
     ]
 }

@@ -8,6 +8,7 @@ mod golden;
 mod help;
 mod init;
 mod inspect;
+mod plan;
 mod run;
 mod schemas;
 mod signals;

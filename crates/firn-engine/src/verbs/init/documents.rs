@@ -9,15 +9,25 @@ pub(super) const NAMES: [&str; 5] =
 const WORKFLOW: &str = include_str!("workflow.yml");
 
 /// Names and texts.
-pub(super) fn all(facts: &Facts) -> [(&'static str, String); 5] {
-    let texts = [meta(facts), catalog(facts), recipe(facts), readme(facts), WORKFLOW.to_owned()];
+pub(crate) fn all(facts: &Facts) -> [(&'static str, String); 5] {
+    let recipe = facts.recipe.clone().unwrap_or_else(|| recipe(facts));
+    let texts = [meta(facts), catalog(facts), recipe, readme(facts), WORKFLOW.to_owned()];
     let mut texts = texts.into_iter();
     NAMES.map(|name| (name, texts.next().unwrap_or_default()))
 }
 
 /// Any text as a YAML scalar: the double-quoted style of YAML reads all of JSON's strings.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+/// A name as a YAML scalar, quoted only where it could be read as something else than text.
+pub(crate) fn word(name: &str) -> String {
+    const OTHER: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
+    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+        && !OTHER.contains(&name.to_ascii_lowercase().as_str());
+    if plain { name.to_owned() } else { quoted(name) }
 }
 
 fn meta(facts: &Facts) -> String {
@@ -33,7 +43,7 @@ fn meta(facts: &Facts) -> String {
         fill(&facts.title),
         quoted(&description),
         fill(&facts.description),
-        facts.id,
+        word(&facts.id),
         quoted(&provider),
         fill(&facts.provider),
     )
@@ -63,7 +73,7 @@ fn recipe(facts: &Facts) -> String {
     format!(
         "version: 1\nrecipes:\n  - id: {}\n    source:\n{source}{select}    target: {{format: icechunk}}  # or zarr3 for a \
          copy; strategy: auto decides\n",
-        facts.id
+        word(&facts.id)
     )
 }
 
@@ -90,7 +100,7 @@ fn first_day(date: &str) -> String {
     }
 }
 
-fn list(names: &[String]) -> String {
+pub(crate) fn list(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
     format!("[{}]", names.join(", "))
 }

@@ -61,6 +61,42 @@ pub fn suggest_pattern(url: &str, dim: &str) -> Option<SuggestedPattern> {
     Some(SuggestedPattern { pattern, date: first.text(), freq })
 }
 
+/// The URL with `*` in place of the dates of its file name, and of folders that agree with the first of them; `None`
+/// where there is no date. For dates that no pattern says.
+pub fn suggest_glob(url: &str) -> Option<String> {
+    let path_end = url.find(['?', '#']).unwrap_or(url.len());
+    let path_start = url.find("://").map_or(0, |at| url[at + 3..].find('/').map_or(url.len(), |slash| at + 3 + slash));
+    let name_start = url[..path_end].rfind('/').map_or(0, |slash| slash + 1).max(path_start);
+    let written = dates(url, path_start.min(path_end), path_end);
+    let first = written.iter().find(|date| date.start >= name_start)?.date;
+    let mut glob = String::with_capacity(url.len());
+    let mut at = 0;
+    for date in written.iter().filter(|date| date.start >= name_start || date.date.agrees(first)) {
+        glob.push_str(&escape_glob(&url[at..date.start]));
+        glob.push('*');
+        at = date.end;
+    }
+    glob.push_str(&escape_glob(&url[at..]));
+    Some(glob)
+}
+
+/// The first date of a file name, as far as it goes.
+pub(crate) fn first_date(url: &str) -> Option<String> {
+    let name_start = url.rfind('/').map_or(0, |slash| slash + 1);
+    dates(url, name_start, url.len()).first().map(|date| date.date.text())
+}
+
+/// Wildcards of the text itself are none.
+pub(crate) fn escape_glob(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut escaped, c| {
+        if matches!(c, '*' | '?' | '[' | ']' | '{' | '}' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+        escaped
+    })
+}
+
 /// The step that begins with one date and ends with the other, both included: a month from its first to its last day,
 /// years from their first to their last month or day.
 fn step_between(first: Date, last: Date) -> Option<String> {
@@ -70,7 +106,8 @@ fn step_between(first: Date, last: Date) -> Option<String> {
             Some(format!("{years}YS"))
         }
         (Some(month), Some(1), Some(same), Some(day)) if years == 1 && month == same => {
-            let leap = first.year.is_multiple_of(4) && !first.year.is_multiple_of(100) || first.year.is_multiple_of(400);
+            let leap =
+                first.year.is_multiple_of(4) && !first.year.is_multiple_of(100) || first.year.is_multiple_of(400);
             let length = match month {
                 4 | 6 | 9 | 11 => 30,
                 2 if leap => 29,
@@ -239,6 +276,14 @@ mod tests {
         // The last day is not included here: no placeholder says that.
         assert_eq!(pattern("nemo_1m_20150101-20150201_grid-T.nc"), None);
         assert_eq!(pattern("a_20160201_run20200101.nc"), None);
+    }
+
+    #[test]
+    fn dates_that_no_pattern_says_become_wildcards() {
+        let glob = |url: &str| suggest_glob(url);
+        assert_eq!(glob("/d/nemo_1m_20150101-20150201_grid-T.nc").as_deref(), Some("/d/nemo_1m_*-*_grid-T.nc"));
+        assert_eq!(glob("s3://b/2016/a[1]_20160201_run20200101.nc").as_deref(), Some("s3://b/*/a\\[1\\]_*_run*.nc"));
+        assert_eq!(glob("/2016/a.nc"), None);
     }
 
     #[test]

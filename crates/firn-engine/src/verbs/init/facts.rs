@@ -2,12 +2,12 @@
 
 use super::example_url::{SuggestedPattern, suggest_pattern};
 use crate::verbs::inspect::Opened;
-use firn_model::dataset::NodePath;
+use firn_model::dataset::{Dataset, NodePath};
 use std::path::{Component, Path};
 
 /// Everything that the documents are written from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Facts {
+pub(crate) struct Facts {
     /// Id of recipe and store.
     pub id: String,
     /// Title of the dataset.
@@ -18,13 +18,15 @@ pub(super) struct Facts {
     pub provider: Option<String>,
     /// The example.
     pub example: Option<Example>,
+    /// The text of `recipe.yaml`, where more is known than the example tells.
+    pub recipe: Option<String>,
     /// What could not be told.
     pub notes: Vec<String>,
 }
 
 /// The example file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Example {
+pub(crate) struct Example {
     /// Its URL.
     pub url: String,
     /// The dimension along which files probably follow each other.
@@ -43,7 +45,7 @@ impl Facts {
         let id = id_of(dir);
         let Some(opened) = opened else {
             let notes = vec!["every line marked `fill in` waits for you".to_owned()];
-            return Self { id, title: None, description: None, provider: None, example: None, notes };
+            return Self { id, title: None, description: None, provider: None, example: None, recipe: None, notes };
         };
         let mut notes = Vec::new();
         let attribute = |names: &[&str]| {
@@ -54,7 +56,7 @@ impl Facts {
             });
             found.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty())
         };
-        let concat_dim = concat_dim(opened);
+        let concat_dim = concat_dim(&opened.dataset);
         let pattern = concat_dim.as_deref().and_then(|dim| suggest_pattern(&opened.url, dim));
         match (&concat_dim, &pattern) {
             (None, _) => {
@@ -88,14 +90,15 @@ impl Facts {
             description: attribute(&["summary", "description", "comment"]),
             provider: attribute(&["institution", "creator_name", "publisher_name"]),
             example: Some(example),
+            recipe: None,
             notes,
         }
     }
 }
 
 /// The unlimited dimension of the root group, else the one that is called after time.
-fn concat_dim(opened: &Opened) -> Option<String> {
-    let dimensions = &opened.dataset.group(&NodePath::root())?.dimensions;
+pub(crate) fn concat_dim(dataset: &Dataset) -> Option<String> {
+    let dimensions = &dataset.group(&NodePath::root())?.dimensions;
     let unlimited: Vec<&String> = dimensions.iter().filter(|(_, dim)| dim.unlimited).map(|(name, _)| name).collect();
     let is_time = |name: &&String| name.to_lowercase().starts_with("time");
     let of = |names: &[&String]| names.iter().find(|name| is_time(name)).or(names.first()).map(|name| (*name).clone());

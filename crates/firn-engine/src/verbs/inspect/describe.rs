@@ -115,7 +115,7 @@ fn verdict(array: &Array) -> Verdict {
 }
 
 /// The first codec, inside of shards too, that this version cannot decode.
-fn undecodable(metadata: &ArrayMetadata) -> Option<&str> {
+pub(crate) fn undecodable(metadata: &ArrayMetadata) -> Option<&str> {
     fn first(codecs: &[CodecMetadata]) -> Option<&str> {
         codecs.iter().find_map(|codec| match codec {
             CodecMetadata::Unknown { name, .. } => Some(name.as_str()),

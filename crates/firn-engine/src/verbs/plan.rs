@@ -1,0 +1,198 @@
+//! `firn plan`: what a run would do. Runs nothing.
+
+mod cost;
+mod destination;
+mod draft;
+mod duplicates;
+mod example;
+mod files;
+mod key;
+mod listing;
+mod next;
+mod pattern;
+mod problem;
+mod proposal;
+mod recipe;
+mod report;
+mod steps;
+mod store;
+mod variables;
+
+pub use report::{
+    ArrayPlan, Cost, DeclaredGap, DestinationPlan, Duplicate, Files, JoinedDimension, Note, PlanReport, Problem,
+    Proposal, ProposedDimension, RecipePlan, Sample, StrategyPlan, VariablePlan,
+};
+
+use crate::error::EngineError;
+use crate::feedstock::{FeedstockDir, load};
+use crate::managed;
+use crate::settings::Engine;
+use crate::store::{StoreKind, kind_of, open_store};
+use crate::verbs::init::refuse_existing;
+use crate::verbs::inspect::{self, Opened};
+use crate::verbs::requests::PlanRequest;
+use crate::verbs::run::recipes;
+use firn_model::diagnose::{Category, Diagnose, without_secrets};
+use firn_storage::ObjectUrl;
+use std::path::Path;
+
+/// A report, and what would stop the run that it describes.
+#[derive(Debug)]
+pub struct Planned {
+    /// The report; of what is known, where something would stop the run.
+    pub report: PlanReport,
+    /// The first thing that would stop it.
+    pub failure: Option<EngineError>,
+}
+
+/// Plans a feedstock, a pattern, a glob, or what one file suggests.
+///
+/// # Errors
+/// Where not even a report of what is known can be made: a subject that does not exist or does not open, documents that
+/// are invalid, keys of which nothing is known.
+pub fn plan(engine: &Engine, request: &PlanRequest) -> Result<Planned, EngineError> {
+    let subject = request.subject.as_str();
+    if let Some(dir) = &request.write {
+        refuse_existing(dir)?;
+    }
+    if is_feedstock(Path::new(subject)) {
+        return of_feedstock(engine, request);
+    }
+    if pattern::is_pattern(subject) {
+        let draft = pattern::propose(engine, subject, &request.dims)?;
+        return proposal::plan(engine, request, "pattern", draft, None);
+    }
+    if firn_storage::is_pattern(subject) {
+        let (draft, first) = pattern::propose_glob(engine, subject)?;
+        return proposal::plan(engine, request, "glob", draft, Some(first));
+    }
+    let url = ObjectUrl::parse(subject)?;
+    // A file first: asking for what only stores have is refused by buckets that do not list.
+    match open(engine, &url) {
+        Ok(opened) if opened.format.name == "zarr" => of_zarr(engine, request, &opened),
+        Ok(opened) => proposal::of_example(engine, request, &url, opened),
+        Err(error) if error.category() == Category::NotFound || error.code() == "not-an-array-file" => {
+            if kind_of(engine, &url)? == StoreKind::Icechunk {
+                let opened = open_store(engine, &url)?;
+                return of_store(engine, request, store::plan(&opened.dataset, "icechunk"), None);
+            }
+            let current = managed::current(engine, &url)?;
+            if current != url {
+                return of_zarr(engine, request, &open(engine, &current)?);
+            }
+            refuse_folder(&url)?;
+            Err(error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn open(engine: &Engine, url: &ObjectUrl) -> Result<Opened, EngineError> {
+    engine.storage.runtime().block_on(inspect::open_url(engine, url.clone()))
+}
+
+fn of_zarr(engine: &Engine, request: &PlanRequest, opened: &Opened) -> Result<Planned, EngineError> {
+    let rechunk = store::rechunk(opened);
+    of_store(engine, request, store::plan(&opened.dataset, "zarr3"), Some(rechunk))
+}
+
+/// Whether a feedstock's documents lie there.
+fn is_feedstock(dir: &Path) -> bool {
+    ["meta.yaml", "catalog.yaml", "recipe.yaml"]
+        .iter()
+        .any(|name| dir.join(name).is_file() || dir.join("feedstock").join(name).is_file())
+}
+
+/// A folder of files is no example: which of them is meant?
+fn refuse_folder(url: &ObjectUrl) -> Result<(), EngineError> {
+    let Some(path) = url.local_path().filter(|path| path.is_dir()) else { return Ok(()) };
+    Err(EngineError::usage(
+        format!("{} is a folder, and neither a feedstock nor a store", path.display()),
+        format!("name one file in it, or all: firn plan '{}/*.nc'", path.display()),
+    ))
+}
+
+fn of_feedstock(engine: &Engine, request: &PlanRequest) -> Result<Planned, EngineError> {
+    if let Some(dim) = request.dims.keys().next() {
+        return Err(EngineError::usage(
+            format!("--dim {dim} is for patterns; the keys of a feedstock are in its recipe.yaml"),
+            format!("firn plan {}", request.subject),
+        ));
+    }
+    if request.write.is_some() {
+        return Err(EngineError::usage(
+            format!("{} is a feedstock already", request.subject),
+            format!("firn plan {}", request.subject),
+        ));
+    }
+    let feedstock = load(Path::new(&request.subject))?;
+    let notes = feedstock.loaded.findings.iter().map(ToString::to_string).collect();
+    let (mut planned, _) = of_recipes(engine, request, &feedstock, notes)?;
+    planned.report.next = next::of_feedstock(&request.subject, &planned.report.recipes, planned.failure.is_some());
+    Ok(planned)
+}
+
+/// Plans all recipes; also a dimension without a usable key, and the variable that would order the files along it.
+fn of_recipes(
+    engine: &Engine,
+    request: &PlanRequest,
+    feedstock: &FeedstockDir,
+    mut notes: Vec<String>,
+) -> Result<(Planned, Option<(String, String)>), EngineError> {
+    let (mut plans, mut failure, mut key) = (Vec::new(), None, None);
+    for recipe in recipes(feedstock, None)? {
+        let planned = recipe::plan_recipe(engine, feedstock, recipe)?;
+        plans.push(planned.plan);
+        failure = failure.or(planned.failure);
+        key = key.or(planned.key);
+    }
+    let title = feedstock.loaded.documents.meta.as_ref().map(|meta| meta.title.clone());
+    let duplicates = duplicates::find(engine, &plans, None, title.as_deref(), &mut notes)?;
+    let report = PlanReport {
+        subject: without_secrets(&request.subject),
+        kind: "feedstock".to_owned(),
+        proposal: None,
+        duplicates,
+        written: Vec::new(),
+        notes,
+        before: next::before(&plans),
+        recipes: plans,
+        next: String::new(),
+    };
+    Ok((Planned { report, failure }, key))
+}
+
+fn of_store(
+    engine: &Engine,
+    request: &PlanRequest,
+    plan: RecipePlan,
+    rechunk: Option<String>,
+) -> Result<Planned, EngineError> {
+    let subject = without_secrets(&request.subject);
+    let mut notes = vec![
+        "this is a store already. `firn link`, which catalogues it where it is, is not part of this version".to_owned(),
+    ];
+    let next = match rechunk {
+        Some(rechunk) => {
+            notes.push("other chunks are a copy in another place".to_owned());
+            rechunk
+        }
+        None => {
+            notes.push("rechunking an Icechunk repository is not part of this version".to_owned());
+            format!("firn verify {}", next::quoted(&subject))
+        }
+    };
+    let duplicates = duplicates::find(engine, &[], Some(&request.subject), None, &mut notes)?;
+    let report = PlanReport {
+        subject,
+        kind: "store".to_owned(),
+        proposal: None,
+        recipes: vec![plan],
+        duplicates,
+        written: Vec::new(),
+        notes,
+        before: None,
+        next,
+    };
+    Ok(Planned { report, failure: None })
+}
