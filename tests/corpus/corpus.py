@@ -30,6 +30,11 @@ sys.path.insert(0, str(HERE.parents[1]))
 from support.binary import firn, well_formed_error  # noqa: E402
 
 LIMIT = 60
+# Differences in which the C library, not firn, leaves something out (docs/formats/hdf5.md says more).
+KNOWN = {
+    "attr-u16.h5": ("attribute 'ref_time' is missing", "netCDF-C reads 16-byte integers as 0; firn leaves them out, with a note"),
+    "vlen_string_s390x.h5": ("attribute 'created_on_s390x' = 1 is not in the source", "netCDF-C hides an enum of foreign byte order"),
+}
 BAD = ("WRONG", "PANIC", "HANG", "ERROR", "NO-REASON")
 VERBS = ("inspect", "transform", "virtualize")
 
@@ -112,6 +117,8 @@ def replay(path, scratch):
             if "unreadable" in found:
                 row[verb], row[f"{verb}_reasons"] = "written", [found["unreadable"]]
             else:
+                known, _ = KNOWN.get(path.name.split("__")[-1], ("\0", ""))
+                found["differences"] = [text for text in found["differences"] if known not in text]
                 row[verb] = f"WRONG {len(found['differences'])}" if found["differences"] else "equal"
                 row[f"{verb}_reasons"] = found["differences"]
                 row["notes"] += [n for n in found["notes"] if n not in row["notes"]]

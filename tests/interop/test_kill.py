@@ -16,7 +16,7 @@ import make_drift
 import pytest
 import yaml
 from support import compare, fingerprint
-from support.binary import binary, environment, firn
+from support.binary import binary, environment, firn, well_formed_error
 
 KILLS = os.environ.get("FIRN_TEST_KILLS")
 SEED = int(os.environ.get("FIRN_TEST_SEED", "20261122"))
@@ -85,16 +85,19 @@ def undisturbed(command, env):
 
 
 def series(count, duration, attempt):
-    """`count` moments between start and end; at least half must really have hit a running process."""
+    """Moments between start and end until `count` of them have hit a running process."""
     moments = random.Random(SEED)
-    hits = sum(attempt(number, moments.uniform(0, duration)) for number in range(count))
-    assert hits >= count // 2, f"only {hits} of {count} kills hit a running process: the run is too short to test"
+    hits = number = 0
+    while hits < count:
+        assert number < 4 * count, f"only {hits} of {number} kills hit a running process: the run is too short to test"
+        hits += attempt(number, moments.uniform(0, duration))
+        number += 1
 
 
 def local_objects(root):
     if not (root / "zarr.json").exists():
         return None
-    return {p.relative_to(root).as_posix(): p.read_bytes() if p.name == "zarr.json" else b"" for p in root.rglob("*") if p.is_file()}
+    return {p.relative_to(root).as_posix(): p.read_bytes() if p.name in ("zarr.json", "ledger") else b"" for p in root.rglob("*") if p.is_file()}
 
 
 def test_a_local_run_survives_kills(months, tmp_path):
@@ -171,7 +174,8 @@ def test_a_run_to_s3_survives_kills(months, tmp_path, s3, bucket, s3_env):
             time.sleep(0.005)
             return None
         keys = [i["Key"].removeprefix(f"{name}/v1/") for p in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{name}/v1/") for i in p["Contents"]]
-        return dict.fromkeys(keys, b"") | {"zarr.json": root}
+        ledger = client.get_object(Bucket=bucket, Key=f"{name}/v1/.firn/ledger")["Body"].read()
+        return dict.fromkeys(keys, b"") | {"zarr.json": root, ".firn/ledger": ledger}
     duration = undisturbed(command("reference"), s3_env)
     reference = fingerprint.of_objects(s3.objects(bucket, "reference/v1/"))
     assert json.loads(s3.objects(bucket, "reference/firn.json")[""])["current"]
@@ -197,8 +201,44 @@ def test_two_writers_of_one_target_make_one_store(months, tmp_path):
     assert compare.combined_differences(months[:12], "time", tmp_path / "out") == []
 
 
-def test_an_abandoned_run_leaves_nothing(months, tmp_path):
+def test_a_run_that_is_alive_is_not_joined_and_a_stopped_one_is(months, tmp_path):
+    """A second process of the same run stops with a conflict; once the first is killed, it goes on at once."""
     stock = feedstock(tmp_path / "stock", months, format="zarr3", chunks={"time": 1, "latitude": 6, "longitude": 36})
+    command = ["run", stock, "--target", tmp_path / "out", "--no-write"]
+    first = subprocess.Popen([binary(), *map(str, command)], env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list((tmp_path / "out").glob("v1/.firn/runs/*/leases/all/*")) and first.poll() is None:
+        time.sleep(0.005)
+    first.send_signal(signal.SIGSTOP)
+    if first.poll() is not None:
+        pytest.skip("the run ended before it could be stopped")
+    for words in (command, [*command, "--abandon"]):
+        answer = firn(*words)
+        assert answer.status == 6 and answer.code == "target-busy" and well_formed_error(answer) == [], str(answer)
+    first.kill()
+    first.wait()
+    firn(*command, check=True)
+    assert compare.combined_differences(months, "time", compare.published(tmp_path / "out")) == []
+
+
+def test_parts_go_side_by_side_and_are_finished(months, tmp_path):
+    stock = feedstock(tmp_path / "stock", months, format="zarr3", chunks={"time": 1, "latitude": 6, "longitude": 36})
+
+    def command(target, *options):
+        return [binary(), *map(str, ["run", stock, "--target", tmp_path / target, "--no-write", *options])]
+    parts = [subprocess.Popen(command("out", "--task-range", f"{n}/3"), env=environment(), stderr=subprocess.PIPE) for n in (1, 2, 3)]
+    assert [p.wait(120) for p in parts] == [0, 0, 0], [p.stderr.read().decode()[-500:] for p in parts]
+    assert not (tmp_path / "out/v1/zarr.json").exists(), "a part publishes nothing"
+    subprocess.run(command("out", "--finish"), env=environment(), check=True)
+    subprocess.run(command("whole"), env=environment(), check=True)
+    assert fingerprint.of_directory(tmp_path / "out/v1") == fingerprint.of_directory(tmp_path / "whole/v1")
+
+
+@pytest.mark.parametrize("target", [{"format": "zarr3", "chunks": {"time": 1, "latitude": 6, "longitude": 36}},
+                                    pytest.param({"format": "icechunk", "chunks": {"time": 1, "latitude": 6, "longitude": 36}},
+                                                 marks=pytest.mark.xfail(reason="--abandon leaves an Icechunk run's branch and chunks to garbage collection; the guide says so"))],
+                         ids=["zarr3", "icechunk"])
+def test_an_abandoned_run_leaves_nothing(months, target, tmp_path):
+    stock = feedstock(tmp_path / "stock", months, **target)
     target = tmp_path / "out"
     command = ["run", stock, "--target", target, "--no-write"]
     duration = undisturbed(["run", stock, "--target", tmp_path / "reference", "--no-write"], environment())

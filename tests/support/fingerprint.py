@@ -49,6 +49,8 @@ def missing_chunks(objects):
     """
     root = json.loads(objects["zarr.json"])
     consolidated = (root.get("consolidated_metadata") or {}).get("metadata")
+    ledger = objects.get(".firn/ledger", b"").decode().splitlines()[1:]
+    known_empty = {line.split("\t")[0] for line in ledger if line.endswith("\t-\t-")}
     if consolidated is None:
         return ["the root has no consolidated metadata"]
     found = []
@@ -61,7 +63,7 @@ def missing_chunks(objects):
         want = 1
         for size, step in zip(shape, chunk):
             want *= -(-size // step)
-        have = sum(1 for key in objects if key.startswith(f"{name}/c"))
+        have = len({key for key in objects | dict.fromkeys(known_empty) if key == f"{name}/c" or key.startswith(f"{name}/c/")})
         if have < want:
             found.append(f"{name}: {have} of {want} chunks")
     return found

@@ -189,7 +189,10 @@ async fn claim(journal: &Journal, prefix: &Prefix, store_exists: bool) -> Result
             return Err(EngineError::TargetExists { at });
         }
         let level = prefix.list_shallow("").await?;
-        let first = level.objects.first().map(|o| o.key.clone()).or_else(|| level.prefixes.first().cloned());
+        // Another process of this run may have begun since; its claim decides below.
+        let foreign = |name: &&str| !name.starts_with(".firn");
+        let names = level.objects.iter().map(|object| object.key.as_str()).chain(level.prefixes.iter().map(String::as_str));
+        let first = { names }.find(foreign).map(str::to_owned);
         if let Some(first) = first {
             return Err(EngineError::TargetNotEmpty {
                 at,

@@ -9,6 +9,7 @@ use crate::phases::{Phases, Stopwatch};
 use crate::pipeline::Prepared;
 use crate::settings::Engine;
 use crate::target::ledger::Ledger;
+use crate::target::leftovers::remove_temporaries;
 use crate::target::structure::{Structure, stored_metadata};
 use crate::target::zarr3::{ROOT_KEY, Zarr3Target, ledger};
 use crate::verify::{StoreView, VerifyOptions, VerifyReport, verify};
@@ -109,6 +110,7 @@ pub fn build_zarr3(
     report.verification = Some(verification.into_result()?);
     report.phases.verify = watch.lap();
     engine.cancel.check()?;
+    remove_temporaries(url)?;
     runtime.block_on(target.publish(&structure, &ledger, &run, options.consolidated))?;
     report.published = true;
     runtime.block_on(journal.finish())?;

@@ -1,5 +1,6 @@
 //! What is written: plain Zarr v3, or an Icechunk repository.
 
 pub mod ledger;
+pub mod leftovers;
 pub mod structure;
 pub mod zarr3;

@@ -10,6 +10,7 @@ use crate::provenance::Provenance;
 use crate::settings::Engine;
 use crate::verbs::catalog_entry::{StoreEntryChange, update_feedstock_entry};
 use crate::verbs::requests::{RunEngine, RunPart, RunRequest, VerifyDepth};
+use crate::target::leftovers::remove_temporaries;
 use crate::verbs::transform::{encoding, ordered};
 use firn_model::array::{AttributeValue, Attributes, Numbers};
 use firn_model::dataset::NodePath;
@@ -422,6 +423,7 @@ fn abandon(engine: &Engine, target: &ObjectUrl) -> Result<Vec<String>, EngineErr
             engine.cancel.check()?;
             runtime.block_on(child.delete(&object.key))?;
         }
+        remove_temporaries(child.url())?;
         removed.push(child.url().to_string());
     }
     Ok(removed)

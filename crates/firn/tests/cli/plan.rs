@@ -192,14 +192,14 @@ fn a_store_is_ready_already() {
 fn the_last_line_is_the_next_command_and_nothing_is_written() {
     let place = january(&[1, 2, 3]);
     let answer = place.run(&["plan", "d/sst_20200101.nc"]);
-    assert_eq!(last_line(&answer), "next: firn plan d/sst_20200101.nc --write DIR");
+    assert_eq!(last_line(&answer), "firn plan d/sst_20200101.nc --write DIR");
     assert_eq!(answer.stdout, place.run(&["plan", "d/sst_20200101.nc"]).stdout, "the same twice");
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "a plan writes nothing");
     let markdown = place.run(&["plan", "d/sst_20200101.nc", "--format", "markdown"]);
     assert!(markdown.stdout.starts_with("## Plan of `d/sst_20200101.nc`\n"), "{markdown:#?}");
     assert_eq!(last_line(&markdown), "Next: `firn plan d/sst_20200101.nc --write DIR`");
     let written = place.run(&["plan", "d/sst_20200101.nc", "--write", "feed"]);
-    assert_eq!(last_line(&written), "next: firn run feed --target URL");
+    assert_eq!(last_line(&written), "firn run feed --target URL");
     assert_eq!(place.run(&["plan", "d/sst_20200101.nc", "--write", "feed"]).status, 6, "never overwritten");
 }
 

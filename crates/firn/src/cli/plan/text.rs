@@ -36,7 +36,7 @@ pub(super) fn draw(report: &PlanReport, out: &mut dyn Write, style: Style) -> io
     if let Some(before) = &report.before {
         writeln!(out, "{} {before}", style.dim("first:"))?;
     }
-    writeln!(out, "{} {}", style.dim("next:"), report.next)
+    writeln!(out, "{}\n{}", style.dim("next"), report.next)
 }
 
 fn proposal(proposed: &Proposal, out: &mut dyn Write, style: Style) -> io::Result<()> {
