@@ -107,8 +107,8 @@ mod tests {
             ("https://raw.githubusercontent.com/leap-stc/chirps_feedstock/main/feedstock/meta.yaml", "chirps"),
             ("https://github.com/o/stock.git", "stock"),
             ("https://host/a/sst/feedstock/catalog.yaml", "sst"),
-            ("/home/me/sst-feedstock/feedstock", "sst"),
-            ("/home/me/sst/catalog.yaml", "sst"),
+            ("/data/sst-feedstock/feedstock", "sst"),
+            ("/data/sst/catalog.yaml", "sst"),
             ("feedstock", "feedstock"),
         ];
         for (place, name) in named {

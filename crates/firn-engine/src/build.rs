@@ -8,7 +8,6 @@ pub use zarr3::build_zarr3;
 
 use crate::error::EngineError;
 use crate::execute::Output;
-use firn_catalog::snippet::Snippet;
 use crate::icechunk::SpecVersion;
 use crate::journal::{Claim, Journal, RunRecord};
 use crate::managed::{self, Version};
@@ -19,6 +18,7 @@ use crate::settings::Engine;
 use crate::verbs::catalog_entry::{PublishedStore, StoreDetails, native_snippet, store_entry};
 use crate::verbs::requests::{TaskRange, VerifyDepth};
 use crate::verify::VerifyReport;
+use firn_catalog::snippet::Snippet;
 use firn_model::array::SourceObject;
 use firn_model::combine::Noted;
 use firn_model::diagnose::At;
@@ -191,7 +191,8 @@ async fn claim(journal: &Journal, prefix: &Prefix, store_exists: bool) -> Result
         let level = prefix.list_shallow("").await?;
         // Another process of this run may have begun since; its claim decides below.
         let foreign = |name: &&str| !name.starts_with(".firn");
-        let names = level.objects.iter().map(|object| object.key.as_str()).chain(level.prefixes.iter().map(String::as_str));
+        let names =
+            level.objects.iter().map(|object| object.key.as_str()).chain(level.prefixes.iter().map(String::as_str));
         let first = { names }.find(foreign).map(str::to_owned);
         if let Some(first) = first {
             return Err(EngineError::TargetNotEmpty {

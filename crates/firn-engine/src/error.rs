@@ -248,9 +248,7 @@ impl Diagnose for EngineError {
             Self::Usage { next, .. }
             | Self::Unsupported { next, .. }
             | Self::Document { next, .. }
-            | Self::TargetNotEmpty { next, .. } => {
-                next.clone()
-            }
+            | Self::TargetNotEmpty { next, .. } => next.clone(),
             Self::TargetExists { at } => format!(
                 "choose another --target, or remove it yourself first: {}",
                 at.url.as_deref().unwrap_or("TARGET")

@@ -158,7 +158,8 @@ pub async fn unpublished(prefix: &Prefix) -> Result<Vec<String>, EngineError> {
         .map(|(dataset, _)| dataset.versions.into_iter().map(|v| v.version).collect())
         .unwrap_or_default();
     let level = prefix.list_shallow("").await?;
-    let is_version = |name: &str| name.strip_prefix('v').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let is_version =
+        |name: &str| name.strip_prefix('v').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     let mut found = Vec::new();
     for name in level.prefixes.iter().map(|p| p.trim_end_matches('/').to_owned()) {
         if is_version(&name) && !published.contains(&name) && Journal::holder(&prefix.child(&name)?).await?.is_some() {
@@ -167,4 +168,3 @@ pub async fn unpublished(prefix: &Prefix) -> Result<Vec<String>, EngineError> {
     }
     Ok(found)
 }
-

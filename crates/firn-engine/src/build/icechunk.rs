@@ -1,8 +1,8 @@
 //! An Icechunk repository: references, native chunks, or both.
 
 use super::{
-    BuildOptions, BuildReport, BuiltArray, Destination, claim, name_version, other_run, reference_url, run_id, tasks_to_do,
-    zarr3::native,
+    BuildOptions, BuildReport, BuiltArray, Destination, claim, name_version, other_run, reference_url, run_id,
+    tasks_to_do, zarr3::native,
 };
 use crate::error::EngineError;
 use crate::execute::{ChunkSink, Execution, Output, OutputState, Written};
@@ -153,7 +153,8 @@ pub fn build_icechunk(
             Claim::Ours => {}
             Claim::Finished => {
                 let snapshot = runtime.block_on(published_snapshot(&prefix))?;
-                let version = runtime.block_on(name_version(engine, destination, url, &run, prepared, snapshot.clone()))?;
+                let version =
+                    runtime.block_on(name_version(engine, destination, url, &run, prepared, snapshot.clone()))?;
                 let empty = Plan { arrays: vec![], tasks: vec![], concurrency: 0, workers: 0, peak_memory: 0 };
                 let done = report(url, &run, prepared, &layouts, &virtuals, &empty, &BTreeMap::new(), 0);
                 let containers = containers.iter().map(VirtualContainer::url_prefix).collect::<Result<_, _>>()?;
@@ -219,7 +220,8 @@ pub fn build_icechunk(
     });
     report.published = true;
     runtime.block_on(journal.finish())?;
-    report.version = runtime.block_on(name_version(engine, destination, url, &run, prepared, report.snapshot.clone()))?;
+    report.version =
+        runtime.block_on(name_version(engine, destination, url, &run, prepared, report.snapshot.clone()))?;
     report.phases.publish = watch.lap();
     Ok(report)
 }

@@ -53,7 +53,9 @@ pub fn build_zarr3(
             let dataset = engine.target_prefix(url)?;
             match runtime.block_on(version_for(&dataset, &run))? {
                 VersionSlot::Write(version) => url.child(&version)?,
-                VersionSlot::Published(version) => return Ok(up_to_date(url.child(&version)?, &run, prepared, &layouts)),
+                VersionSlot::Published(version) => {
+                    return Ok(up_to_date(url.child(&version)?, &run, prepared, &layouts));
+                }
             }
         }
     };

@@ -20,7 +20,10 @@ pub fn remove_temporaries(url: &ObjectUrl) -> Result<(), EngineError> {
 
 fn sweep(folder: &Path) -> Result<(), EngineError> {
     let failed = |error: std::io::Error| {
-        EngineError::from(SourceError::Unavailable { at: At::url(folder.display().to_string()), what: error.to_string() })
+        EngineError::from(SourceError::Unavailable {
+            at: At::url(folder.display().to_string()),
+            what: error.to_string(),
+        })
     };
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),

@@ -51,7 +51,13 @@ impl Zarr3Target {
     ///
     /// # Errors
     /// [`EngineError::TargetExists`] where another writer published first.
-    pub async fn publish(&self, structure: &Structure, ledger: &Ledger, run: &str, consolidated: bool) -> Result<(), EngineError> {
+    pub async fn publish(
+        &self,
+        structure: &Structure,
+        ledger: &Ledger,
+        run: &str,
+        consolidated: bool,
+    ) -> Result<(), EngineError> {
         self.prefix.put(LEDGER_KEY, Bytes::from(ledger.to_text()), Precondition::None).await?;
         for (path, document) in structure.documents() {
             let key = format!("{}/{ROOT_KEY}", path.as_key());

@@ -5,9 +5,7 @@ mod bundled;
 use crate::error::EngineError;
 use crate::settings::Engine;
 use crate::verbs::catalog_build::catalog_build;
-use crate::verbs::requests::{
-    CatalogBuildRequest, DemoRequest, RunEngine, RunPart, RunRequest, TextEncoding,
-};
+use crate::verbs::requests::{CatalogBuildRequest, DemoRequest, RunEngine, RunPart, RunRequest, TextEncoding};
 use crate::verbs::run::run;
 use bundled::{DATASETS, Dataset};
 use firn_catalog::snippet::Snippet;
@@ -79,10 +77,7 @@ pub fn demo(engine: &Engine, request: &DemoRequest) -> Result<DemoReport, Engine
         made.push((dataset, sources, report));
     }
     let catalog = dir.join("catalog");
-    catalog_build(
-        engine,
-        &CatalogBuildRequest { feedstocks, out: catalog.clone(), static_site: true },
-    )?;
+    catalog_build(engine, &CatalogBuildRequest { feedstocks, out: catalog.clone(), static_site: true })?;
     let mut datasets = Vec::new();
     for (dataset, sources, report) in made {
         let Some(recipe) = report.recipes.first() else { continue };

@@ -8,15 +8,15 @@ use crate::managed;
 use crate::pipeline::{BuildSpec, Prepared, prepare};
 use crate::provenance::Provenance;
 use crate::settings::Engine;
+use crate::target::leftovers::remove_temporaries;
 use crate::verbs::catalog_entry::{StoreEntryChange, update_feedstock_entry};
 use crate::verbs::requests::{RunEngine, RunPart, RunRequest, VerifyDepth};
-use crate::target::leftovers::remove_temporaries;
 use crate::verbs::transform::{encoding, ordered};
 use firn_model::array::{AttributeValue, Attributes, Numbers};
 use firn_model::dataset::NodePath;
 use firn_model::diagnose::{At, Category};
-use firn_model::feedstock::recipe::{CodecChoice, Extents, Recipe, Strategy, TargetFormat};
 use firn_model::feedstock::public_id;
+use firn_model::feedstock::recipe::{CodecChoice, Extents, Recipe, Strategy, TargetFormat};
 use firn_model::plan::TargetOptions;
 use firn_storage::{Location, LocationRole, ObjectUrl};
 use indexmap::IndexMap;
@@ -85,7 +85,9 @@ pub(super) fn recipes<'f>(feedstock: &'f FeedstockDir, id: Option<&str>) -> Resu
     let loaded = &feedstock.loaded;
     let documents = loaded.feedstock().map_err(|error| document_error(&error))?;
     let ids: Vec<Option<&str>> = match (id, &documents.recipe) {
-        (None, Some(recipe)) if recipe.recipes.len() > 1 => recipe.recipes.iter().map(|r| Some(r.id.as_str())).collect(),
+        (None, Some(recipe)) if recipe.recipes.len() > 1 => {
+            recipe.recipes.iter().map(|r| Some(r.id.as_str())).collect()
+        }
         _ => vec![id],
     };
     ids.into_iter().map(|id| loaded.recipe(id).map_err(|error| document_error(&error))).collect()
@@ -194,7 +196,10 @@ pub(super) fn build_spec(
 
 fn target_options(recipe: &Recipe) -> TargetOptions {
     let lengths = |extents: &Extents| {
-        extents.iter().filter_map(|(dim, extent)| Some((dim.clone(), extent.chunk_length()?))).collect::<IndexMap<_, _>>()
+        extents
+            .iter()
+            .filter_map(|(dim, extent)| Some((dim.clone(), extent.chunk_length()?)))
+            .collect::<IndexMap<_, _>>()
     };
     let mut options = TargetOptions {
         chunks: recipe.target.chunks.as_ref().map(lengths),
@@ -351,7 +356,8 @@ fn verify_depth(recipe: &Recipe) -> Result<(VerifyDepth, bool), EngineError> {
                     code: "unsupported-verify-rule",
                     at: At::nowhere().node(format!("verify.rules.{name}")),
                     what: format!("this version has no such setting of the rule {name:?}"),
-                    next: "leave it out; always verified are: opens, chunks, coordinates, cf, decodes, values".to_owned(),
+                    next: "leave it out; always verified are: opens, chunks, coordinates, cf, decodes, values"
+                        .to_owned(),
                 });
             }
         }
@@ -375,7 +381,10 @@ fn added_attributes(recipe: &Recipe, prepared: &Prepared) -> Result<Attributes, 
                 at: At::nowhere().node(format!("attributes.{}", attribute.name)),
                 what: format!("the source has the attribute {:?} already", attribute.name),
                 category: Category::InvalidDocument,
-                next: format!("say `attributes: {{{}: {{value: …, override: true}}}}`, or leave it out", attribute.name),
+                next: format!(
+                    "say `attributes: {{{}: {{value: …, override: true}}}}`, or leave it out",
+                    attribute.name
+                ),
             });
         }
         added.insert(attribute.name.to_owned(), attribute_value(attribute.value));

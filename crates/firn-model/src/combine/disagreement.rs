@@ -267,9 +267,14 @@ impl Diagnose for CombineError {
             return self.rule().help().to_owned();
         }
         let join = |between: &str| {
-            let keys: Vec<String> = self.proposed_keys.iter().map(|(dim, key)| format!("{dim}{between}{key}")).collect();
+            let keys: Vec<String> =
+                self.proposed_keys.iter().map(|(dim, key)| format!("{dim}{between}{key}")).collect();
             keys.join(if between == "=" { "," } else { ", " })
         };
-        format!("the same command with --concat-key {}, or in the recipe `combine: {{key: {{{}}}}}`", join("="), join(": "))
+        format!(
+            "the same command with --concat-key {}, or in the recipe `combine: {{key: {{{}}}}}`",
+            join("="),
+            join(": ")
+        )
     }
 }

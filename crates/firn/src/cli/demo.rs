@@ -1,14 +1,14 @@
 //! `firn demo`.
 
 use super::arguments::Resources;
-use super::context::Context;
 use super::build::blocking;
+use super::context::Context;
 use super::outcome::{Outcome, Style};
 use crate::error::FirnError;
 use clap::Args;
 use firn_engine::verbs::demo::{DemoReport, demo};
-use std::io::{self, Write};
 use firn_engine::verbs::requests::DemoRequest;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// Show the whole lifecycle on bundled real files: no network, under 15 seconds
@@ -36,7 +36,13 @@ impl Arguments {
 fn draw(report: &DemoReport, out: &mut dyn Write, style: Style) -> io::Result<()> {
     for dataset in &report.datasets {
         writeln!(out, "{}  {}", style.bold(&dataset.id), dataset.title)?;
-        writeln!(out, "  {} from {}, {} values verified", dataset.storage, files(dataset.sources.len()), dataset.verified)?;
+        writeln!(
+            out,
+            "  {} from {}, {} values verified",
+            dataset.storage,
+            files(dataset.sources.len()),
+            dataset.verified
+        )?;
         writeln!(out, "  {}", style.dim(&dataset.store))?;
         writeln!(out, "  works always, without firn (needs {}):", dataset.native.requires.join(", "))?;
         for line in dataset.native.code.lines() {

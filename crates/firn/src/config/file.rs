@@ -224,10 +224,10 @@ mod tests {
         let text = "memory = '25%'\njobs = 3\nstate_dir = 'state'\ncatalog = 'https://host/catalog.json'\n\
                     [locations.published]\nurl = 's3://bucket/data'\nendpoint = 'https://s3.host'\nregion = 'eu'\n\
                     addressing = 'path'\npublic_url = 'https://data.host'\nrole = 'published'\nanonymous = true\n";
-        let file = ConfigFile::parse(Path::new("/work/firn.toml"), text).unwrap();
+        let file = ConfigFile::parse(Path::new("/etc/example/firn.toml"), text).unwrap();
         assert_eq!(file.memory, Some(Found { value: Size::Percent(25.0), line: 1 }));
         assert_eq!(file.jobs.unwrap().value.get(), 3);
-        assert_eq!(file.state_dir.unwrap().value, PathBuf::from("/work/state"));
+        assert_eq!(file.state_dir.unwrap().value, PathBuf::from("/etc/example/state"));
         assert_eq!(file.locations["published"].line, 5);
         assert_eq!(file.locations["published"].value.url, "s3://bucket/data");
         assert!(file.locations["published"].value.anonymous);

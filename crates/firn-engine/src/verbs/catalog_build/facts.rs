@@ -112,7 +112,8 @@ fn reaching(engine: &Engine, entry: &CatalogEntry, address: &ObjectUrl) -> Resul
     let mut settings = engine.storage.settings().clone();
     let configured = location.and_then(|location| location.endpoint.clone()).or_else(|| settings.endpoint.clone());
     let named = access.endpoint.as_deref().map(|text| {
-        url::Url::parse(text).map_err(|error| EngineError::usage(format!("the endpoint {text:?} is no URL: {error}"), ""))
+        url::Url::parse(text)
+            .map_err(|error| EngineError::usage(format!("the endpoint {text:?} is no URL: {error}"), ""))
     });
     match named.transpose()? {
         Some(endpoint) if configured.as_ref().is_none_or(|known| known.origin() != endpoint.origin()) => {

@@ -174,10 +174,7 @@ impl Planned {
             Ok(layouts) => layouts,
             Err(error) => return self.stopped(error),
         };
-        let native: Layouts = layouts
-            .into_iter()
-            .filter(|(path, _)| !references.contains_key(path))
-            .collect();
+        let native: Layouts = layouts.into_iter().filter(|(path, _)| !references.contains_key(path)).collect();
         plan.variables = variables::plan(&prepared, &native, &references, &copied);
         prepared.split_for_reading();
         let settings = &engine.settings;

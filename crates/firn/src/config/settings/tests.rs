@@ -22,7 +22,7 @@ impl Home {
 
     fn read(&self, flags: &Flags, variables: &[(&str, &str)]) -> Result<Settings, FirnError> {
         let config = self.0.path().join("config").to_string_lossy().into_owned();
-        let mut all = vec![("XDG_CONFIG_HOME", config.as_str()), ("HOME", "/home/user")];
+        let mut all = vec![("XDG_CONFIG_HOME", config.as_str()), ("HOME", "/users/someone")];
         all.extend(variables);
         Settings::read(flags, &Environment::of(self.0.path(), &all))
     }
@@ -57,7 +57,7 @@ fn without_any_file_there_are_defaults() {
     assert_eq!(settings.memory.origin, Origin::Default);
     assert_eq!(settings.memory.value, machine::memory() / 4);
     assert_eq!(settings.jobs.value, machine::cores());
-    assert_eq!(settings.state_dir.value, PathBuf::from("/home/user/.local/state/firn"));
+    assert_eq!(settings.state_dir.value, PathBuf::from("/users/someone/.local/state/firn"));
     assert!(settings.files.iter().all(|(_, there)| !there));
 }
 
