@@ -1,6 +1,6 @@
 //! The one place that sends requests: retries, politeness per host, limits of time and size, counting.
 //!
-//! Both web servers and S3 go through it (S3 by way of [`crate::s3::Connector`]), so there is one budget per host and
+//! Both web servers and S3 go through it (S3 by way of the connector in `s3.rs`), so there is one budget per host and
 //! one rule for `Retry-After`. A request that may not be repeated blindly (a conditional write) is repeated here only
 //! where the server cannot have seen it or says that it did nothing.
 

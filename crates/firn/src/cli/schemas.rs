@@ -20,7 +20,7 @@ pub fn output_schemas() -> Vec<(&'static str, Value)> {
         ("catalog-show", document::<ShownDataset>("catalog-show")),
         ("catalog-snippet", document::<ShownSnippet>("catalog-snippet")),
         ("catalog-validate", document::<validated::Feedstocks>("catalog-validate")),
-        ("catalog-validate.line", line::<validated::Feedstock>()),
+        ("catalog-validate.line", line::<validated::Validation>()),
         ("config-check", document::<check::Checked>("config-check")),
         ("config-show", document::<show::Shown>("config-show")),
         ("explain", document::<Explained>("explain")),

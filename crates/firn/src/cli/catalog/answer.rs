@@ -12,12 +12,12 @@ use std::io::{self, Write};
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Feedstocks {
     /// One entry a feedstock.
-    pub feedstocks: Vec<Feedstock>,
+    pub feedstocks: Vec<Validation>,
 }
 
 /// One of the feedstocks.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Feedstock {
+pub struct Validation {
     /// As it was named.
     pub feedstock: String,
     /// Whether it could be read and nothing in it is an error.
@@ -31,11 +31,11 @@ pub struct Feedstock {
 /// All answers, and as failure every error in the documents, else the first feedstock that could not be read.
 pub fn validated(validated: Vec<Validated>) -> Outcome {
     let invalid = catalog_validate::failure(&validated).map(|error| ErrorReport::new(&error));
-    let feedstocks: Vec<Feedstock> = validated
+    let feedstocks: Vec<Validation> = validated
         .into_iter()
         .map(|Validated { feedstock, outcome }| match outcome {
-            Ok(found) => Feedstock { feedstock, ok: found.valid, validated: Some(found), error: None },
-            Err(error) => Feedstock { feedstock, ok: false, validated: None, error: Some(ErrorReport::new(&error)) },
+            Ok(found) => Validation { feedstock, ok: found.valid, validated: Some(found), error: None },
+            Err(error) => Validation { feedstock, ok: false, validated: None, error: Some(ErrorReport::new(&error)) },
         })
         .collect();
     let unread = feedstocks.iter().find_map(|feedstock| feedstock.error.clone());

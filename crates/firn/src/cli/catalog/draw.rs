@@ -1,6 +1,6 @@
 //! `firn catalog` for people.
 
-use super::answer::Feedstock;
+use super::answer::Validation;
 use crate::cli::outcome::Style;
 use crate::cli::table::write_table;
 use crate::config::size::bytes_text;
@@ -51,7 +51,7 @@ fn help(help: &str, out: &mut dyn Write, style: Style) -> io::Result<()> {
 }
 
 /// What was found in a feedstock. Why one could not be read is printed as the error of the command.
-pub fn validated(feedstock: &Feedstock, out: &mut dyn Write, style: Style) -> io::Result<()> {
+pub fn validated(feedstock: &Validation, out: &mut dyn Write, style: Style) -> io::Result<()> {
     let Some(found) = &feedstock.validated else {
         return writeln!(out, "{} {}", style.bold(&feedstock.feedstock), style.red("could not be read"));
     };
