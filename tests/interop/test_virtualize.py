@@ -3,6 +3,8 @@ import json
 import os
 
 import icechunk
+import netCDF4
+import numpy as np
 import pytest
 from support import compare
 from support.binary import TESTDATA, firn, well_formed_error
@@ -60,6 +62,19 @@ def test_filters_that_zarr_has_no_codec_for_are_refused_by_name(tmp_path):
     answer = firn("virtualize", TESTDATA / "hdf5/chunked_lz4.h5", "--target", tmp_path / "out.icechunk")
     assert answer.status == 7 and well_formed_error(answer) == [], str(answer)
     assert "lz4" in json.dumps(answer.error).lower()
+
+
+def test_checksums_inside_of_a_shuffle_are_copied_where_no_zarr_reader_undoes_them(tmp_path):
+    """netCDF-C puts Fletcher32 before shuffle: four more bytes, no whole element of eight."""
+    with netCDF4.Dataset(tmp_path / "sums.nc", "w") as file:
+        file.createDimension("y", 3)
+        file.createDimension("x", 40)
+        for dtype in ("i1", "i2", "f4", "f8"):
+            variable = file.createVariable(dtype, dtype, ("y", "x"), zlib=True, shuffle=True, fletcher32=True, chunksizes=(1, 8))
+            variable[:] = np.arange(120).reshape(3, 40)
+    report = firn("virtualize", tmp_path / "sums.nc", "--target", tmp_path / "out.icechunk", check=True).result
+    assert compare.store_differences(tmp_path / "sums.nc", compare.icechunk_session(tmp_path / "out.icechunk"))[0] == []
+    assert report["references"] == 3 * 15
 
 
 def test_from_s3_to_s3(s3, bucket, s3_env):

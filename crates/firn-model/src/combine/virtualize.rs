@@ -83,6 +83,32 @@ pub fn virtual_verdict(array: &Array) -> Result<(), NotVirtual> {
     if let Some(codec) = array.metadata.codecs.iter().find(|codec| !known(codec)) {
         return Err(not_virtual("virtual-codec", format!("no Zarr reader has the codec {:?}", codec.name())));
     }
+    shuffle_is_whole(array)
+}
+
+/// Whether every shuffle of the chain gets whole elements. HDF5 leaves a rest where it lies (its Fletcher32 before its
+/// shuffle appends four bytes to elements of eight); the shuffle of Zarr readers refuses it.
+fn shuffle_is_whole(array: &Array) -> Result<(), NotVirtual> {
+    let elements = array.metadata.chunk_grid.chunk_shape().and_then(product);
+    let element_size = array.metadata.data_type.size().and_then(|size| u64::try_from(size).ok());
+    // Bytes of a chunk at this place of the chain; unknown behind a compressor.
+    let mut length = elements.zip(element_size).and_then(|(count, size)| count.checked_mul(size));
+    for codec in &array.metadata.codecs {
+        match codec {
+            CodecMetadata::Bytes { .. } => {}
+            CodecMetadata::Fletcher32 | CodecMetadata::Crc32c => length = length.and_then(|bytes| bytes.checked_add(4)),
+            CodecMetadata::Shuffle { element_size } => {
+                let size = u64::try_from(*element_size).unwrap_or(u64::MAX).max(1);
+                if size > 1 && length.is_none_or(|bytes| bytes % size != 0) {
+                    return Err(not_virtual(
+                        "virtual-shuffle-rest",
+                        format!("what is shuffled is no whole number of elements of {size} bytes, which Zarr readers refuse"),
+                    ));
+                }
+            }
+            _ => length = None,
+        }
+    }
     Ok(())
 }
 
