@@ -102,7 +102,9 @@ fn shuffle_is_whole(array: &Array) -> Result<(), NotVirtual> {
                 if size > 1 && length.is_none_or(|bytes| bytes % size != 0) {
                     return Err(not_virtual(
                         "virtual-shuffle-rest",
-                        format!("what is shuffled is no whole number of elements of {size} bytes, which Zarr readers refuse"),
+                        format!(
+                            "what is shuffled is no whole number of elements of {size} bytes, which Zarr readers refuse"
+                        ),
                     ));
                 }
             }
