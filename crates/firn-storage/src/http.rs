@@ -1,13 +1,15 @@
 //! Objects of web servers, read by ranges. Size and version come from the first answer; there is no HEAD request.
 
+use crate::http_index;
+use crate::listing::Level;
 use crate::remote::{Opened, check_version};
 use crate::transport::{Answer, Call, Transport, TransportError, TransportKind, status_kind};
 use bytes::Bytes;
 use firn_model::diagnose::At;
 use firn_model::source::{ByteRange, SourceError, SourceVersion};
 use reqwest::header::{
-    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, HeaderName,
-    HeaderValue, LAST_MODIFIED, ORIGIN, RANGE,
+    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap,
+    HeaderName, HeaderValue, LAST_MODIFIED, ORIGIN, RANGE,
 };
 use reqwest::{Method, StatusCode};
 use std::sync::Arc;
@@ -102,6 +104,25 @@ impl HttpObject {
         }
         let allowed_origin = header(&answer.headers, &ACCESS_CONTROL_ALLOW_ORIGIN).map(str::to_owned);
         Ok(WebPage { bytes: answer.body, allowed_origin })
+    }
+
+    /// The index page of a folder as a listing; `None` where the server has none: nothing there, or no page.
+    pub(crate) async fn index(&self) -> Result<Option<Level>, SourceError> {
+        let mut folder = self.url.clone();
+        if let Ok(mut segments) = folder.path_segments_mut() {
+            // Relative links are below a folder only where its address ends in a slash.
+            segments.pop_if_empty().push("");
+        }
+        let page = Self { transport: Arc::clone(&self.transport), url: folder, at: self.at.clone() };
+        let answer = page.send(None, self.transport.limits.whole_object).await?;
+        match answer.status {
+            StatusCode::OK => {
+                let is_page = header(&answer.headers, &CONTENT_TYPE).is_some_and(|form| form.contains("html"));
+                Ok(is_page.then(|| http_index::links(&page.url, &answer.body)))
+            }
+            StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
+            _ => Err(refusal(&self.at, &answer)),
+        }
     }
 
     async fn get(&self, range: &ByteRange, whole: u64) -> Result<Answer, SourceError> {

@@ -66,6 +66,7 @@ mod credentials;
 mod error;
 mod http;
 mod http_date;
+mod http_index;
 pub mod lease;
 mod listing;
 mod local;

@@ -1,4 +1,4 @@
-//! Listings and glob patterns, local and S3.
+//! Listings and glob patterns: local, S3, and the index pages of web servers one level at a time.
 
 use crate::error::StorageError;
 use crate::remote::Remote;
@@ -32,10 +32,11 @@ impl Storage {
         self.bridge().wait(async move { storage.list_async(&prefix).await })?
     }
 
-    /// The objects and prefixes directly below a prefix. Blocks as [`Storage::list`] does.
+    /// The objects and prefixes directly below a prefix; of a web server what the links of its index page name, without sizes
+    /// and dates. Blocks as [`Storage::list`] does.
     ///
     /// # Errors
-    /// As [`Storage::list`].
+    /// [`SourceError::NotListable`] for a web server without an index page, else as [`Storage::list`].
     pub fn list_level(&self, prefix: &ObjectUrl) -> Result<Level, StorageError> {
         let (storage, prefix) = (self.clone(), prefix.clone());
         self.bridge().wait(async move { storage.list_level_async(&prefix).await })?
@@ -81,7 +82,7 @@ impl Storage {
                 let objects = found.files.into_iter().map(object).collect();
                 Ok(Level { objects, prefixes: found.directories })
             }
-            Place::Remote(Remote::Http(_)) => Err(not_listable(prefix)),
+            Place::Remote(Remote::Http(object)) => object.index().await?.ok_or_else(|| no_index(prefix)),
             Place::Remote(Remote::S3(S3Object { store, path, .. })) => {
                 let found = store.list_with_delimiter((!path.is_root()).then_some(&path)).await;
                 let found = found.map_err(|error| S3Failure::of(&error).source(&prefix.at()))?;
@@ -140,8 +141,14 @@ fn below(prefix: &object_store::path::Path, meta: &object_store::ObjectMeta) -> 
     (!key.is_empty()).then(|| ListedObject { key: key.join("/"), version: version(meta) })
 }
 
+/// An index page names one level, and not what a level below it holds.
 fn not_listable(prefix: &ObjectUrl) -> StorageError {
-    let what = "web servers have no listing that firn can rely on".to_owned();
+    let what = "web servers list a folder at most, not all that lies below it".to_owned();
+    StorageError::Source(SourceError::NotListable { at: prefix.at(), what })
+}
+
+fn no_index(prefix: &ObjectUrl) -> StorageError {
+    let what = "the web server has no index page of this folder".to_owned();
     StorageError::Source(SourceError::NotListable { at: prefix.at(), what })
 }
 

@@ -3,7 +3,7 @@
 use crate::support::{impatient, runtime};
 use crate::web::{Reply, Request, Web, good, pattern, reply};
 use firn_model::source::{RangeReader, SourceError};
-use firn_storage::{LimitSettings, ObjectUrl, Storage, StorageSettings};
+use firn_storage::{LimitSettings, ObjectUrl, Storage, StorageError, StorageSettings};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -284,4 +284,36 @@ fn sniffing_and_reading_are_one_look() {
     source.object("").unwrap().unwrap().read(0..8).unwrap();
     source.object("").unwrap().unwrap().read(8..100).unwrap();
     assert_eq!(bench.web.count(), 1);
+}
+
+const PAGE: &str = "<html><a href=\"../\">../</a><a href=\"1981/\">1981/</a><a href=\"a.19810901.nc\">a</a><a href=\"b.nc\">b</a></html>";
+
+#[test]
+fn an_index_page_is_the_listing_of_its_folder() {
+    let bench = bench(|request| match request.path.as_str() {
+        "/data/" | "/data/1981/" => reply("200 OK", &["Content-Type: text/html;charset=utf-8"], PAGE.as_bytes()),
+        _ => reply("404 Not Found", &[], b""),
+    });
+    let folder = ObjectUrl::parse(&format!("{}/data", bench.web.url)).unwrap();
+    let level = bench.storage.list_level(&folder).unwrap();
+    let keys: Vec<&str> = level.objects.iter().map(|object| object.key.as_str()).collect();
+    assert_eq!((keys, level.prefixes), (vec!["a.19810901.nc", "b.nc"], vec!["1981".to_owned()]));
+    let found = bench.storage.glob(&format!("{}/data/*/a.*.nc", bench.web.url)).unwrap();
+    let found: Vec<String> = found.iter().map(|(url, _)| url.to_string()).collect();
+    assert_eq!(found, [format!("{}/data/1981/a.19810901.nc", bench.web.url)]);
+}
+
+#[test]
+fn a_server_without_an_index_page_lists_nothing_rather_than_an_empty_folder() {
+    let bench = bench(|request| match request.path.as_str() {
+        "/json/" => reply("200 OK", &["Content-Type: application/json"], b"{}"),
+        _ => reply("404 Not Found", &[], b""),
+    });
+    for folder in ["json", "none"] {
+        let folder = ObjectUrl::parse(&format!("{}/{folder}", bench.web.url)).unwrap();
+        let refused = bench.storage.list_level(&folder).unwrap_err();
+        assert!(matches!(refused, StorageError::Source(SourceError::NotListable { .. })), "{refused}");
+    }
+    let everything = bench.storage.list(&ObjectUrl::parse(&bench.web.url).unwrap()).unwrap_err();
+    assert!(matches!(everything, StorageError::Source(SourceError::NotListable { .. })), "{everything}");
 }
