@@ -4,11 +4,10 @@ use crate::build::{BuildOptions, BuildReport, Destination, build_icechunk, build
 use crate::error::EngineError;
 use crate::feedstock::{FeedstockDir, document_error, git_commit, load, source_files};
 use crate::icechunk::SpecVersion;
-use crate::managed;
 use crate::pipeline::{BuildSpec, Prepared, prepare};
 use crate::provenance::Provenance;
 use crate::settings::Engine;
-use crate::target::leftovers::remove_temporaries;
+use crate::verbs::abandon::abandon;
 use crate::verbs::catalog_entry::{StoreEntryChange, update_feedstock_entry};
 use crate::verbs::requests::{RunEngine, RunPart, RunRequest, VerifyDepth};
 use crate::verbs::transform::{encoding, ordered};
@@ -112,7 +111,7 @@ fn run_recipe(
         catalog_entry: None,
     };
     if request.part == RunPart::Abandon {
-        report.removed = abandon(engine, &target)?;
+        report.removed = abandon(engine, &target, id.as_deref())?;
         return Ok(report);
     }
     let spec = build_spec(engine, feedstock, recipe, request)?;
@@ -419,21 +418,4 @@ fn refuse_unconsolidated(engine: &Engine, recipe: &Recipe, target: &ObjectUrl) -
         category: Category::InvalidDocument,
         next: "leave out `consolidated: false`".to_owned(),
     })
-}
-
-/// Removes what unpublished runs left.
-fn abandon(engine: &Engine, target: &ObjectUrl) -> Result<Vec<String>, EngineError> {
-    let runtime = engine.storage.runtime();
-    let prefix = engine.storage.prefix(target)?;
-    let mut removed = Vec::new();
-    for version in runtime.block_on(managed::unpublished(&prefix))? {
-        let child = prefix.child(&version)?;
-        for object in runtime.block_on(child.list(""))? {
-            engine.cancel.check()?;
-            runtime.block_on(child.delete(&object.key))?;
-        }
-        remove_temporaries(child.url())?;
-        removed.push(child.url().to_string());
-    }
-    Ok(removed)
 }
