@@ -69,6 +69,7 @@ fn abandon_repository(
     let branch = format!("{} (branch {})", prefix.url(), repository.branch());
     let chunks = runtime.block_on(chunks_of(&journal, &dataset))?;
     runtime.block_on(repository.abandon(chunks))?;
+    runtime.block_on(prefix.sweep(usize::MAX))?;
     // From here on the repository is again the run's that published last.
     match dataset.versions.last() {
         Some(last) => runtime.block_on(Journal::new(prefix.clone(), RunRecord::of(last)).finish())?,

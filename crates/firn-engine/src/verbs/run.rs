@@ -8,7 +8,7 @@ use crate::pipeline::{BuildSpec, Prepared, prepare};
 use crate::provenance::Provenance;
 use crate::settings::Engine;
 use crate::verbs::abandon::abandon;
-use crate::verbs::catalog_entry::{StoreEntryChange, update_feedstock_entry};
+use crate::verbs::catalog_entry::{PublishedStore, StoreEntryChange, store_entry, update_feedstock_entry};
 use crate::verbs::requests::{RunEngine, RunPart, RunRequest, VerifyDepth};
 use crate::verbs::transform::{encoding, ordered};
 use firn_model::array::{AttributeValue, Attributes, Numbers};
@@ -128,19 +128,31 @@ fn run_recipe(
         build_zarr3(engine, &mut prepared, &destination, &options)?
     };
     let build = build.with_snippet(engine, &options)?;
-    // A part of a dataset is not what the catalog tells of; an entry of an unchanged dataset is right already.
-    if build.published && request.limit.is_none() && !(build.up_to_date && has_entry(feedstock, recipe)) {
+    // A part of a dataset is not what the catalog tells of.
+    if build.published && request.limit.is_none() {
         let store = build.published_store(&recipe.id, report.id.as_deref(), &options)?;
-        let change = update_feedstock_entry(engine, &feedstock.dir, &store, !request.no_write)?;
-        report.catalog_entry = Some(change);
+        report.catalog_entry = catalog_entry(engine, feedstock, recipe, request, &store, build.up_to_date)?;
     }
     report.build = Some(build);
     Ok(report)
 }
 
-fn has_entry(feedstock: &FeedstockDir, recipe: &Recipe) -> bool {
+/// Brings the entry of `catalog.yaml` up to date. That of an unchanged dataset is right already, unless an earlier process
+/// published and was stopped before it could write it.
+fn catalog_entry(
+    engine: &Engine,
+    feedstock: &FeedstockDir,
+    recipe: &Recipe,
+    request: &RunRequest,
+    store: &PublishedStore,
+    up_to_date: bool,
+) -> Result<Option<StoreEntryChange>, EngineError> {
     let catalog = feedstock.loaded.documents.catalog.as_ref();
-    catalog.is_some_and(|catalog| catalog.store(&recipe.id).is_some())
+    let known = catalog.and_then(|catalog| catalog.store(&recipe.id)).map(|entry| &entry.url);
+    if up_to_date && known == Some(&store_entry(engine, store)?.url) {
+        return Ok(None);
+    }
+    Ok(Some(update_feedstock_entry(engine, &feedstock.dir, store, !request.no_write)?))
 }
 
 /// The sources and rules of a feedstock's recipe, as `verify --against` needs them: the recipe whose dataset the store is,
