@@ -112,7 +112,7 @@ class Zarr:
 
     def fingerprint(self, place, name):
         path = self.path(name)
-        return fingerprint.of_objects({key: place.read(f"{path}/{key}") for key in place.keys(path)})
+        return fingerprint.of_objects({key: place.read(f"{path}/{key}") for key in place.keys(path) if not key.endswith("/")})
 
     def reader(self, place, name):
         return place.zarr(self.path(name))

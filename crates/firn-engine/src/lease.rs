@@ -163,9 +163,13 @@ mod tests {
     #[test]
     fn parts_overlap_where_they_share_a_task() {
         let part = |part, of| Some(TaskRange { part, of });
-        for (mine, other) in
-            [(part(1, 4), "1-of-4"), (part(1, 4), "1-of-2"), (part(1, 3), "1-of-2"), (part(1, 4), "all"), (None, "1-of-4")]
-        {
+        for (mine, other) in [
+            (part(1, 4), "1-of-4"),
+            (part(1, 4), "1-of-2"),
+            (part(1, 3), "1-of-2"),
+            (part(1, 4), "all"),
+            (None, "1-of-4"),
+        ] {
             assert!(overlaps(mine, other), "{mine:?} {other}");
         }
         for (mine, other) in [(part(1, 4), "2-of-4"), (part(1, 4), "2-of-2"), (part(3, 4), "2-of-6")] {

@@ -163,11 +163,8 @@ pub async fn version_for(prefix: &Prefix, run: &str) -> Result<VersionSlot, Engi
 /// # Errors
 /// [`EngineError::TargetNotEmpty`]; what the storage says.
 pub async fn check_place(prefix: &Prefix, format: &str) -> Result<(), EngineError> {
-    let refused = |what: String, next: &str| EngineError::TargetNotEmpty {
-        at: prefix.url().at(),
-        what,
-        next: next.to_owned(),
-    };
+    let refused =
+        |what: String, next: &str| EngineError::TargetNotEmpty { at: prefix.url().at(), what, next: next.to_owned() };
     if let Some((dataset, _)) = read(prefix).await? {
         if dataset.format == format {
             return Ok(());

@@ -64,13 +64,8 @@ impl Lease {
         let highest = newest(prefix, key, now).await?;
         let generation = highest.unwrap_or(0) + 1;
         let nonce = format!("{:016x}", std::hash::RandomState::new().build_hasher().finish());
-        let record = Record {
-            holder: holder.clone(),
-            since: millis(now),
-            nonce,
-            ends: millis(now + length),
-            released: false,
-        };
+        let record =
+            Record { holder: holder.clone(), since: millis(now), nonce, ends: millis(now + length), released: false };
         let lease = Self { prefix: prefix.clone(), key: key.to_owned(), generation, length, record };
         match lease.write(Precondition::Create).await {
             Ok(()) => {}

@@ -22,7 +22,8 @@ pub(super) async fn claim(
         }
         let level = prefix.list_shallow("").await?;
         // Another process of this run may have begun since; its claim decides below.
-        let mut names = level.objects.iter().map(|object| object.key.as_str()).chain(level.prefixes.iter().map(String::as_str));
+        let mut names =
+            level.objects.iter().map(|object| object.key.as_str()).chain(level.prefixes.iter().map(String::as_str));
         if let Some(first) = names.find(|name| !managed::is_own(name)) {
             return Err(EngineError::TargetNotEmpty {
                 at,
@@ -83,8 +84,11 @@ pub(super) fn finish(engine: &Engine, journal: &Journal, lease: RunLease) -> Res
 }
 
 /// Of a run that was finished before: whether its last process was stopped while it removed the journal, which is done now.
-pub(super) fn clear(engine: &Engine, journal: &Journal) -> Result<bool, EngineError> {
-    engine.storage.runtime().block_on(journal.remove())
+pub(super) fn clear(engine: &Engine, journal: &Journal, prefix: &Prefix) -> Result<bool, EngineError> {
+    let runtime = engine.storage.runtime();
+    let found = runtime.block_on(journal.remove())?;
+    runtime.block_on(prefix.child(".firn")?.sweep(usize::MAX))?;
+    Ok(found)
 }
 
 /// Another run holds the target and is not finished.

@@ -162,7 +162,7 @@ pub fn build_icechunk(
         Claim::Other(other) => return Err(other_run(&journal, &prefix, destination, &other)),
     };
     let Some(lease) = held else {
-        if !clear(engine, &journal)? && matches!(destination, Destination::Bare(_)) {
+        if !clear(engine, &journal, &prefix)? && matches!(destination, Destination::Bare(_)) {
             return Err(EngineError::TargetExists { at: url.at() });
         }
         let named = runtime.block_on(named_snapshot(&prefix, &run))?;

@@ -74,7 +74,7 @@ pub fn build_zarr3(
         }
     };
     let Some(lease) = held else {
-        if !clear(engine, &journal)? && slot.is_none() {
+        if !clear(engine, &journal, &prefix)? && slot.is_none() {
             return Err(EngineError::TargetExists { at: url.at() });
         }
         runtime.block_on(name_version(engine, destination, url, &run, prepared, None))?;

@@ -82,10 +82,7 @@ fn abandon_repository(
 
 /// The chunks that only the run itself knows. Of a run that was published before, and is done again, earlier versions have
 /// the same ones.
-async fn chunks_of(
-    journal: &Journal,
-    dataset: &ManagedDataset,
-) -> Result<Vec<ChunkPayload>, EngineError> {
+async fn chunks_of(journal: &Journal, dataset: &ManagedDataset) -> Result<Vec<ChunkPayload>, EngineError> {
     if dataset.versions.iter().any(|version| version.run == journal.run()) {
         return Ok(Vec::new());
     }
