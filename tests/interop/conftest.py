@@ -1,12 +1,16 @@
 """Fixtures shared by the interop tests. FIRN_BIN names the binary, FIRN_TEST_S3_ENDPOINT a real S3 endpoint in place of moto."""
+import os
 import pathlib
 import sys
 import uuid
 
 import pytest
 
+# Each opening of a local repository warns that several may not commit at once.
+os.environ.setdefault("ICECHUNK_LOG", "error")
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fixtures"))
 
+import make_drift  # noqa: E402
 from support.binary import binary, environment  # noqa: E402
 from support.servers import S3, FileServer  # noqa: E402
 
@@ -45,3 +49,14 @@ def serve():
     yield start
     for server in running:
         server.__exit__()
+
+
+@pytest.fixture(scope="session")
+def months(tmp_path_factory):
+    """54 real monthly files: many small outputs, so that there are many moments to die in."""
+    directory = tmp_path_factory.mktemp("months")
+    files = []
+    for month in range(54):
+        files.append(directory / f"ostia.{2006 + (month + 3) // 12}{(month + 3) % 12 + 1:02d}.nc")
+        make_drift.cut(make_drift.OSTIA, files[-1], slice(month, month + 1))
+    return files

@@ -1,249 +1,162 @@
-"""`kill -9` at random moments: a reader who polls the root never sees a partial store, the same command finishes, and the result is
-identical to that of a run nobody disturbed.
+"""`kill -9` at random moments and at every step of a run: a reader who polls the root never sees a partial store, the same command
+finishes, the result is identical to that of a run nobody disturbed, and nothing else is left.
 
-FIRN_TEST_KILLS is how many moments (default 20 local, 6 against moto), FIRN_TEST_SEED repeats a series.
+FIRN_TEST_KILLS is how many kills must have hit a running process in each case (default 5 local, 3 against moto, 20 against a real S3
+endpoint); FIRN_TEST_SEED repeats a series.
 """
+import itertools
 import json
 import os
-import pathlib
-import random
-import signal
-import subprocess
-import threading
 import time
 
-import make_drift
 import pytest
-import yaml
-from support import compare, fingerprint
-from support.binary import binary, environment, firn, well_formed_error
+from support import compare
+from support.binary import firn
+from support.runs import SMALL_CHUNKS, Bucket, Icechunk, Local, Poller, Zarr, feedstock, killed_after, killed_when, moments, record
 
 KILLS = os.environ.get("FIRN_TEST_KILLS")
 SEED = int(os.environ.get("FIRN_TEST_SEED", "20261122"))
 
-
-@pytest.fixture(scope="session")
-def months(tmp_path_factory):
-    """54 real monthly files: many small outputs, so that there are many moments to die in."""
-    directory = tmp_path_factory.mktemp("months")
-    files = []
-    for month in range(54):
-        files.append(directory / f"ostia.{2006 + (month + 3) // 12}{(month + 3) % 12 + 1:02d}.nc")
-        make_drift.cut(make_drift.OSTIA, files[-1], slice(month, month + 1))
-    return files
-
-
-def feedstock(directory, months, **target):
-    directory.mkdir()
-    recipe = {"id": "ostia", "source": {"files": [m.as_uri() for m in months], "dims": {"time": {"concat": True}}}, "target": target}
-    (directory / "recipe.yaml").write_text(yaml.safe_dump({"version": 1, "recipes": [recipe]}))
-    (directory / "meta.yaml").write_text(yaml.safe_dump({
-        "title": "OSTIA months", "description": "Sea surface temperature.", "recipes": [{"id": "ostia"}], "maintainers": [{"name": "firn contributors"}],
-        "provenance": {"providers": [{"name": "Met Office", "roles": ["producer"]}], "license": "OGL-UK-3.0"}}))
-    (directory / "catalog.yaml").write_text("meta_yaml_url: meta.yaml\nstores: []\n")
-    return directory
+# How a store is built: the words of the command before the target, and after it; and where the store then is.
+CASES = {
+    "transform": (None, ["--concat-dim", "time", "--chunks", "time=1,latitude=6,longitude=36"], Zarr("")),
+    "run-zarr": (dict(format="zarr3", chunks=SMALL_CHUNKS), [], Zarr("v1")),
+    "run-sharded": (dict(format="zarr3", chunks=SMALL_CHUNKS, shards={"time": 2, "latitude": 18, "longitude": 72}), [], Zarr("v1")),
+    "run-icechunk-virtual": (dict(format="icechunk"), [], Icechunk()),
+    "run-icechunk-native": (dict(format="icechunk", chunks=SMALL_CHUNKS), [], Icechunk()),
+}
+# Against a server each request costs much more than on a disk.
+S3_CHUNKS = {"time": 6, "latitude": 9, "longitude": 108}
 
 
-class Poller(threading.Thread):
-    """Reads the root as fast as it can. What it sees at the first sight of a root must be the whole store."""
+class Case:
+    """One way to build a store at one kind of place, with the reference that nobody disturbed."""
 
-    def __init__(self, look):
-        super().__init__(daemon=True)
-        self.look, self.stopped, self.polls, self.findings, self.seen = look, threading.Event(), 0, [], False
+    def __init__(self, name, place, months, directory):
+        target, self.options, self.kind = CASES[name]
+        if isinstance(self.kind, Icechunk):
+            self.kind = Icechunk()
+        self.place, self.target, self.months = place, target, months
+        self.remote = isinstance(place, Bucket)
+        if self.remote and target is None:
+            self.options = ["--concat-dim", "time", "--chunks", "time=6,latitude=9,longitude=108"]
+        elif self.remote and "chunks" in target:
+            shards = {"shards": {"time": 12, "latitude": 18, "longitude": 216}} if "shards" in target else {}
+            target = target | {"chunks": S3_CHUNKS} | shards
+        self.stock = feedstock(directory / "stock", months, **target) if target else None
+        self.run("warm", check=True)
+        started = time.monotonic()
+        self.run("reference", check=True)
+        self.duration = time.monotonic() - started
+        self.fingerprint = self.kind.fingerprint(place, "reference")
+        self.kind.expected = self.fingerprint
+        self.keys = self.place.keys("reference")
+        self.check_values("reference")
 
-    def run(self):
-        while not self.stopped.is_set():
-            self.polls += 1
-            objects = self.look()
-            if objects is not None:
-                self.seen = True
-                self.findings = fingerprint.missing_chunks(objects)
-                return
+    def command(self, name):
+        target = self.place.url(name)
+        if self.stock is None:
+            return ["transform", *self.months, "--target", target, *self.options]
+        return ["run", self.stock, "--target", target, "--no-write"]
 
-    def finish(self):
-        self.stopped.set()
-        self.join(60)
-        return self.findings
+    def run(self, name, **options):
+        return firn(*self.command(name), env=self.place.environment, timeout=250, **options)
 
+    def record(self, name):
+        return record(self.place, f"{name}/v1" if isinstance(self.kind, Zarr) and self.kind.store else name)
 
-def killed_after(command, seconds, env):
-    """Starts the command, kills it after so many seconds; True if it had not ended by itself."""
-    process = subprocess.Popen([binary(), *map(str, command)], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        process.wait(seconds)
-        return False
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        return True
+    def check_continues(self, name, what):
+        """The same command finishes what a killed one began, and what there is then is what an undisturbed one leaves."""
+        finished = (self.record(name) or {}).get("finished", False)
+        cleared = finished and not any("/runs/" in f"/{key}" and not key.endswith("/") for key in self.place.keys(name))
+        again = self.run(name)
+        # A store that is written once is refused once it is there; nothing tells a killed process that had done all from one that ended.
+        assert again.status == 0 or (self.target is None and cleared and again.code == "target-exists"), f"{what}: {again}"
+        assert self.kind.fingerprint(self.place, name) == self.fingerprint, what
+        keys = self.place.keys(name)
+        if isinstance(self.kind, Zarr):
+            assert keys == self.keys, f"{what}: left over {sorted(keys - self.keys)[:5]}, missing {sorted(self.keys - keys)[:5]}"
+        else:
+            assert len(self.kind.chunks(keys)) == len(self.kind.chunks(self.keys)), f"{what}: chunks that no snapshot names"
+            own = {key for key in keys if ".firn" in key}
+            assert own == {key for key in self.keys if ".firn" in key}, f"{what}: left over {sorted(own)}"
+            assert not any(key.endswith("/") or "branch.run-" in key for key in keys), f"{what}: left over"
+        assert self.record(name)["finished"], what
 
-
-def undisturbed(command, env):
-    started = time.monotonic()
-    firn(*command, env=env, timeout=250, check=True)
-    return time.monotonic() - started
-
-
-def series(count, duration, attempt):
-    """Moments between start and end until `count` of them have hit a running process."""
-    moments = random.Random(SEED)
-    hits = number = 0
-    while hits < count:
-        assert number < 4 * count, f"only {hits} of {number} kills hit a running process: the run is too short to test"
-        hits += attempt(number, moments.uniform(0, duration))
-        number += 1
+    def check_values(self, name):
+        assert compare.combined_differences(self.months, "time", self.kind.reader(self.place, name)) == []
 
 
-def local_objects(root):
-    if not (root / "zarr.json").exists():
-        return None
-    return {p.relative_to(root).as_posix(): p.read_bytes() if p.name in ("zarr.json", "ledger") else b"" for p in root.rglob("*") if p.is_file()}
+@pytest.fixture(params=["local", "s3"])
+def place(request, tmp_path):
+    if request.param == "local":
+        return Local(tmp_path)
+    return Bucket(request.getfixturevalue("s3"), request.getfixturevalue("bucket"))
 
 
-def test_a_local_run_survives_kills(months, tmp_path):
-    stock = feedstock(tmp_path / "stock", months, format="zarr3", chunks={"time": 1, "latitude": 6, "longitude": 36})
-
-    def command(target):
-        return ["run", stock, "--target", target, "--no-write"]
-    duration = undisturbed(command(tmp_path / "reference"), environment())
-    reference = fingerprint.of_directory(compare.published(tmp_path / "reference"))
-    assert compare.combined_differences(months, "time", compare.published(tmp_path / "reference")) == []
-
-    def attempt(number, seconds):
-        target = tmp_path / f"run{number}"
-        poller = Poller(lambda: local_objects(target / "v1"))
+@pytest.mark.parametrize("name", CASES)
+def test_a_run_survives_kills(name, place, months, tmp_path):
+    case = Case(name, place, months, tmp_path)
+    slow = case.remote or isinstance(case.kind, Icechunk)
+    wanted = int(KILLS or (20 if case.remote and place.s3.real else 3 if case.remote else 5))
+    hits = tries = polls = 0
+    for seconds in itertools.islice(moments(SEED, case.duration), 4 * wanted):
+        tries += 1
+        target, what = f"run{tries}", f"killed after {seconds:.3f} of {case.duration:.3f} s"
+        poller = Poller(case.kind, place, target, 0.05 if slow else 0.001)
         poller.start()
-        hit = killed_after(command(target), seconds, environment())
-        firn(*command(target), check=True)
-        assert poller.finish() == [], f"a partial store was visible (killed after {seconds:.3f} s)"
-        assert fingerprint.of_directory(compare.published(target)) == reference, f"killed after {seconds:.3f} s"
-        assert sorted(p.name for p in target.glob("v*")) == ["v1"], "one run makes one version"
-        return hit
-    series(int(KILLS or 20), duration, attempt)
+        hits += killed_after(case.command(target), seconds, place.environment)
+        case.check_continues(target, what)
+        assert poller.finish() == [], f"{what}: a reader saw a partial store"
+        polls += poller.polls
+        if hits == wanted:
+            break
+    case.check_values(target)
+    print(f"{name}: {hits} of {tries} kills hit a process that takes {case.duration:.2f} s; {polls} polls")
+    assert hits == wanted, f"only {hits} of {tries} kills hit a running process"
 
 
-def test_a_local_icechunk_run_survives_kills(months, tmp_path):
-    stock = feedstock(tmp_path / "stock", months, format="icechunk")
+def steps(case, target):
+    """Moments that chance seldom hits, by what has just appeared."""
+    root = case.place.root / target
+    of = root / case.kind.store if isinstance(case.kind, Zarr) else root
 
-    def command(target):
-        return ["run", stock, "--target", target, "--no-write"]
-    duration = undisturbed(command(tmp_path / "reference"), environment())
-    reference = fingerprint.of_icechunk(compare.icechunk_session(tmp_path / "reference"))
-    assert reference
+    def there(pattern):
+        return lambda: next(of.glob(pattern), None) is not None
 
-    def attempt(number, seconds):
-        target = tmp_path / f"run{number}"
-        hit = killed_after(command(target), seconds, environment())
-        if hit and (target / "refs/branch.main/ref.json").exists():
-            seen = fingerprint.of_icechunk(compare.icechunk_session(target))
-            assert seen in ({}, reference) or set(seen) == {"zarr.json"}, f"main moved to a partial store (killed after {seconds:.3f} s)"
-        firn(*command(target), check=True)
-        assert fingerprint.of_icechunk(compare.icechunk_session(target)) == reference, f"killed after {seconds:.3f} s"
-        return hit
-    series(int(KILLS or 20), duration, attempt)
-
-
-def test_a_killed_transform_continues(months, tmp_path):
-    def command(target):
-        return ["transform", *months, "--target", target, "--concat-dim", "time", "--chunks", "time=1,latitude=6,longitude=36"]
-    duration = undisturbed(command(tmp_path / "reference"), environment())
-    reference = fingerprint.of_directory(tmp_path / "reference")
-
-    def attempt(number, seconds):
-        target = tmp_path / f"run{number}"
-        hit = killed_after(command(target), seconds, environment())
-        done = (target / "zarr.json").exists()
-        again = firn(*command(target))
-        assert again.status == 0 or (done and again.status == 6), f"killed after {seconds:.3f} s: {again}"
-        assert fingerprint.of_directory(target) == reference, f"killed after {seconds:.3f} s"
-        return hit
-    series(int(KILLS or 20) // 2, duration, attempt)
-
-
-def test_a_run_to_s3_survives_kills(months, tmp_path, s3, bucket, s3_env):
-    stock = feedstock(tmp_path / "stock", months, format="zarr3", chunks={"time": 6, "latitude": 9, "longitude": 108})
-    client = s3.client()
-
-    def command(name):
-        return ["run", stock, "--target", f"s3://{bucket}/{name}", "--no-write"]
-
-    def look(name):
+    def finished():
         try:
-            root = client.get_object(Bucket=bucket, Key=f"{name}/v1/zarr.json")["Body"].read()
-        except client.exceptions.NoSuchKey:
-            time.sleep(0.005)
-            return None
-        keys = [i["Key"].removeprefix(f"{name}/v1/") for p in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{name}/v1/") for i in p["Contents"]]
-        ledger = client.get_object(Bucket=bucket, Key=f"{name}/v1/.firn/ledger")["Body"].read()
-        return dict.fromkeys(keys, b"") | {"zarr.json": root, ".firn/ledger": ledger}
-    duration = undisturbed(command("reference"), s3_env)
-    reference = fingerprint.of_objects(s3.objects(bucket, "reference/v1/"))
-    assert json.loads(s3.objects(bucket, "reference/firn.json")[""])["current"]
+            return json.loads((of / ".firn/run.json").read_text())["finished"]
+        except (OSError, ValueError):
+            return False
 
-    def attempt(number, seconds):
-        name = f"run{number}"
-        poller = Poller(lambda: look(name))
-        poller.start()
-        hit = killed_after(command(name), seconds, s3_env)
-        firn(*command(name), env=s3_env, timeout=250, check=True)
-        assert poller.finish() == [], f"a partial store was visible (killed after {seconds:.3f} s)"
-        assert fingerprint.of_objects(s3.objects(bucket, f"{name}/v1/")) == reference, f"killed after {seconds:.3f} s"
-        return hit
-    series(int(KILLS or (20 if s3.real else 6)), duration, attempt)
-
-
-def test_two_writers_of_one_target_make_one_store(months, tmp_path):
-    """Both at once: one wins, the other stops with a conflict or finds the work done; the store is whole."""
-    command = ["transform", *months[:12], "--target", tmp_path / "out", "--concat-dim", "time", "--chunks", "time=1", "-o", "json"]
-    both = [subprocess.Popen([binary(), *map(str, command)], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
-    statuses = sorted(p.wait(120) for p in both)
-    assert 0 in statuses and set(statuses) <= {0, 6}, [p.stderr.read().decode()[-500:] for p in both]
-    assert compare.combined_differences(months[:12], "time", tmp_path / "out") == []
+    def main_moved():
+        try:
+            return (root / "refs/branch.main/ref.json").stat().st_ino != first_main[0]
+        except (OSError, IndexError):
+            try:
+                first_main.append((root / "refs/branch.main/ref.json").stat().st_ino)
+            except OSError:
+                pass
+            return False
+    first_main = []
+    common = {"folder": root.exists, "claim": there(".firn/*"), "claimed": there(".firn/run.json"), "lease": there(".firn/runs/*/leases/*/*"),
+              "plan": there(".firn/runs/*/plan.json"), "task": there(".firn/runs/*/tasks/*")}
+    if isinstance(case.kind, Icechunk):
+        extra = {"repository": there("refs/branch.main/ref.json"), "branch": there("refs/branch.run-*"), "main": main_moved}
+    else:
+        extra = {"ledger": there(".firn/ledger"), "documents": there("*/zarr.json"), "root": there("zarr.json")}
+    named = {"named": (root / "firn.json").exists} if case.target else {}
+    return common | extra | named | {"finished": finished}
 
 
-def test_a_run_that_is_alive_is_not_joined_and_a_stopped_one_is(months, tmp_path):
-    """A second process of the same run stops with a conflict; once the first is killed, it goes on at once."""
-    stock = feedstock(tmp_path / "stock", months, format="zarr3", chunks={"time": 1, "latitude": 6, "longitude": 36})
-    command = ["run", stock, "--target", tmp_path / "out", "--no-write"]
-    first = subprocess.Popen([binary(), *map(str, command)], env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not list((tmp_path / "out").glob("v1/.firn/runs/*/leases/all/*")) and first.poll() is None:
-        time.sleep(0.005)
-    first.send_signal(signal.SIGSTOP)
-    if first.poll() is not None:
-        pytest.skip("the run ended before it could be stopped")
-    for words in (command, [*command, "--abandon"]):
-        answer = firn(*words)
-        assert answer.status == 6 and answer.code == "target-busy" and well_formed_error(answer) == [], str(answer)
-    first.kill()
-    first.wait()
-    firn(*command, check=True)
-    assert compare.combined_differences(months, "time", compare.published(tmp_path / "out")) == []
-
-
-def test_parts_go_side_by_side_and_are_finished(months, tmp_path):
-    stock = feedstock(tmp_path / "stock", months, format="zarr3", chunks={"time": 1, "latitude": 6, "longitude": 36})
-
-    def command(target, *options):
-        return [binary(), *map(str, ["run", stock, "--target", tmp_path / target, "--no-write", *options])]
-    parts = [subprocess.Popen(command("out", "--task-range", f"{n}/3"), env=environment(), stderr=subprocess.PIPE) for n in (1, 2, 3)]
-    assert [p.wait(120) for p in parts] == [0, 0, 0], [p.stderr.read().decode()[-500:] for p in parts]
-    assert not (tmp_path / "out/v1/zarr.json").exists(), "a part publishes nothing"
-    subprocess.run(command("out", "--finish"), env=environment(), check=True)
-    subprocess.run(command("whole"), env=environment(), check=True)
-    assert fingerprint.of_directory(tmp_path / "out/v1") == fingerprint.of_directory(tmp_path / "whole/v1")
-
-
-@pytest.mark.parametrize("target", [{"format": "zarr3", "chunks": {"time": 1, "latitude": 6, "longitude": 36}},
-                                    pytest.param({"format": "icechunk", "chunks": {"time": 1, "latitude": 6, "longitude": 36}},
-                                                 marks=pytest.mark.xfail(reason="--abandon leaves an Icechunk run's branch and chunks to garbage collection; the guide says so"))],
-                         ids=["zarr3", "icechunk"])
-def test_an_abandoned_run_leaves_nothing(months, target, tmp_path):
-    stock = feedstock(tmp_path / "stock", months, **target)
-    target = tmp_path / "out"
-    command = ["run", stock, "--target", target, "--no-write"]
-    duration = undisturbed(["run", stock, "--target", tmp_path / "reference", "--no-write"], environment())
-    if not killed_after(command, duration / 2, environment()):
-        pytest.skip("the run ended before the kill")
-    firn(*command, "--abandon", check=True)
-    left = [p for p in pathlib.Path(target).rglob("*") if p.is_file()] if target.exists() else []
-    assert left == [], left
+@pytest.mark.parametrize("name", CASES)
+def test_a_run_survives_a_kill_at_every_step_local(name, months, tmp_path):
+    case = Case(name, Local(tmp_path), months[:12], tmp_path)
+    hits = 0
+    for step in steps(case, "none"):
+        target = f"step-{step}"
+        hits += killed_when(case.command(target), steps(case, target)[step], case.place.environment) == -9
+        case.check_continues(target, f"killed at {step}")
+    case.check_values(target)
+    assert hits >= len(steps(case, "none")) - 2, f"only {hits} kills hit a running process"

@@ -1,5 +1,6 @@
 //! One store from prepared sources: claim, plan, execute, verify, publish. The same command continues after any stop.
 
+mod begin;
 mod icechunk;
 mod zarr3;
 
@@ -9,21 +10,21 @@ pub use zarr3::build_zarr3;
 use crate::error::EngineError;
 use crate::execute::Output;
 use crate::icechunk::SpecVersion;
-use crate::journal::{Claim, Journal, RunRecord};
+use crate::journal::RunRecord;
 use crate::managed::{self, Version};
 use crate::phases::Phases;
 use crate::pipeline::Prepared;
-use crate::provenance::Provenance;
+use crate::provenance::{Provenance, source_digest};
 use crate::settings::Engine;
+use crate::target::structure::Structure;
 use crate::verbs::catalog_entry::{PublishedStore, StoreDetails, native_snippet, store_entry};
 use crate::verbs::requests::{TaskRange, VerifyDepth};
 use crate::verify::VerifyReport;
 use firn_catalog::snippet::Snippet;
 use firn_model::array::SourceObject;
 use firn_model::combine::Noted;
-use firn_model::diagnose::At;
 use firn_model::plan::{Plan, TargetOptions};
-use firn_storage::{ObjectUrl, Prefix};
+use firn_storage::ObjectUrl;
 use std::collections::BTreeMap;
 
 /// Where a store goes.
@@ -181,35 +182,6 @@ impl BuildReport {
     }
 }
 
-/// Claims the target for a run, or says why not.
-async fn claim(journal: &Journal, prefix: &Prefix, store_exists: bool) -> Result<Claim, EngineError> {
-    let at = prefix.url().at();
-    if Journal::holder(prefix).await?.is_none() {
-        if store_exists {
-            return Err(EngineError::TargetExists { at });
-        }
-        let level = prefix.list_shallow("").await?;
-        // Another process of this run may have begun since; its claim decides below.
-        let foreign = |name: &&str| !name.starts_with(".firn");
-        let names =
-            level.objects.iter().map(|object| object.key.as_str()).chain(level.prefixes.iter().map(String::as_str));
-        let first = { names }.find(foreign).map(str::to_owned);
-        if let Some(first) = first {
-            return Err(EngineError::TargetNotEmpty {
-                at,
-                what: format!("it holds {first:?}, which no run of firn wrote"),
-                next: "choose an empty --target".to_owned(),
-            });
-        }
-    }
-    match journal.claim().await? {
-        Claim::Ours => Ok(Claim::Ours),
-        Claim::Finished => Err(EngineError::TargetExists { at }),
-        Claim::Other(other) if other.finished => Err(EngineError::TargetExists { at }),
-        Claim::Other(other) => Err(other_run(at, &other)),
-    }
-}
-
 /// Says in `firn.json` that a version is published and current; its name.
 async fn name_version(
     engine: &Engine,
@@ -222,7 +194,10 @@ async fn name_version(
     let Destination::Managed { url, id } = destination else { return Ok(None) };
     let prefix = engine.target_prefix(url)?;
     let format = if snapshot.is_some() { "icechunk" } else { "zarr3" };
-    let name = if snapshot.is_some() { managed::next_version(&prefix, run).await? } else { store.file_name() };
+    let name = match &snapshot {
+        Some(snapshot) => managed::version_of(&prefix, snapshot).await?,
+        None => store.file_name(),
+    };
     let version = Version {
         version: name.clone(),
         run: run.to_owned(),
@@ -232,14 +207,6 @@ async fn name_version(
     };
     managed::publish_version(&prefix, id.as_deref(), format, &version).await?;
     Ok(Some(name))
-}
-
-fn other_run(at: At, other: &RunRecord) -> EngineError {
-    EngineError::TargetNotEmpty {
-        at,
-        what: format!("an unfinished run of other sources or options lies there ({})", other.run),
-        next: "run the command that began it again, choose another target, or remove what lies there".to_owned(),
-    }
 }
 
 /// The tasks that this process does.
@@ -264,17 +231,22 @@ fn tasks_to_do(
     Ok(tasks)
 }
 
-/// The id of a run: BLAKE3 of what is built from what, and where.
-fn run_id(prepared: &Prepared, target: &ObjectUrl, parts: &[&[u8]]) -> String {
+/// The id of a run: BLAKE3 of everything that decides what is built, of what it is built, and where. `bare` are the
+/// documents of all its nodes without the attributes that name the run.
+fn run_id(prepared: &Prepared, target: &ObjectUrl, options: &BuildOptions, format: &str, bare: &Structure) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("firn run id 1");
     let mut add = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
     };
     add(target.to_string().as_bytes());
-    for part in parts {
-        add(part);
+    add(format.as_bytes());
+    add(bare.root(options.consolidated));
+    for (path, document) in bare.documents() {
+        add(path.as_str().as_bytes());
+        add(document);
     }
+    add(format!("{:?} {}", prepared.encoding, options.is_virtual).as_bytes());
     for file in &prepared.combined.files {
         add(file.url.as_bytes());
         add(file.version.etag.as_deref().unwrap_or("").as_bytes());
@@ -283,9 +255,15 @@ fn run_id(prepared: &Prepared, target: &ObjectUrl, parts: &[&[u8]]) -> String {
     }
     for (path, array) in &prepared.combined.arrays {
         add(path.as_str().as_bytes());
-        add(format!("{:?}", array.content).as_bytes());
+        add(array.source_path.as_str().as_bytes());
+        add(format!("{:?} {:?}", array.axes, array.content).as_bytes());
     }
     hasher.finalize().to_hex()[..20].to_owned()
+}
+
+/// What a target says of this run.
+fn run_record(prepared: &Prepared, run: &str) -> RunRecord {
+    RunRecord::new(run, &source_digest(prepared), prepared.combined.files.len() as u64)
 }
 
 /// An object by the URL that readers of references resolve: `file:///…`, `https://…`, `s3://…`.

@@ -5,22 +5,23 @@
 //! | key | is |
 //! |---|---|
 //! | `.firn/run.json` | whose run this is and whether it is finished; made by conditional create, so that one run claims the target |
+//! | `.firn/runs/<id>/leases/` | who is at work on it: [`crate::lease`] |
 //! | `.firn/runs/<id>/plan.json` | the tasks, as the first process cut them |
 //! | `.firn/runs/<id>/tasks/<n>.json` | the outputs of one task, written after all of them are durable |
 
 use crate::error::EngineError;
 use crate::execute::Output;
+use crate::managed::Version;
 use bytes::Bytes;
 use firn_model::plan::Plan;
-use firn_model::source::ListedObject;
 use firn_storage::{Precondition, Prefix};
 use futures::{StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
 
 const RUN_KEY: &str = ".firn/run.json";
 
-/// Reads of segments that are under way at once.
-const READS: usize = 32;
+/// Requests that are under way at once.
+const REQUESTS: usize = 32;
 
 /// Whose run a target belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -29,10 +30,33 @@ pub struct RunRecord {
     pub schema: String,
     /// BLAKE3 of plan, source versions and target.
     pub run: String,
+    /// BLAKE3 of the source versions alone: tells changed sources from changed options.
+    pub sources: String,
+    /// Number of source files.
+    pub source_files: u64,
     /// The version of firn that began it.
     pub firn_version: String,
-    /// Whether its store is published and its journal removed.
+    /// Whether its store is published: nothing is written for it any more.
     pub finished: bool,
+}
+
+impl RunRecord {
+    /// A run that is not finished.
+    pub fn new(run: &str, sources: &str, source_files: u64) -> Self {
+        Self {
+            schema: "firn/run/1".to_owned(),
+            run: run.to_owned(),
+            sources: sources.to_owned(),
+            source_files,
+            firn_version: env!("CARGO_PKG_VERSION").to_owned(),
+            finished: false,
+        }
+    }
+
+    /// The finished run that published a version.
+    pub fn of(version: &Version) -> Self {
+        Self { finished: true, ..Self::new(&version.run, "", version.source_files) }
+    }
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -57,13 +81,18 @@ pub enum Claim {
 #[derive(Clone)]
 pub struct Journal {
     prefix: Prefix,
-    run: String,
+    record: RunRecord,
 }
 
 impl Journal {
     /// The journal of this run at this target.
-    pub fn new(prefix: Prefix, run: &str) -> Self {
-        Self { prefix, run: run.to_owned() }
+    pub fn new(prefix: Prefix, record: RunRecord) -> Self {
+        Self { prefix, record }
+    }
+
+    /// Whose journal it is.
+    pub fn run(&self) -> &str {
+        &self.record.run
     }
 
     /// Who holds the target; `None` where nobody does.
@@ -113,8 +142,17 @@ impl Journal {
         }
     }
 
+    /// In what another run differs from this one.
+    pub fn differs(&self, other: &RunRecord) -> &'static str {
+        if other.sources == self.record.sources {
+            "the same sources with other options"
+        } else {
+            "other sources, or of an earlier state of these,"
+        }
+    }
+
     fn whose(&self, record: RunRecord) -> Claim {
-        if record.run != self.run {
+        if record.run != self.record.run {
             Claim::Other(record)
         } else if record.finished {
             Claim::Finished
@@ -124,16 +162,11 @@ impl Journal {
     }
 
     fn record(&self, finished: bool) -> RunRecord {
-        RunRecord {
-            schema: "firn/run/1".to_owned(),
-            run: self.run.clone(),
-            firn_version: env!("CARGO_PKG_VERSION").to_owned(),
-            finished,
-        }
+        RunRecord { finished, ..self.record.clone() }
     }
 
     fn key(&self, name: &str) -> String {
-        format!(".firn/runs/{}/{name}", self.run)
+        format!(".firn/runs/{}/{name}", self.record.run)
     }
 
     /// The plan that the run's first process made: this one, if that is the first.
@@ -161,20 +194,12 @@ impl Journal {
         })
     }
 
-    /// The objects below a key; none where a file system has no such folder yet.
-    async fn list(&self, key: &str) -> Result<Vec<ListedObject>, EngineError> {
-        match self.prefix.list(key).await {
-            Err(error) if error.is_not_found() => Ok(Vec::new()),
-            other => Ok(other?),
-        }
-    }
-
     /// The outputs of every task that is done.
     ///
     /// # Errors
     /// What the storage says, or a segment that is not one.
     pub async fn done(&self, tasks: usize) -> Result<BTreeMap<usize, Vec<Output>>, EngineError> {
-        let listed = self.list(&self.key("tasks")).await?;
+        let listed = self.prefix.list(&self.key("tasks")).await?;
         futures::stream::iter(listed)
             .map(|object| async move {
                 let Some(found) = self.prefix.get(&object.key).await? else {
@@ -192,7 +217,7 @@ impl Journal {
                 }
                 Ok((segment.task, segment.outputs))
             })
-            .buffer_unordered(READS)
+            .buffer_unordered(REQUESTS)
             .try_collect()
             .await
     }
@@ -208,25 +233,47 @@ impl Journal {
         Ok(())
     }
 
-    /// Removes the journal and marks the run finished: its store is published.
+    /// Marks the run finished: its store is published, and named where it has a name. Whoever reads the mark writes nothing
+    /// for this run any more, so it is the last write; only then may [`Journal::remove`] take away what would be needed to go
+    /// on.
     ///
     /// # Errors
     /// What the storage says.
     pub async fn finish(&self) -> Result<(), EngineError> {
-        self.remove().await?;
         self.prefix.put(RUN_KEY, json(&self.record(true))?, Precondition::None).await?;
         Ok(())
     }
 
-    async fn remove(&self) -> Result<(), EngineError> {
-        let listed = self.list(&format!(".firn/runs/{}", self.run)).await?;
-        futures::stream::iter(listed)
-            .map(|object| async move { self.prefix.delete(&object.key).await.map_err(EngineError::from) })
-            .buffer_unordered(READS)
-            .try_collect::<Vec<()>>()
-            .await?;
-        Ok(())
+    /// Gives the target up, as if no run had ever claimed it.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub async fn disclaim(prefix: &Prefix) -> Result<(), EngineError> {
+        Ok(prefix.delete(RUN_KEY).await?)
     }
+
+    /// Removes what the run recorded, not whose the target is; says whether there was anything.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub async fn remove(&self) -> Result<bool, EngineError> {
+        remove_below(&self.prefix, &format!(".firn/runs/{}", self.record.run)).await
+    }
+}
+
+/// Removes every object below a key, side by side; says whether there was any.
+///
+/// # Errors
+/// What the storage says.
+pub async fn remove_below(prefix: &Prefix, key: &str) -> Result<bool, EngineError> {
+    let listed = prefix.list(key).await?;
+    let found = !listed.is_empty();
+    futures::stream::iter(listed)
+        .map(|object| async move { prefix.delete(&object.key).await.map_err(EngineError::from) })
+        .buffer_unordered(REQUESTS)
+        .try_collect::<Vec<()>>()
+        .await?;
+    Ok(found)
 }
 
 fn json(value: &impl serde::Serialize) -> Result<Bytes, EngineError> {

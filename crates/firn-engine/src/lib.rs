@@ -8,6 +8,7 @@ pub mod execute;
 pub mod feedstock;
 pub mod icechunk;
 pub mod journal;
+pub mod lease;
 pub mod managed;
 pub mod open;
 pub mod phases;

@@ -4,7 +4,7 @@
 //! whose snapshots are its versions; its `firn.json` names them too.
 
 use crate::error::EngineError;
-use crate::journal::Journal;
+use crate::journal::{Journal, RunRecord};
 use crate::settings::Engine;
 use bytes::Bytes;
 use firn_storage::{ObjectUrl, Precondition, Prefix};
@@ -91,12 +91,15 @@ pub async fn publish_version(
             Some((dataset, None)) => (dataset, Precondition::None),
             None => (ManagedDataset { format: format.to_owned(), ..ManagedDataset::default() }, Precondition::Create),
         };
-        if dataset.versions.iter().any(|v| v.run == version.run && v.version == version.version) {
+        let is_named = dataset.versions.iter().any(|v| v.run == version.run && v.version == version.version);
+        if is_named && dataset.current == version.version {
             return Ok(());
         }
         dataset.schema = "firn/dataset/1".to_owned();
         dataset.id = dataset.id.or_else(|| id.map(str::to_owned));
-        dataset.versions.push(version.clone());
+        if !is_named {
+            dataset.versions.push(version.clone());
+        }
         dataset.current.clone_from(&version.version);
         let bytes = serde_json::to_vec_pretty(&dataset).map_err(|error| EngineError::bug(error.to_string()))?;
         match prefix.put(DATASET_KEY, Bytes::from(bytes), when).await {
@@ -108,23 +111,26 @@ pub async fn publish_version(
     Err(EngineError::TargetBusy { at: prefix.url().at().node(DATASET_KEY), what: "others keep changing it".to_owned() })
 }
 
-/// The name of the version that this run published or is to publish, of a dataset whose versions are snapshots.
+/// The name of the version that is this snapshot or is to be, of a dataset whose versions are snapshots. A run that is done
+/// again after another one makes another snapshot, so its id does not tell.
 ///
 /// # Errors
 /// What the storage says.
-pub async fn next_version(prefix: &Prefix, run: &str) -> Result<String, EngineError> {
+pub async fn version_of(prefix: &Prefix, snapshot: &str) -> Result<String, EngineError> {
     let Some((dataset, _)) = read(prefix).await? else { return Ok("v1".to_owned()) };
-    let known = dataset.versions.iter().find(|v| v.run == run).map(|v| v.version.clone());
+    let known = dataset.versions.iter().find(|v| v.snapshot.as_deref() == Some(snapshot)).map(|v| v.version.clone());
     Ok(known.unwrap_or_else(|| format!("v{}", dataset.versions.len() + 1)))
 }
 
-/// What a run of a managed plain Zarr dataset finds.
+/// The version prefix of a run of plain Zarr.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VersionSlot {
-    /// This version is this run's to write, or to go on writing.
-    Write(String),
-    /// This run published this version already.
-    Published(String),
+pub struct VersionSlot {
+    /// Its name.
+    pub version: String,
+    /// Whether `firn.json` names it as this run's.
+    pub is_named: bool,
+    /// Unfinished runs that hold the versions before it.
+    pub others: Vec<(String, RunRecord)>,
 }
 
 /// The version prefix of a run: the one it claimed before, else the first that nobody has.
@@ -132,20 +138,72 @@ pub enum VersionSlot {
 /// # Errors
 /// What the storage says.
 pub async fn version_for(prefix: &Prefix, run: &str) -> Result<VersionSlot, EngineError> {
-    if let Some((dataset, _)) = read(prefix).await?
-        && let Some(version) = dataset.versions.iter().find(|v| v.run == run)
-    {
-        return Ok(VersionSlot::Published(version.version.clone()));
+    let named = read(prefix).await?.map(|(dataset, _)| dataset.versions).unwrap_or_default();
+    let mut others = Vec::new();
+    if let Some(version) = named.iter().find(|v| v.run == run) {
+        return Ok(VersionSlot { version: version.version.clone(), is_named: true, others });
     }
     for number in 1..=100_000u32 {
-        let name = format!("v{number}");
-        match Journal::holder(&prefix.child(&name)?).await? {
-            None => return Ok(VersionSlot::Write(name)),
-            Some(record) if record.run == run => return Ok(VersionSlot::Write(name)),
-            Some(_) => {}
+        let version = format!("v{number}");
+        match Journal::holder(&prefix.child(&version)?).await? {
+            Some(record) if record.run != run => {
+                if !record.finished && !named.iter().any(|v| v.version == version) {
+                    others.push((version, record));
+                }
+            }
+            None if named.iter().any(|v| v.version == version) => {}
+            _ => return Ok(VersionSlot { version, is_named: false, others }),
         }
     }
     Err(EngineError::bug("100000 versions"))
+}
+
+/// Refuses a place where something else lies: a dataset of another format, an unfinished run of one, or foreign objects.
+///
+/// # Errors
+/// [`EngineError::TargetNotEmpty`]; what the storage says.
+pub async fn check_place(prefix: &Prefix, format: &str) -> Result<(), EngineError> {
+    let refused =
+        |what: String, next: &str| EngineError::TargetNotEmpty { at: prefix.url().at(), what, next: next.to_owned() };
+    if let Some((dataset, _)) = read(prefix).await? {
+        if dataset.format == format {
+            return Ok(());
+        }
+        let what = format!("a dataset of the format {} is published there, not {format}", dataset.format);
+        return Err(refused(what, "choose another path (`target: {path: …}` or --target), or keep the format"));
+    }
+    let is_zarr3 = format == "zarr3";
+    if Journal::holder(prefix).await?.is_some() {
+        if is_zarr3 {
+            let what = "an unfinished run of an Icechunk repository lies there".to_owned();
+            return Err(refused(what, "remove what it left: the same command with --abandon"));
+        }
+        // Whether the repository is this run's is for its claim to say.
+        return Ok(());
+    }
+    let level = prefix.list_shallow("").await?;
+    let mut names = level.objects.into_iter().map(|object| object.key);
+    let foreign = names.find(|name| !is_own(name)).or_else(|| {
+        let mut prefixes = level.prefixes.into_iter();
+        prefixes.find(|name| !is_own(name) && !(is_zarr3 && is_version(name)))
+    });
+    match foreign {
+        Some(name) if is_version(&name) => {
+            let what = format!("an unfinished run of plain Zarr lies there ({name})");
+            Err(refused(what, "remove what it left: the same command with --abandon"))
+        }
+        Some(name) => Err(refused(format!("it holds {name:?}, which no run of firn wrote"), "choose an empty target")),
+        None => Ok(()),
+    }
+}
+
+/// Whether a name is that of firn's own records: a process of a run may have been stopped before it had claimed anything.
+pub fn is_own(name: &str) -> bool {
+    name.starts_with(".firn")
+}
+
+fn is_version(name: &str) -> bool {
+    name.strip_prefix('v').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The versions that unpublished runs have claimed: what `--abandon` removes.
@@ -158,11 +216,12 @@ pub async fn unpublished(prefix: &Prefix) -> Result<Vec<String>, EngineError> {
         .map(|(dataset, _)| dataset.versions.into_iter().map(|v| v.version).collect())
         .unwrap_or_default();
     let level = prefix.list_shallow("").await?;
-    let is_version =
-        |name: &str| name.strip_prefix('v').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     let mut found = Vec::new();
-    for name in level.prefixes.iter().map(|p| p.trim_end_matches('/').to_owned()) {
-        if is_version(&name) && !published.contains(&name) && Journal::holder(&prefix.child(&name)?).await?.is_some() {
+    for name in level.prefixes.into_iter().filter(|name| is_version(name) && !published.contains(name)) {
+        let version = prefix.child(&name)?;
+        let level = version.list_shallow("").await?;
+        let unclaimed = level.objects.is_empty() && level.prefixes.iter().all(|name| is_own(name));
+        if unclaimed || Journal::holder(&version).await?.is_some() {
             found.push(name);
         }
     }

@@ -53,7 +53,7 @@ impl Provenance {
 }
 
 /// BLAKE3 of the list of sources with their versions, hex.
-fn source_digest(prepared: &Prepared) -> String {
+pub fn source_digest(prepared: &Prepared) -> String {
     let mut hasher = blake3::Hasher::new();
     for file in &prepared.combined.files {
         let version = &file.version;

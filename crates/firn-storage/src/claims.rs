@@ -5,10 +5,11 @@
 //! so the other, who lists after putting its own, sees it and steps back. Both may step back; then both wait a random
 //! time and try again. This needs listings that show what was written (S3 and Ceph do).
 //!
-//! **Limits.** Programs other than firn are not held off. A claim whose writer died is ignored after [`STALE`], by the
-//! server's clock; a writer that stands still for longer between its listing and its write can still overwrite another's.
+//! **Limits.** Programs other than firn are not held off. A claim whose writer died is ignored at once on the machine where
+//! it ran, elsewhere after [`STALE`], by the server's clock; a writer that stands still for longer between its listing and its write can still overwrite another's.
 
 use crate::error::StorageError;
+use crate::holder::Holder;
 use crate::prefix::Prefix;
 use bytes::Bytes;
 use firn_model::source::SourceVersion;
@@ -35,10 +36,12 @@ impl<'a> Claim<'a> {
         let (folder, name) = key.rsplit_once('/').map_or(("", key), |(folder, name)| (folder, name));
         // In the object's own folder, so that writers that came by different prefixes meet there.
         let folder = crate::url::join(folder, &format!(".firn-claims/{name}"));
+        let holder = serde_json::to_vec(&Holder::this_process());
+        let holder = Bytes::from(holder.map_err(|error| StorageError::Misuse { what: error.to_string() })?);
         for attempt in 1..=TRIES {
             let random = std::hash::RandomState::new().build_hasher().finish();
             let claim = Claim { prefix, key: format!("{folder}/{random:016x}"), since: Instant::now() };
-            prefix.put_plain(&claim.key, Bytes::from_static(b"firn")).await?;
+            prefix.put_plain(&claim.key, holder.clone()).await?;
             match claim.is_alone(&folder).await {
                 Ok(true) => return Ok(claim),
                 Ok(false) => claim.release().await?,
@@ -63,7 +66,16 @@ impl<'a> Claim<'a> {
         let rival = |object: &&firn_model::source::ListedObject| {
             object.key != self.key && at(&object.version).saturating_add(STALE) > own_time
         };
-        Ok(!claims.iter().any(|object| rival(&object)))
+        for object in claims.iter().filter(rival) {
+            // Gone since the listing: its writer may just have written.
+            let Some(found) = self.prefix.get(&object.key).await? else { return Ok(false) };
+            let holder: Result<Holder, _> = serde_json::from_slice(&found.bytes);
+            if !holder.is_ok_and(|holder| holder.is_gone()) {
+                return Ok(false);
+            }
+            self.prefix.delete(&object.key).await?;
+        }
+        Ok(true)
     }
 
     /// Is the claim still young enough to write under it?

@@ -1,6 +1,7 @@
 //! What every prefix must do, whatever is behind it: the suite that each implementation runs.
 
 use crate::error::StorageError;
+use crate::holder::Holder;
 use crate::lease::Lease;
 use crate::prefix::{Precondition, Prefix};
 use bytes::Bytes;
@@ -237,19 +238,22 @@ async fn sync_readers_see_the_same(prefix: &Prefix) -> Rule {
 async fn a_lease_has_one_holder(prefix: &Prefix) -> Rule {
     let rule = "a lease has one holder";
     let (length, now) = (Duration::from_mins(1), Duration::from_secs(1_000_000));
-    let mut first = Lease::take(prefix, "lease", "first", length, now).await.map_err(failed(rule))?;
-    let second = Lease::take(prefix, "lease", "second", length, now + length / 2).await;
+    let mut first = Lease::take(prefix, "lease", &Holder::named("first"), length, now).await.map_err(failed(rule))?;
+    let second = Lease::take(prefix, "lease", &Holder::named("second"), length, now + length / 2).await;
     check(rule, matches!(second, Err(StorageError::LeaseHeld { .. })), || "taken while held".to_owned())?;
     first.renew(now + length / 2).await.map_err(failed(rule))?;
-    let second = Lease::take(prefix, "lease", "second", length, now + length).await;
+    let second = Lease::take(prefix, "lease", &Holder::named("second"), length, now + length).await;
     check(rule, matches!(second, Err(StorageError::LeaseHeld { .. })), || "taken although renewed".to_owned())?;
     let late = now + length * 3;
-    let second = Lease::take(prefix, "lease", "second", length, late).await.map_err(failed(rule))?;
+    let second = Lease::take(prefix, "lease", &Holder::named("second"), length, late).await.map_err(failed(rule))?;
     let lost = first.renew(late).await;
     check(rule, matches!(lost, Err(StorageError::LeaseLost { .. })), || "renewed after it was taken over".to_owned())?;
     check(rule, second.generation() > first.generation(), || "generations do not grow".to_owned())?;
     second.release(late).await.map_err(failed(rule))?;
-    let third = Lease::take(prefix, "lease", "third", length, late).await.map_err(failed(rule))?;
+    Lease::check_free(prefix, "lease", late).await.map_err(failed(rule))?;
+    let third = Lease::take(prefix, "lease", &Holder::named("third"), length, late).await.map_err(failed(rule))?;
+    let held = Lease::check_free(prefix, "lease", late).await;
+    check(rule, matches!(held, Err(StorageError::LeaseHeld { .. })), || "free although held".to_owned())?;
     third.release(late).await.map_err(failed(rule))
 }
 

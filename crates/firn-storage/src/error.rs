@@ -85,6 +85,8 @@ pub enum StorageError {
         at: At,
         /// Who holds it.
         holder: String,
+        /// When it was taken, in milliseconds since 1970-01-01 UTC.
+        since: u64,
         /// Seconds until it may be taken over.
         seconds: u64,
     },

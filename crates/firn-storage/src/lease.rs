@@ -7,11 +7,13 @@
 //!
 //! The number is a fencing token: results can be marked with it, so that a holder who was presumed dead is recognised.
 //!
-//! **Limits.** The clocks of two machines may differ: a lease is taken over only [`SKEW`] after its end. A holder that
-//! stands still past that (a suspended laptop) finds out at its next heartbeat, not before: what must not be written twice
-//! is written with [`crate::Precondition::Create`].
+//! **Limits.** The clocks of two machines may differ: a lease is taken over only [`SKEW`] after its end, unless its holder
+//! ran on this machine and is seen to be gone ([`Holder::is_gone`]). A holder that stands still past that (a suspended
+//! laptop) finds out at its next heartbeat, not before: what must not be written twice is written with
+//! [`crate::Precondition::Create`].
 
 use crate::error::StorageError;
+use crate::holder::Holder;
 use crate::prefix::{Precondition, Prefix};
 use bytes::Bytes;
 use firn_model::diagnose::At;
@@ -25,8 +27,10 @@ pub const SKEW: Duration = Duration::from_secs(30);
 /// The lease as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Record {
-    /// Who, for people: host, process, run.
-    owner: String,
+    /// Who.
+    holder: Holder,
+    /// When it was taken, in milliseconds since 1970-01-01 UTC.
+    since: u64,
     /// Tells two takings apart.
     nonce: String,
     /// End, in milliseconds since 1970-01-01 UTC.
@@ -46,27 +50,22 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Takes the lease `key` for `length`, where nobody holds it.
+    /// Takes the lease `key` for `length`, where nobody that may still live holds it.
     ///
     /// # Errors
     /// [`StorageError::LeaseHeld`] with the holder and the time that is left.
     pub async fn take(
         prefix: &Prefix,
         key: &str,
-        owner: &str,
+        holder: &Holder,
         length: Duration,
         now: Duration,
     ) -> Result<Self, StorageError> {
-        let at = prefix.url().child(key)?.at();
-        let highest = generations(prefix, key).await?.last().copied();
-        if let Some(highest) = highest
-            && let Some(record) = read(prefix, key, highest).await?
-        {
-            check_free(&at, &record, now)?;
-        }
+        let highest = newest(prefix, key, now).await?;
         let generation = highest.unwrap_or(0) + 1;
         let nonce = format!("{:016x}", std::hash::RandomState::new().build_hasher().finish());
-        let record = Record { owner: owner.to_owned(), nonce, ends: millis(now + length), released: false };
+        let record =
+            Record { holder: holder.clone(), since: millis(now), nonce, ends: millis(now + length), released: false };
         let lease = Self { prefix: prefix.clone(), key: key.to_owned(), generation, length, record };
         match lease.write(Precondition::Create).await {
             Ok(()) => {}
@@ -74,6 +73,14 @@ impl Lease {
             Err(error) => return Err(error),
         }
         lease.settle(now).await
+    }
+
+    /// Whether the lease `key` could be taken now.
+    ///
+    /// # Errors
+    /// [`StorageError::LeaseHeld`] with the holder and the time that is left.
+    pub async fn check_free(prefix: &Prefix, key: &str, now: Duration) -> Result<(), StorageError> {
+        newest(prefix, key, now).await.map(|_| ())
     }
 
     /// Looks again after taking: between the first look and the creation, others may have taken higher numbers and
@@ -127,24 +134,19 @@ impl Lease {
         }
         match read(&self.prefix, &self.key, self.generation).await? {
             Some(record) if record.nonce == self.record.nonce => Ok(()),
-            Some(record) => Err(lost(format!("it belongs to {}", record.owner))),
+            Some(record) => Err(lost(format!("it belongs to {}", record.holder.name()))),
             None => Err(lost("it was removed".to_owned())),
         }
     }
 
     async fn held_by_another(&self, now: Duration) -> StorageError {
-        let held = |holder: &str, ends: u64| StorageError::LeaseHeld {
-            at: self.at(),
-            holder: holder.to_owned(),
-            seconds: ends.saturating_sub(millis(now)).div_ceil(1000) + SKEW.as_secs(),
-        };
         let last = match generations(&self.prefix, &self.key).await {
             Ok(all) => all.last().copied().unwrap_or(self.generation),
             Err(error) => return error,
         };
         match read(&self.prefix, &self.key, last).await {
-            Ok(Some(record)) => held(&record.owner, record.ends),
-            Ok(None) => held("another process", millis(now)),
+            Ok(Some(record)) => held(&self.at(), &record, now),
+            Ok(None) => StorageError::conflict(self.at(), "another process took it at the same moment"),
             Err(error) => error,
         }
     }
@@ -160,14 +162,29 @@ impl Lease {
     }
 }
 
-/// May the lease be taken from this holder?
-fn check_free(at: &At, record: &Record, now: Duration) -> Result<(), StorageError> {
-    let free_from = record.ends.saturating_add(millis(SKEW));
-    if record.released || millis(now) > free_from {
-        return Ok(());
+/// The newest number of a lease that is free; `None` where it was never taken.
+async fn newest(prefix: &Prefix, key: &str, now: Duration) -> Result<Option<u64>, StorageError> {
+    let at = prefix.url().child(key)?.at();
+    let highest = generations(prefix, key).await?.last().copied();
+    if let Some(highest) = highest
+        && let Some(record) = read(prefix, key, highest).await?
+        && !record.released
+        && millis(now) <= record.ends.saturating_add(millis(SKEW))
+        && !record.holder.is_gone()
+    {
+        return Err(held(&at, &record, now));
     }
-    let seconds = (free_from - millis(now)).div_ceil(1000);
-    Err(StorageError::LeaseHeld { at: at.clone(), holder: record.owner.clone(), seconds })
+    Ok(highest)
+}
+
+fn held(at: &At, record: &Record, now: Duration) -> StorageError {
+    let free_from = record.ends.saturating_add(millis(SKEW));
+    StorageError::LeaseHeld {
+        at: at.clone(),
+        holder: record.holder.name().to_owned(),
+        since: record.since,
+        seconds: free_from.saturating_sub(millis(now)).div_ceil(1000),
+    }
 }
 
 fn object(key: &str, generation: u64) -> String {

@@ -121,6 +121,38 @@ pub(crate) fn delete(root: &Path, key: &str) -> Result<(), StorageError> {
     Ok(())
 }
 
+/// Removes unfinished writes below `root`, `depth` directories deep, and the directories that are then empty, without
+/// following links.
+pub(crate) fn sweep(root: &Path, depth: usize) -> Result<(), StorageError> {
+    let mut directories = vec![(root.to_owned(), 0)];
+    let mut next = 0;
+    while let Some((directory, level)) = directories.get(next).cloned() {
+        next += 1;
+        let entries = match std::fs::read_dir(&directory) {
+            Ok(entries) => entries,
+            Err(error) if is_absent(&error) => continue,
+            Err(error) => return Err(io(&directory, &error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|error| io(&directory, &error))?;
+            let kind = entry.file_type().map_err(|error| io(&entry.path(), &error))?;
+            if kind.is_dir() && level < depth {
+                directories.push((entry.path(), level + 1));
+            } else if kind.is_file() && entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+                match std::fs::remove_file(entry.path()) {
+                    Err(error) if !is_absent(&error) => return Err(io(&entry.path(), &error)),
+                    _ => {}
+                }
+            }
+        }
+    }
+    // The deepest come last in the list, so they go first. One that is not empty stays: removing fails.
+    for (directory, _) in directories.iter().skip(1).rev() {
+        let _ = std::fs::remove_dir(directory);
+    }
+    Ok(())
+}
+
 fn at(path: &Path) -> At {
     At::url(path.to_string_lossy())
 }

@@ -306,6 +306,23 @@ impl Prefix {
         }
     }
 
+    /// Removes what writers that were stopped left below this prefix and no listing shows: unfinished writes and empty
+    /// directories of a local one, `depth` directories deep. A service leaves nothing of a write that was not finished.
+    ///
+    /// Only for what nobody else writes: the unfinished writes of the living are removed too, and have to be made again.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub async fn sweep(&self, depth: usize) -> Result<(), StorageError> {
+        match &self.backend {
+            Backend::Local(root) => {
+                let root = root.clone();
+                self.storage.bridge().blocking(move || local_write::sweep(&root, depth)).await
+            }
+            Backend::S3(_) => Ok(()),
+        }
+    }
+
     /// All objects below a key of this prefix (the empty key: all), in key order; keys relative to this prefix.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 //! An Icechunk repository: references, native chunks, or both.
 
+use super::begin::{claim, clear, enter, finish, other_run};
 use super::{
-    BuildOptions, BuildReport, BuiltArray, Destination, claim, name_version, other_run, reference_url, run_id,
-    tasks_to_do, zarr3::native,
+    BuildOptions, BuildReport, BuiltArray, Destination, name_version, reference_url, run_id, run_record, tasks_to_do,
+    zarr3::native,
 };
 use crate::error::EngineError;
 use crate::execute::{ChunkSink, Execution, Output, OutputState, Written};
@@ -11,6 +12,7 @@ use crate::icechunk::{
     TargetStructure, VirtualContainer, open_snapshot, origin_of,
 };
 use crate::journal::{Claim, Journal};
+use crate::managed;
 use crate::open::ContainerSource;
 use crate::phases::{Phases, Stopwatch};
 use crate::pipeline::Prepared;
@@ -18,7 +20,7 @@ use crate::settings::Engine;
 use crate::target::structure::{Structure, stored_metadata};
 use crate::verify::{StoreView, VerifyOptions, VerifyReport, verify};
 use bytes::Bytes;
-use firn_model::array::{ArrayMetadata, Attributes, ChunkGrid, ChunkIndices};
+use firn_model::array::{ArrayMetadata, ChunkGrid, ChunkIndices};
 use firn_model::combine::{
     CombineError, CombinedArray, CombinedContent, Disagreement, NotVirtual, VirtualArray, virtual_array,
 };
@@ -144,28 +146,33 @@ pub fn build_icechunk(
     let prepared: &Prepared = prepared;
     let arrays = stored_arrays(prepared, &virtuals, &layouts)?;
     let containers = containers(engine, &virtuals)?;
-    let bare = Structure::new(&prepared.combined, &arrays, &Attributes::new())?;
-    let spec = options.spec.to_string();
-    let run = run_id(prepared, url, &[b"icechunk", spec.as_bytes(), bare.root(false)]);
-    let journal = Journal::new(prefix.clone(), &run);
-    if matches!(destination, Destination::Managed { .. }) {
-        match runtime.block_on(journal.claim_next())? {
-            Claim::Ours => {}
-            Claim::Finished => {
-                let snapshot = runtime.block_on(published_snapshot(&prefix))?;
-                let version =
-                    runtime.block_on(name_version(engine, destination, url, &run, prepared, snapshot.clone()))?;
-                let empty = Plan { arrays: vec![], tasks: vec![], concurrency: 0, workers: 0, peak_memory: 0 };
-                let done = report(url, &run, prepared, &layouts, &virtuals, &empty, &BTreeMap::new(), 0);
-                let containers = containers.iter().map(VirtualContainer::url_prefix).collect::<Result<_, _>>()?;
-                return Ok(BuildReport { published: true, up_to_date: true, version, snapshot, containers, ..done });
-            }
-            Claim::Other(other) => return Err(other_run(url.at(), &other)),
-        }
+    let bare = Structure::new(&prepared.combined, &arrays, &options.provenance.added)?;
+    let run = run_id(prepared, url, options, &format!("icechunk {}", options.spec), &bare);
+    let journal = Journal::new(prefix.clone(), run_record(prepared, &run));
+    let claimed = if matches!(destination, Destination::Managed { .. }) {
+        runtime.block_on(managed::check_place(&prefix, "icechunk"))?;
+        runtime.block_on(journal.claim_next())?
     } else {
         let exists = runtime.block_on(repository_exists(&prefix))?;
-        runtime.block_on(claim(&journal, &prefix, exists))?;
-    }
+        runtime.block_on(claim(&journal, &prefix, destination, exists))?
+    };
+    let held = match claimed {
+        Claim::Ours => enter(engine, &journal, &prefix, destination, options)?,
+        Claim::Finished => None,
+        Claim::Other(other) => return Err(other_run(&journal, &prefix, destination, &other)),
+    };
+    let Some(lease) = held else {
+        if !clear(engine, &journal, &prefix)? && matches!(destination, Destination::Bare(_)) {
+            return Err(EngineError::TargetExists { at: url.at() });
+        }
+        let named = runtime.block_on(named_snapshot(&prefix, &run))?;
+        let snapshot = named.map_or_else(|| runtime.block_on(published_snapshot(&prefix)), |found| Ok(Some(found)))?;
+        let version = runtime.block_on(name_version(engine, destination, url, &run, prepared, snapshot.clone()))?;
+        let empty = Plan { arrays: vec![], tasks: vec![], concurrency: 0, workers: 0, peak_memory: 0 };
+        let done = report(url, &run, prepared, &layouts, &virtuals, &empty, &BTreeMap::new(), 0);
+        let containers = containers.iter().map(VirtualContainer::url_prefix).collect::<Result<_, _>>()?;
+        return Ok(BuildReport { published: true, up_to_date: true, version, snapshot, containers, ..done });
+    };
 
     let storage = RepositoryStorage::new(prefix.clone());
     let run_options = RunOptions { run: run.clone(), spec: options.spec, containers: containers.clone() };
@@ -193,6 +200,7 @@ pub fn build_icechunk(
     };
     let mut phases = Phases { plan: watch.lap(), ..prepared.phases };
     execution.run(&tasks, &|task, written| {
+        lease.check()?;
         runtime.block_on(journal.record_task(task, written))?;
         crate::execute::lock(&outputs).insert(task, written.to_vec());
         Ok(())
@@ -214,16 +222,23 @@ pub fn build_icechunk(
         Some(verify_run(engine, prepared, url, &storage, target.branch(), target.state(), options)?.into_result()?);
     report.phases.verify = watch.lap();
     engine.cancel.check()?;
+    lease.confirm()?;
     let published = runtime.block_on(target.publish())?;
     report.snapshot = Some(match published {
         Published::Now { snapshot, .. } | Published::Before { snapshot } => snapshot,
     });
     report.published = true;
-    runtime.block_on(journal.finish())?;
-    report.version =
-        runtime.block_on(name_version(engine, destination, url, &run, prepared, report.snapshot.clone()))?;
+    let snapshot = report.snapshot.clone();
+    report.version = runtime.block_on(name_version(engine, destination, url, &run, prepared, snapshot))?;
+    finish(engine, &journal, lease)?;
     report.phases.publish = watch.lap();
     Ok(report)
+}
+
+/// The newest snapshot that `firn.json` names as this run's.
+async fn named_snapshot(prefix: &Prefix, run: &str) -> Result<Option<String>, EngineError> {
+    let versions = managed::read(prefix).await?.map(|(dataset, _)| dataset.versions).unwrap_or_default();
+    Ok(versions.into_iter().rfind(|version| version.run == run).and_then(|version| version.snapshot))
 }
 
 /// The snapshot that `main` names.

@@ -1,20 +1,20 @@
 //! A plain Zarr v3 store.
 
-use super::{BuildOptions, BuildReport, BuiltArray, Destination, claim, name_version, run_id, tasks_to_do};
+use super::begin::{claim, clear, enter, finish};
+use super::{BuildOptions, BuildReport, BuiltArray, Destination, name_version, run_id, run_record, tasks_to_do};
 use crate::error::EngineError;
 use crate::execute::{Execution, Output, OutputState};
-use crate::journal::{Claim, Journal};
-use crate::managed::{VersionSlot, version_for};
+use crate::journal::{Claim, Journal, RunRecord};
+use crate::managed::{VersionSlot, check_place, version_for};
 use crate::phases::{Phases, Stopwatch};
 use crate::pipeline::Prepared;
 use crate::settings::Engine;
 use crate::target::ledger::Ledger;
-use crate::target::leftovers::remove_temporaries;
 use crate::target::structure::{Structure, stored_metadata};
 use crate::target::zarr3::{ROOT_KEY, Zarr3Target, ledger};
 use crate::verify::{StoreView, VerifyOptions, VerifyReport, verify};
 use bytes::Bytes;
-use firn_model::array::Attributes;
+use firn_model::combine::Noted;
 use firn_model::dataset::NodePath;
 use firn_model::diagnose::At;
 use firn_model::plan::{ArrayLayout, Plan, plan};
@@ -45,29 +45,44 @@ pub fn build_zarr3(
             Some((path.clone(), stored_metadata(&array.metadata, layout)))
         })
         .collect();
-    let bare = Structure::new(&prepared.combined, &arrays, &Attributes::new())?;
-    let run = run_id(prepared, destination.url(), &[b"zarr3", bare.root(options.consolidated)]);
-    let url = &match destination {
-        Destination::Bare(url) => url.clone(),
+    let bare = Structure::new(&prepared.combined, &arrays, &options.provenance.added)?;
+    let run = run_id(prepared, destination.url(), options, "zarr3", &bare);
+    let record = run_record(prepared, &run);
+    let slot = match destination {
+        Destination::Bare(_) => None,
         Destination::Managed { url, .. } => {
             let dataset = engine.target_prefix(url)?;
-            match runtime.block_on(version_for(&dataset, &run))? {
-                VersionSlot::Write(version) => url.child(&version)?,
-                VersionSlot::Published(version) => {
-                    return Ok(up_to_date(url.child(&version)?, &run, prepared, &layouts));
-                }
-            }
+            runtime.block_on(check_place(&dataset, "zarr3"))?;
+            Some(runtime.block_on(version_for(&dataset, &run))?)
         }
     };
+    let url = &match &slot {
+        None => destination.url().clone(),
+        Some(slot) => destination.url().child(&slot.version)?,
+    };
     let prefix = engine.target_prefix(url)?;
-    let journal = Journal::new(prefix.clone(), &run);
-    let exists = runtime.block_on(Zarr3Target::exists(&prefix))?;
-    let claimed = runtime.block_on(claim(&journal, &prefix, exists))?;
-    if claimed == Claim::Finished {
-        // Published by a process that was stopped before it could say so in `firn.json`.
+    let journal = Journal::new(prefix.clone(), record);
+    let holder = runtime.block_on(Journal::holder(&prefix))?;
+    let is_done = slot.as_ref().is_some_and(|slot| slot.is_named) && holder.is_none_or(|record| record.finished);
+    let held = if is_done {
+        None
+    } else {
+        let exists = runtime.block_on(Zarr3Target::exists(&prefix))?;
+        match runtime.block_on(claim(&journal, &prefix, destination, exists))? {
+            Claim::Ours => enter(engine, &journal, &prefix, destination, options)?,
+            _ => None,
+        }
+    };
+    let Some(lease) = held else {
+        if !clear(engine, &journal, &prefix)? && slot.is_none() {
+            return Err(EngineError::TargetExists { at: url.at() });
+        }
         runtime.block_on(name_version(engine, destination, url, &run, prepared, None))?;
-        return Ok(up_to_date(url.clone(), &run, prepared, &layouts));
-    }
+        let version = slot.map(|slot| slot.version);
+        return Ok(BuildReport { version, ..up_to_date(url, &run, prepared, &layouts) });
+    };
+    let mut noted = prepared.combined.noted.clone();
+    noted.extend(slot.iter().flat_map(|slot| passed_over(&journal, slot)));
 
     let plan = runtime.block_on(journal.plan(plan(
         &prepared.combined,
@@ -95,6 +110,7 @@ pub fn build_zarr3(
     };
     let mut phases = Phases { plan: watch.lap(), ..prepared.phases };
     execution.run(&tasks, &|task, written| {
+        lease.check()?;
         runtime.block_on(journal.record_task(task, written))?;
         crate::execute::lock(&outputs).insert(task, written.to_vec());
         Ok(())
@@ -103,6 +119,7 @@ pub fn build_zarr3(
     phases.execute = watch.lap();
     let mut report = report(url, &run, prepared, &layouts, &plan, &outputs, resumed);
     report.phases = phases;
+    report.noted = noted;
     if options.part.is_some() {
         return Ok(report);
     }
@@ -112,21 +129,34 @@ pub fn build_zarr3(
     report.verification = Some(verification.into_result()?);
     report.phases.verify = watch.lap();
     engine.cancel.check()?;
-    remove_temporaries(url)?;
+    lease.confirm()?;
     runtime.block_on(target.publish(&structure, &ledger, &run, options.consolidated))?;
     report.published = true;
-    runtime.block_on(journal.finish())?;
     report.version = runtime.block_on(name_version(engine, destination, url, &run, prepared, None))?;
+    finish(engine, &journal, lease)?;
     report.phases.publish = watch.lap();
     Ok(report)
 }
 
+/// Runs that did not end and whose versions this one leaves alone.
+fn passed_over(journal: &Journal, slot: &VersionSlot) -> Vec<Noted> {
+    let note = |(version, other): &(String, RunRecord)| Noted {
+        code: "other-run",
+        at: version.clone(),
+        what: format!(
+            "an unfinished run of {} holds {version}; this is a new run, in {}. What it left is removed by --abandon",
+            journal.differs(other),
+            slot.version
+        ),
+    };
+    slot.others.iter().map(note).collect()
+}
+
 /// The report where nothing was left to do.
-fn up_to_date(url: ObjectUrl, run: &str, prepared: &Prepared, layouts: &[(NodePath, ArrayLayout)]) -> BuildReport {
+fn up_to_date(url: &ObjectUrl, run: &str, prepared: &Prepared, layouts: &[(NodePath, ArrayLayout)]) -> BuildReport {
     let empty = Plan { arrays: vec![], tasks: vec![], concurrency: 0, workers: 0, peak_memory: 0 };
-    let version = url.file_name();
-    let report = report(&url, run, prepared, layouts, &empty, &BTreeMap::new(), 0);
-    BuildReport { published: true, up_to_date: true, version: Some(version), ..report }
+    let report = report(url, run, prepared, layouts, &empty, &BTreeMap::new(), 0);
+    BuildReport { published: true, up_to_date: true, ..report }
 }
 
 fn report(

@@ -100,8 +100,27 @@ impl IcechunkTarget {
     /// [`IcechunkError::NotEmpty`], [`IcechunkError::SpecMismatch`], [`IcechunkError::ContainerConflict`], and what the
     /// storage says.
     pub async fn create_or_resume(storage: RepositoryStorage, options: RunOptions) -> Result<Self, IcechunkError> {
-        let at = storage.at.clone();
         let repository = repository::open_or_create(&storage, options.spec).await?;
+        Self::of(storage, repository, options).await
+    }
+
+    /// As [`IcechunkTarget::create_or_resume`], where there is a repository.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub async fn resume(storage: RepositoryStorage, options: RunOptions) -> Result<Option<Self>, IcechunkError> {
+        match repository::open(&storage, None).await {
+            Err(IcechunkError::NoRepository { .. }) => Ok(None),
+            opened => Self::of(storage, opened?, options).await.map(Some),
+        }
+    }
+
+    async fn of(
+        storage: RepositoryStorage,
+        repository: Repository,
+        options: RunOptions,
+    ) -> Result<Self, IcechunkError> {
+        let at = storage.at.clone();
         repository::declare_containers(&at, &repository, &options.containers).await?;
         let repository = repository::open(&storage, None).await?;
         let declared = repository.config().virtual_chunk_containers();

@@ -1,6 +1,5 @@
 //! What is written: plain Zarr v3, or an Icechunk repository.
 
 pub mod ledger;
-pub mod leftovers;
 pub mod structure;
 pub mod zarr3;

@@ -58,6 +58,10 @@ impl Zarr3Target {
         run: &str,
         consolidated: bool,
     ) -> Result<(), EngineError> {
+        // A process of this run may have been stopped right after the last step. What is published is not written again.
+        if self.published_by(run).await?.is_some_and(|ours| ours) {
+            return Ok(());
+        }
         self.prefix.put(LEDGER_KEY, Bytes::from(ledger.to_text()), Precondition::None).await?;
         for (path, document) in structure.documents() {
             let key = format!("{}/{ROOT_KEY}", path.as_key());
@@ -65,13 +69,18 @@ impl Zarr3Target {
         }
         match self.prefix.put(ROOT_KEY, structure.root(consolidated).clone(), Precondition::Create).await {
             Ok(_) => Ok(()),
-            // A process of this run may have been stopped right after this very step.
-            Err(error) if error.is_conflict() => match self.prefix.get(ROOT_KEY).await? {
-                Some(found) if run_of(&found.bytes).as_deref() == Some(run) => Ok(()),
+            Err(error) if error.is_conflict() => match self.published_by(run).await? {
+                Some(true) => Ok(()),
                 _ => Err(EngineError::TargetExists { at: self.prefix.url().at() }),
             },
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether the root document is of this run; `None` where there is none.
+    async fn published_by(&self, run: &str) -> Result<Option<bool>, EngineError> {
+        let root = self.prefix.get(ROOT_KEY).await?;
+        Ok(root.map(|found| run_of(&found.bytes).as_deref() == Some(run)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+mod abandon;
 pub mod catalog_build;
 pub mod catalog_entry;
 pub mod catalog_show;

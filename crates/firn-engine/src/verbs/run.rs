@@ -4,12 +4,11 @@ use crate::build::{BuildOptions, BuildReport, Destination, build_icechunk, build
 use crate::error::EngineError;
 use crate::feedstock::{FeedstockDir, document_error, git_commit, load, source_files};
 use crate::icechunk::SpecVersion;
-use crate::managed;
 use crate::pipeline::{BuildSpec, Prepared, prepare};
 use crate::provenance::Provenance;
 use crate::settings::Engine;
-use crate::target::leftovers::remove_temporaries;
-use crate::verbs::catalog_entry::{StoreEntryChange, update_feedstock_entry};
+use crate::verbs::abandon::abandon;
+use crate::verbs::catalog_entry::{PublishedStore, StoreEntryChange, store_entry, update_feedstock_entry};
 use crate::verbs::requests::{RunEngine, RunPart, RunRequest, VerifyDepth};
 use crate::verbs::transform::{encoding, ordered};
 use firn_model::array::{AttributeValue, Attributes, Numbers};
@@ -112,7 +111,7 @@ fn run_recipe(
         catalog_entry: None,
     };
     if request.part == RunPart::Abandon {
-        report.removed = abandon(engine, &target)?;
+        report.removed = abandon(engine, &target, id.as_deref())?;
         return Ok(report);
     }
     let spec = build_spec(engine, feedstock, recipe, request)?;
@@ -129,19 +128,31 @@ fn run_recipe(
         build_zarr3(engine, &mut prepared, &destination, &options)?
     };
     let build = build.with_snippet(engine, &options)?;
-    // A part of a dataset is not what the catalog tells of; an entry of an unchanged dataset is right already.
-    if build.published && request.limit.is_none() && !(build.up_to_date && has_entry(feedstock, recipe)) {
+    // A part of a dataset is not what the catalog tells of.
+    if build.published && request.limit.is_none() {
         let store = build.published_store(&recipe.id, report.id.as_deref(), &options)?;
-        let change = update_feedstock_entry(engine, &feedstock.dir, &store, !request.no_write)?;
-        report.catalog_entry = Some(change);
+        report.catalog_entry = catalog_entry(engine, feedstock, recipe, request, &store, build.up_to_date)?;
     }
     report.build = Some(build);
     Ok(report)
 }
 
-fn has_entry(feedstock: &FeedstockDir, recipe: &Recipe) -> bool {
+/// Brings the entry of `catalog.yaml` up to date. That of an unchanged dataset is right already, unless an earlier process
+/// published and was stopped before it could write it.
+fn catalog_entry(
+    engine: &Engine,
+    feedstock: &FeedstockDir,
+    recipe: &Recipe,
+    request: &RunRequest,
+    store: &PublishedStore,
+    up_to_date: bool,
+) -> Result<Option<StoreEntryChange>, EngineError> {
     let catalog = feedstock.loaded.documents.catalog.as_ref();
-    catalog.is_some_and(|catalog| catalog.store(&recipe.id).is_some())
+    let known = catalog.and_then(|catalog| catalog.store(&recipe.id)).map(|entry| &entry.url);
+    if up_to_date && known == Some(&store_entry(engine, store)?.url) {
+        return Ok(None);
+    }
+    Ok(Some(update_feedstock_entry(engine, &feedstock.dir, store, !request.no_write)?))
 }
 
 /// The sources and rules of a feedstock's recipe, as `verify --against` needs them: the recipe whose dataset the store is,
@@ -419,21 +430,4 @@ fn refuse_unconsolidated(engine: &Engine, recipe: &Recipe, target: &ObjectUrl) -
         category: Category::InvalidDocument,
         next: "leave out `consolidated: false`".to_owned(),
     })
-}
-
-/// Removes what unpublished runs left.
-fn abandon(engine: &Engine, target: &ObjectUrl) -> Result<Vec<String>, EngineError> {
-    let runtime = engine.storage.runtime();
-    let prefix = engine.storage.prefix(target)?;
-    let mut removed = Vec::new();
-    for version in runtime.block_on(managed::unpublished(&prefix))? {
-        let child = prefix.child(&version)?;
-        for object in runtime.block_on(child.list(""))? {
-            engine.cancel.check()?;
-            runtime.block_on(child.delete(&object.key))?;
-        }
-        remove_temporaries(child.url())?;
-        removed.push(child.url().to_string());
-    }
-    Ok(removed)
 }

@@ -34,6 +34,28 @@ fn what_was_put_is_read_listed_and_deleted() {
 }
 
 #[test]
+fn a_sweep_removes_unfinished_writes_and_empty_directories_and_nothing_else() {
+    let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
+    let root = directory.path().join("root");
+    let prefix = storage(&runtime).prefix(&ObjectUrl::local(&root)).unwrap();
+    std::fs::create_dir_all(root.join("a/b")).unwrap();
+    std::fs::create_dir_all(root.join("a/empty/deep")).unwrap();
+    let outside = directory.path().join("outside");
+    std::fs::create_dir(&outside).unwrap();
+    std::os::unix::fs::symlink(&outside, root.join("link")).unwrap();
+    let unfinished = [root.join(".firn-tmp-1"), root.join("a/b/.firn-tmp-2"), outside.join(".firn-tmp-3")];
+    for path in unfinished.iter().chain(&[root.join("a/b/chunk")]) {
+        std::fs::write(path, "half").unwrap();
+    }
+    runtime.block_on(prefix.sweep(0)).unwrap();
+    assert!(!unfinished[0].exists() && unfinished[1].exists() && root.join("a/empty/deep").exists());
+    runtime.block_on(prefix.sweep(usize::MAX)).unwrap();
+    assert!(!unfinished[1].exists() && !root.join("a/empty").exists());
+    assert!(root.join("a/b/chunk").exists() && unfinished[2].exists() && root.join("link").exists());
+    runtime.block_on(prefix.child("none").unwrap().sweep(usize::MAX)).unwrap();
+}
+
+#[test]
 fn deletes_side_by_side_do_not_stumble_over_a_directory_that_another_removed() {
     let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
     let prefix = storage(&runtime).prefix(&ObjectUrl::local(directory.path().join("root"))).unwrap();
