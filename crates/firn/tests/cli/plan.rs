@@ -140,9 +140,20 @@ fn keys_of_a_pattern_are_given_or_looked_up() {
 }
 
 #[test]
-fn a_web_server_is_not_asked_for_a_listing() {
+fn a_web_server_without_an_index_page_needs_the_keys() {
     let place = Place::new();
-    let answer = place.run(&["plan", "https://host.invalid/sst_{time:%Y%m%d}.nc", "-o", "json"]);
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/sst_{{time:%Y%m%d}}.nc", server.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in server.incoming().flatten() {
+            let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
+            let _ = std::io::Write::write_all(
+                &mut stream,
+                b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            );
+        }
+    });
+    let answer = place.run(&["plan", &url, "-o", "json"]);
     assert_eq!(answer.status, 2, "{answer:#?}");
     let error = &answer.json()["error"];
     assert!(error["next"].as_str().unwrap().contains("--dim time=FIRST..LAST/1D"), "{error}");
