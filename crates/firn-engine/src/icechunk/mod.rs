@@ -23,6 +23,7 @@ pub use container::{S3Access, VirtualContainer, containers_for, origin_of};
 pub use error::IcechunkError;
 pub use payload::{ChunkPayload, ChunkWriter};
 pub use publish::Published;
+pub use reference::check_address;
 pub use source::{OpenedSnapshot, open_snapshot, still_holds};
 pub use storage::RepositoryStorage;
 pub use structure::{TargetNode, TargetStructure};

@@ -26,18 +26,32 @@ pub(super) fn referenced(
     prefixes: &[String],
 ) -> Result<Referenced, IcechunkError> {
     let at = At::url(&object.url);
-    let address =
-        address(&object.url).map_err(|what| IcechunkError::BadReference { at: at.clone(), what: what.to_owned() })?;
-    let has_port = address.url.scheme() != "s3" && address.url.port().is_some();
-    if spec == SpecVersion::V1 && has_port {
-        return Err(IcechunkError::PortDropped { at });
-    }
+    let address = readable(&object.url, spec)?;
     if !prefixes.iter().any(|prefix| address.plain.starts_with(prefix.as_str())) {
         return Err(IcechunkError::NoContainer { at });
     }
     let location = VirtualChunkLocation::from_url(address.url.as_str())
         .map_err(|error| IcechunkError::from_reference(&at, &error.kind))?;
     Ok(Referenced { location, checksum: checksum(address.url.scheme(), &object.version) })
+}
+
+/// Whether readers of this specification can follow references into an object at this address.
+///
+/// # Errors
+/// [`IcechunkError::PortDropped`], [`IcechunkError::BadReference`].
+pub fn check_address(url: &str, spec: SpecVersion) -> Result<(), IcechunkError> {
+    readable(url, spec).map(|_| ())
+}
+
+fn readable(text: &str, spec: SpecVersion) -> Result<Address, IcechunkError> {
+    let at = At::url(text);
+    let address =
+        address(text).map_err(|what| IcechunkError::BadReference { at: at.clone(), what: what.to_owned() })?;
+    let has_port = address.url.scheme() != "s3" && address.url.port().is_some();
+    if spec == SpecVersion::V1 && has_port {
+        return Err(IcechunkError::PortDropped { at });
+    }
+    Ok(address)
 }
 
 struct Address {

@@ -172,15 +172,12 @@ fn of_store(
     let mut notes = vec![
         "this is a store already. `firn link`, which catalogues it where it is, is not part of this version".to_owned(),
     ];
-    let next = match rechunk {
-        Some(rechunk) => {
-            notes.push("other chunks are a copy in another place".to_owned());
-            rechunk
-        }
-        None => {
-            notes.push("rechunking an Icechunk repository is not part of this version".to_owned());
-            format!("firn verify {}", next::quoted(&subject))
-        }
+    let next = if let Some(rechunk) = rechunk {
+        notes.push("other chunks are a copy in another place".to_owned());
+        rechunk
+    } else {
+        notes.push("rechunking an Icechunk repository is not part of this version".to_owned());
+        format!("firn verify {}", next::quoted(&subject))
     };
     let duplicates = duplicates::find(engine, &[], Some(&request.subject), None, &mut notes)?;
     let report = PlanReport {

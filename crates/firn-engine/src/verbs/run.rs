@@ -318,7 +318,7 @@ pub(super) fn choose(engine: &Engine, recipe: &Recipe, prepared: &Prepared) -> R
     }
 }
 
-fn build_options(
+pub(super) fn build_options(
     feedstock: &FeedstockDir,
     recipe: &Recipe,
     request: &RunRequest,
@@ -417,7 +417,7 @@ fn attribute_value(value: &serde_json::Value) -> AttributeValue {
 }
 
 /// Without consolidated metadata a store opens over plain HTTP as an empty dataset, without an error (measured).
-fn refuse_unconsolidated(engine: &Engine, recipe: &Recipe, target: &ObjectUrl) -> Result<(), EngineError> {
+pub(super) fn refuse_unconsolidated(engine: &Engine, recipe: &Recipe, target: &ObjectUrl) -> Result<(), EngineError> {
     let is_public = engine.storage.public(target)?.is_some()
         || engine.storage.location_of(target)?.is_some_and(|(location, _)| location.role == LocationRole::Published);
     if recipe.target.consolidated != Some(false) || !is_public {

@@ -79,9 +79,9 @@ fn a_run_does_what_its_plan_says() {
     for format in ["icechunk", "zarr3"] {
         let recipe = std::fs::read_to_string(place.path().join("feed/recipe.yaml")).unwrap();
         let target = format!("    target: {{format: {format}}}\n");
-        let recipe: String =
-            recipe.lines().filter(|line| !line.contains("target:")).map(|line| format!("{line}\n")).collect();
-        place.write("feed/recipe.yaml", &(recipe + &target));
+        let mut lines: Vec<&str> = recipe.lines().filter(|line| !line.contains("target:")).collect();
+        lines.push(&target);
+        place.write("feed/recipe.yaml", &lines.join("\n"));
         let plan = result(&place.run(&["plan", "feed", "-o", "json"]));
         let run = place.run(&["run", "feed", "--target", &format!("out-{format}"), "-o", "json"]);
         assert_eq!(run.status, 0, "{run:#?}");
@@ -175,6 +175,19 @@ fn what_would_stop_a_run_is_told_with_its_code() {
     assert_eq!(answer.status, 8, "{answer:#?}");
     let recipe = result(&answer)["recipes"][0].clone();
     assert_eq!((&recipe["files"]["unreadable"]["count"], &recipe["files"]["found"]), (&1.into(), &2.into()));
+}
+
+#[test]
+fn what_the_recipe_asks_for_and_a_run_refuses_is_told_before() {
+    let place = january(&[1, 2]);
+    assert_eq!(place.run(&["plan", "d/sst_20200101.nc", "--write", "feed"]).status, 0);
+    let recipe = std::fs::read_to_string(place.path().join("feed/recipe.yaml")).unwrap();
+    place.write("feed/recipe.yaml", &format!("{recipe}    verify: {{rules: {{cf: warn}}}}\n"));
+    let plan = place.run(&["plan", "feed", "-o", "json"]);
+    let run = place.run(&["run", "feed", "--target", "out", "-o", "json"]);
+    assert_eq!((plan.status, run.status), (7, 7), "{plan:#?}");
+    assert_eq!(plan.json()["error"]["code"], run.json()["error"]["code"]);
+    assert!(!place.path().join("out").exists());
 }
 
 #[test]

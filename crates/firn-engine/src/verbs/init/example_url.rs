@@ -16,6 +16,8 @@ struct Date {
     year: u32,
     month: Option<u32>,
     day: Option<u32>,
+    /// Hour, minute, second.
+    time: Option<(u32, u32, u32)>,
 }
 
 /// Digits that are a date, and how they are written.
@@ -100,6 +102,9 @@ pub(crate) fn escape_glob(text: &str) -> String {
 /// The step that begins with one date and ends with the other, both included: a month from its first to its last day,
 /// years from their first to their last month or day.
 fn step_between(first: Date, last: Date) -> Option<String> {
+    if first.time.is_some() || last.time.is_some() {
+        return None;
+    }
     let years = (last.year + 1).checked_sub(first.year).filter(|years| *years > 0)?;
     match (first.month, first.day, last.month, last.day) {
         (None, None, None, None) | (Some(1), None, Some(12), None) | (Some(1), Some(1), Some(12), Some(31)) => {
@@ -127,7 +132,7 @@ fn escape(text: &str) -> String {
 
 impl Date {
     fn exactness(self) -> u8 {
-        u8::from(self.month.is_some()) + u8::from(self.day.is_some())
+        u8::from(self.month.is_some()) + u8::from(self.day.is_some()) + u8::from(self.time.is_some())
     }
 
     /// Whether a less exact date is a part of this one (the folder `1981` of the file `19810901`).
@@ -135,10 +140,14 @@ impl Date {
         self.year == of.year
             && (self.month.is_none() || self.month == of.month)
             && (self.day.is_none() || self.day == of.day)
+            && (self.time.is_none() || self.time == of.time)
     }
 
     fn text(self) -> String {
         match (self.month, self.day) {
+            (Some(month), Some(day)) if let Some((hour, minute, second)) = self.time => {
+                format!("{:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}", self.year)
+            }
             (Some(month), Some(day)) => format!("{:04}-{month:02}-{day:02}", self.year),
             (Some(month), None) => format!("{:04}-{month:02}", self.year),
             _ => format!("{:04}", self.year),
@@ -147,6 +156,7 @@ impl Date {
 
     fn freq(self) -> &'static str {
         match (self.month, self.day) {
+            (Some(_), Some(_)) if self.time.is_some() => "1h",
             (Some(_), Some(_)) => "1D",
             (Some(_), None) => "1MS",
             _ => "1YS",
@@ -182,14 +192,29 @@ fn digits(bytes: &[u8], from: usize, to: usize) -> usize {
 }
 
 /// The date that begins here: `YYYYMMDD`, `YYYYMM`, `YYYY` as a whole run of digits, or `YYYY-MM-DD`, `YYYY_MM` and the
-/// like.
+/// like; with a time of day as `YYYYMMDDHH`, `YYYYMMDDHHMM`, `YYYYMMDDTHH` and so on to the second.
 fn date_at(bytes: &[u8], start: usize, run: usize, to: usize) -> Option<Written> {
     let part = |at: usize, length: usize| -> Option<u32> {
         std::str::from_utf8(bytes.get(at..at + length)?).ok()?.parse().ok()
     };
     let year = part(start, 4).filter(|year| (1800..=2199).contains(year))?;
-    let written =
-        |end, month, day, format: String| Some(Written { start, end, date: Date { year, month, day }, format });
+    let written = |end, month, day, format: String| {
+        Some(Written { start, end, date: Date { year, month, day, time: None }, format })
+    };
+    // Where the digits of a time of day begin and end.
+    let behind_t = bytes.get(run) == Some(&b'T') && run < to;
+    let time_of_day = match run - start {
+        10 | 12 | 14 => Some((start + 8, run, "")),
+        8 if behind_t => Some((run + 1, digits(bytes, run + 1, to), "T")),
+        _ => None,
+    };
+    if let Some((from, end, between)) = time_of_day
+        && let Some((time, codes)) = time(end.saturating_sub(from), |at| part(from + at, 2))
+    {
+        let (month, day) = (Some(month(part(start + 4, 2)?)?), Some(day(part(start + 6, 2)?)?));
+        let format = format!("%Y%m%d{between}{codes}");
+        return Some(Written { start, end, date: Date { year, month, day, time: Some(time) }, format });
+    }
     match run - start {
         8 => written(run, Some(month(part(start + 4, 2)?)?), Some(day(part(start + 6, 2)?)?), "%Y%m%d".to_owned()),
         6 => written(run, Some(month(part(start + 4, 2)?)?), None, "%Y%m".to_owned()),
@@ -214,6 +239,17 @@ fn date_at(bytes: &[u8], start: usize, run: usize, to: usize) -> Option<Written>
 
 fn month(value: u32) -> Option<u32> {
     (1..=12).contains(&value).then_some(value)
+}
+
+/// A time of day of so many digits, and its codes.
+fn time(length: usize, part: impl Fn(usize) -> Option<u32>) -> Option<((u32, u32, u32), &'static str)> {
+    let below = |at: usize, end: u32| part(at).filter(|value| *value < end);
+    match length {
+        2 => Some(((below(0, 24)?, 0, 0), "%H")),
+        4 => Some(((below(0, 24)?, below(2, 60)?, 0), "%H%M")),
+        6 => Some(((below(0, 24)?, below(2, 60)?, below(4, 60)?), "%H%M%S")),
+        _ => None,
+    }
 }
 
 fn day(value: u32) -> Option<u32> {
@@ -242,6 +278,17 @@ mod tests {
         assert_eq!(pattern("/data/1981/sst_1981-09.nc"), some("/data/{time:%Y}/sst_{time:%Y-%m}.nc", "1981-09"));
         assert_eq!(pattern("sst.2001.nc"), some("sst.{time:%Y}.nc", "2001"));
         assert_eq!(pattern("s3://b/2020_02_03.nc"), some("s3://b/{time:%Y_%m_%d}.nc", "2020-02-03"));
+    }
+
+    #[test]
+    fn a_time_of_day_is_a_part_of_the_date() {
+        let some = |pattern: &str, date: &str| Some((pattern.to_owned(), date.to_owned()));
+        assert_eq!(pattern("/2020/a_2020013106.nc"), some("/{time:%Y}/a_{time:%Y%m%d%H}.nc", "2020-01-31T06:00:00"));
+        assert_eq!(pattern("a_202001310630.nc"), some("a_{time:%Y%m%d%H%M}.nc", "2020-01-31T06:30:00"));
+        assert_eq!(pattern("a_20200131T063015.nc"), some("a_{time:%Y%m%dT%H%M%S}.nc", "2020-01-31T06:30:15"));
+        assert_eq!(pattern("a_20200131T99.nc"), some("a_{time:%Y%m%d}T99.nc", "2020-01-31"));
+        assert_eq!(pattern("a_2020013125.nc"), None);
+        assert_eq!(suggest_pattern("a_2020013106.nc", "t").unwrap().freq, "1h");
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(super) fn plan(
         DestinationPlan { url: Some(url.to_string()), because: format!("{location}, {path}"), current: None };
     match current(engine, &url) {
         Ok(current) => plan.current = current,
-        Err(error) => plan.because.push_str(&format!("; what lies there cannot be told: {error}")),
+        Err(error) => plan.because = format!("{}; what lies there cannot be told: {error}", plan.because),
     }
     plan
 }

@@ -327,6 +327,14 @@ mod tests {
     }
 
     #[test]
+    fn hours_are_a_range_with_the_step_that_they_have() {
+        let names = ["a_2020013118.nc", "a_2020020100.nc", "a_2020020106.nc"];
+        let draft = draft("a_2020020106.nc", Some("time"), &names);
+        assert_eq!(draft.files, DraftFiles::Pattern("/d/a_{time:%Y%m%d%H}.nc".to_owned()));
+        assert_eq!(draft.dimensions()[0].keys, "2020-01-31T18:00:00..2020-02-01T06:00:00/6h");
+    }
+
+    #[test]
     fn decades_by_their_first_and_last_month_are_a_range() {
         let names = ["pr_185001-185912.nc", "pr_186001-186912.nc", "pr_187001-187912.nc"];
         let draft = draft("pr_186001-186912.nc", Some("time"), &names);

@@ -79,12 +79,12 @@ pub(super) fn summarise(plan: &mut RecipePlan, recipe: &Recipe) {
     if count > 1 {
         problem.what = format!("{count} files do not exist, the first is {}", problem.at);
     }
-    problem.fix = if recipe.source.pattern.is_some() {
+    let fix = if recipe.source.pattern.is_some() {
         "add the missing files, correct the keys, or declare them in recipe.yaml: `source: {gaps: [{DIM: KEY, reason: …}]}`"
     } else {
         "add the missing files, or remove them from recipe.yaml"
-    }
-    .to_owned();
+    };
+    fix.clone_into(&mut problem.fix);
 }
 
 fn flat(error: EngineError) -> Vec<EngineError> {

@@ -30,11 +30,14 @@ pub(super) fn of_feedstock(dir: &str, recipes: &[RecipePlan], failed: bool) -> S
 /// After the plan of a pattern or an example that was not written: the same, written.
 pub(super) fn of_subject(request: &PlanRequest, ask: Option<&str>) -> String {
     let subject = quoted(&without_secrets(&request.subject));
-    let dims: String = request.dims.iter().map(|(dim, keys)| format!(" --dim {}", quoted(&flag(dim, keys)))).collect();
-    match ask {
-        Some(ask) => format!("firn plan {subject} {ask}"),
-        None => format!("firn plan {subject}{dims} --write DIR"),
+    let mut words = vec!["firn plan".to_owned(), subject];
+    if let Some(ask) = ask {
+        words.push(ask.to_owned());
+    } else {
+        words.extend(request.dims.iter().map(|(dim, keys)| format!("--dim {}", quoted(&flag(dim, keys)))));
+        words.push("--write DIR".to_owned());
     }
+    words.join(" ")
 }
 
 fn flag(dim: &str, keys: &DimKeys) -> String {

@@ -99,7 +99,7 @@ pub(super) fn plan(
 
 /// The first files that a pattern names.
 fn first_files(request: &PlanRequest, draft: &Draft) -> Result<Vec<String>, EngineError> {
-    let feedstock = feedstock(request, draft, None)?;
+    let feedstock = feedstock(request, draft, None);
     let recipe = only_recipe(&feedstock)?;
     let pattern = FilePattern::new(&recipe.source).map_err(|error| document_error(&error))?;
     Ok(pattern.files().take(TRIED).map(|file| file.url).collect())
@@ -125,7 +125,7 @@ fn finish(
     if let Some(opened) = &opened {
         settle(&mut draft, opened);
     }
-    let mut feedstock = feedstock(request, &draft, opened.as_ref())?;
+    let mut feedstock = feedstock(request, &draft, opened.as_ref());
     only_recipe(&feedstock)?;
     let (mut planned, key) = of_recipes(engine, request, &feedstock, Vec::new())?;
     if let Some((dim, variable)) = key {
@@ -133,11 +133,11 @@ fn finish(
             "{dim:?} itself does not tell the order of the files; {variable:?} does, and is the concat key of this recipe"
         ));
         draft.key = Some((dim, variable));
-        feedstock = self::feedstock(request, &draft, opened.as_ref())?;
+        feedstock = self::feedstock(request, &draft, opened.as_ref());
         planned = of_recipes(engine, request, &feedstock, Vec::new())?.0;
     }
     let report = &mut planned.report;
-    report.kind = kind.to_owned();
+    kind.clone_into(&mut report.kind);
     report.notes.splice(0..0, draft.notes.iter().cloned());
     report.proposal = Some(Proposal {
         files: draft.text().to_owned(),
@@ -209,7 +209,7 @@ fn facts(request: &PlanRequest, draft: &Draft, opened: Option<&Opened>) -> Facts
 }
 
 /// The feedstock as it would be read after writing.
-fn feedstock(request: &PlanRequest, draft: &Draft, opened: Option<&Opened>) -> Result<FeedstockDir, EngineError> {
+fn feedstock(request: &PlanRequest, draft: &Draft, opened: Option<&Opened>) -> FeedstockDir {
     let facts = facts(request, draft, opened);
     let texts = documents::all(&facts);
     let text =
@@ -224,7 +224,7 @@ fn feedstock(request: &PlanRequest, draft: &Draft, opened: Option<&Opened>) -> R
     let name = name.trim_end_matches("_feedstock").trim_end_matches("-feedstock").to_owned();
     let recipe_text = text("recipe.yaml").map(|document| document.text.to_owned());
     let catalog_text = text("catalog.yaml").map(|document| document.text.to_owned());
-    Ok(FeedstockDir { dir: Path::new(".").to_owned(), name, loaded, recipe_text, catalog_text })
+    FeedstockDir { dir: Path::new(".").to_owned(), name, loaded, recipe_text, catalog_text }
 }
 
 #[cfg(test)]

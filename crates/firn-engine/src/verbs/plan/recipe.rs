@@ -10,11 +10,13 @@ use super::variables;
 use crate::build::virtual_verdicts;
 use crate::error::EngineError;
 use crate::feedstock::FeedstockDir;
+use crate::icechunk::{SpecVersion, check_address};
 use crate::pipeline::{BuildSpec, Prepared, prepare};
 use crate::settings::Engine;
 use crate::verbs::requests::{RunEngine, RunPart, RunRequest, TextEncoding};
-use crate::verbs::run::{build_spec, choose};
-use firn_model::combine::Rule;
+use crate::verbs::run::{build_options, build_spec, choose, destination as destination_of, refuse_unconsolidated};
+use firn_model::combine::{Rule, VirtualArray};
+use firn_model::dataset::NodePath;
 use firn_model::diagnose::{Category, Diagnose};
 use firn_model::feedstock::public_id;
 use firn_model::feedstock::recipe::Recipe;
@@ -36,31 +38,39 @@ pub(super) struct Planned {
 /// [`EngineError::Interrupted`], and mistakes of firn.
 pub(super) fn plan_recipe(engine: &Engine, feedstock: &FeedstockDir, recipe: &Recipe) -> Result<Planned, EngineError> {
     engine.cancel.check()?;
-    let request = request(feedstock);
+    let call = Call { engine, feedstock, recipe, request: request(feedstock) };
     let mut planned = Planned {
         plan: RecipePlan {
             recipe: recipe.id.clone(),
             id: public_id(&feedstock.name, &recipe.id),
-            destination: destination::plan(engine, feedstock, recipe, &request),
+            destination: destination::plan(engine, feedstock, recipe, &call.request),
             files: files::declared(recipe),
             ..RecipePlan::default()
         },
         failure: None,
         key: None,
     };
-    let spec = match build_spec(engine, feedstock, recipe, &request) {
+    let spec = match build_spec(engine, feedstock, recipe, &call.request) {
         Ok(spec) => spec,
         Err(error) => return planned.stopped(error),
     };
     planned.plan.files.wanted = spec.files.len() as u64;
     match prepare(engine, &spec) {
-        Ok(prepared) => planned.joined(engine, recipe, prepared, &spec),
-        Err(error) => planned.not_prepared(engine, recipe, spec, error),
+        Ok(prepared) => planned.joined(&call, prepared, &spec),
+        Err(error) => planned.not_prepared(&call, spec, error),
     }
 }
 
+/// What is planned.
+struct Call<'a> {
+    engine: &'a Engine,
+    feedstock: &'a FeedstockDir,
+    recipe: &'a Recipe,
+    request: RunRequest,
+}
+
 /// A run without flags.
-pub(super) fn request(feedstock: &FeedstockDir) -> RunRequest {
+fn request(feedstock: &FeedstockDir) -> RunRequest {
     RunRequest {
         feedstock: feedstock.dir.clone(),
         recipe: None,
@@ -84,13 +94,7 @@ impl Planned {
     }
 
     /// Files that do not open are told one by one, and the others planned: a report of what is known.
-    fn not_prepared(
-        mut self,
-        engine: &Engine,
-        recipe: &Recipe,
-        mut spec: BuildSpec,
-        error: EngineError,
-    ) -> Result<Self, EngineError> {
+    fn not_prepared(mut self, call: &Call<'_>, mut spec: BuildSpec, error: EngineError) -> Result<Self, EngineError> {
         if matches!(error.category(), Category::Interrupted | Category::Bug) {
             return Err(error);
         }
@@ -99,7 +103,7 @@ impl Planned {
         if gone.is_empty() {
             self.plan.files.found = spec.files.len() as u64;
             if error.code() == Rule::NoKey.code() {
-                self.key = key::propose(engine, &spec)?;
+                self.key = key::propose(call.engine, &spec)?;
             }
             let fix =
                 self.key.as_ref().map(|(dim, key)| format!("say `combine: {{key: {{{dim}: {key}}}}}` in the recipe"));
@@ -113,8 +117,8 @@ impl Planned {
         }
         files::record(&mut self.plan.files, &failed);
         self.plan.variables.extend(variables::refused(&error));
-        self = self.stopped(files::failure(&recipe.id, spec.files.len(), error))?;
-        files::summarise(&mut self.plan, recipe);
+        self = self.stopped(files::failure(&call.recipe.id, spec.files.len(), error))?;
+        files::summarise(&mut self.plan, call.recipe);
         let mut number = 0;
         spec.files.retain(|_| {
             number += 1;
@@ -125,8 +129,8 @@ impl Planned {
         }
         // The steps that are missing have been told already.
         spec.rules.gaps_declared = true;
-        match prepare(engine, &spec) {
-            Ok(prepared) => self.joined(engine, recipe, prepared, &spec),
+        match prepare(call.engine, &spec) {
+            Ok(prepared) => self.joined(call, prepared, &spec),
             Err(error) => {
                 self.plan.files.found = spec.files.len() as u64;
                 self.stopped(error)
@@ -135,13 +139,8 @@ impl Planned {
     }
 
     /// The files are one dataset: how it would be stored, and what that takes.
-    fn joined(
-        mut self,
-        engine: &Engine,
-        recipe: &Recipe,
-        mut prepared: Prepared,
-        spec: &BuildSpec,
-    ) -> Result<Self, EngineError> {
+    fn joined(mut self, call: &Call<'_>, mut prepared: Prepared, spec: &BuildSpec) -> Result<Self, EngineError> {
+        let (engine, recipe) = (call.engine, call.recipe);
         let plan = &mut self.plan;
         plan.files.found = prepared.combined.files.len() as u64;
         plan.files.bytes = prepared.combined.files.iter().map(|file| file.version.size).sum();
@@ -182,11 +181,33 @@ impl Planned {
             Ok(tasks) => plan.cost = Some(cost::plan(engine, &prepared, &tasks, &mut plan.variables)),
             Err(error) => return self.stopped(error.into()),
         }
-        match variables::undecodable(&self.plan.variables) {
-            Some(error) => self.stopped(error),
-            None => Ok(self),
+        let would_stop = [
+            call.refused(spec, &prepared, chosen.is_virtual).err(),
+            unreadable(&references).err(),
+            variables::undecodable(&self.plan.variables),
+        ];
+        would_stop.into_iter().flatten().try_fold(self, Self::stopped)
+    }
+}
+
+impl Call<'_> {
+    /// What the recipe asks for and a run refuses before its first task.
+    fn refused(&self, spec: &BuildSpec, prepared: &Prepared, is_virtual: bool) -> Result<(), EngineError> {
+        build_options(self.feedstock, self.recipe, &self.request, spec, prepared, is_virtual, None)?;
+        match destination_of(self.engine, self.feedstock, self.recipe, &self.request) {
+            Ok(target) => refuse_unconsolidated(self.engine, self.recipe, &target),
+            // A run is told where by --target then.
+            Err(_) => Ok(()),
         }
     }
+}
+
+/// Readers of Icechunk must be able to follow every reference.
+fn unreadable(references: &BTreeMap<NodePath, VirtualArray>) -> Result<(), EngineError> {
+    for object in references.values().flat_map(|found| found.table.objects()) {
+        check_address(&object.url, SpecVersion::V1)?;
+    }
+    Ok(())
 }
 
 /// Why, where the recipe itself or nothing at all decides.

@@ -116,24 +116,27 @@ mod tests {
         date_range(&dates, None).map(|range| (range.start, range.end, range.freq, range.absent))
     }
 
-    fn some(start: &str, end: &str, freq: &str, absent: &[&str]) -> Option<(String, String, String, Vec<String>)> {
-        Some((start.to_owned(), end.to_owned(), freq.to_owned(), absent.iter().map(|&date| date.to_owned()).collect()))
+    fn told(start: &str, end: &str, freq: &str, absent: &[&str]) -> (String, String, String, Vec<String>) {
+        (start.to_owned(), end.to_owned(), freq.to_owned(), absent.iter().map(|&date| date.to_owned()).collect())
     }
 
     #[test]
     fn the_step_is_the_largest_that_meets_all_dates() {
-        assert_eq!(range(&["1981-09-01", "1981-09-02", "1981-09-03"]), some("1981-09-01", "1981-09-03", "1D", &[]));
-        assert_eq!(range(&["1981-11", "1981-12", "1982-01"]), some("1981-11-01", "1982-01-01", "1MS", &[]));
-        assert_eq!(range(&["1850", "1860", "1870"]), some("1850-01-01", "1870-01-01", "10YS", &[]));
-        assert_eq!(range(&["2000-01-03", "2000-01-08"]), some("2000-01-03", "2000-01-08", "5D", &[]));
+        assert_eq!(
+            range(&["1981-09-01", "1981-09-02", "1981-09-03"]),
+            Some(told("1981-09-01", "1981-09-03", "1D", &[]))
+        );
+        assert_eq!(range(&["1981-11", "1981-12", "1982-01"]), Some(told("1981-11-01", "1982-01-01", "1MS", &[])));
+        assert_eq!(range(&["1850", "1860", "1870"]), Some(told("1850-01-01", "1870-01-01", "10YS", &[])));
+        assert_eq!(range(&["2000-01-03", "2000-01-08"]), Some(told("2000-01-03", "2000-01-08", "5D", &[])));
         let hours = ["2000-01-01T00:00", "2000-01-01T06:00", "2000-01-01T12:00"];
-        assert_eq!(range(&hours), some("2000-01-01", "2000-01-01T12:00:00", "6h", &[]));
+        assert_eq!(range(&hours), Some(told("2000-01-01", "2000-01-01T12:00:00", "6h", &[])));
     }
 
     #[test]
     fn a_missing_date_is_named_and_too_many_are_no_range() {
         let dates = ["1981-09-02", "1981-09-03", "1981-09-05"];
-        assert_eq!(range(&dates), some("1981-09-02", "1981-09-05", "1D", &["1981-09-04"]));
+        assert_eq!(range(&dates), Some(told("1981-09-02", "1981-09-05", "1D", &["1981-09-04"])));
         assert_eq!(range(&["1981-09-02", "1981-09-03", "1981-09-20"]), None);
         assert_eq!(range(&["1981-09-02"]), None);
         assert_eq!(range(&[]), None);

@@ -48,6 +48,6 @@ pub(super) fn plan(dataset: &Dataset, format: &str) -> RecipePlan {
     plan.files.found = 1;
     plan.strategy =
         Some(StrategyPlan { name: "link".to_owned(), format: format.to_owned(), because: BECAUSE.to_owned() });
-    plan.destination.because = "it stays where it is".to_owned();
+    "it stays where it is".clone_into(&mut plan.destination.because);
     plan
 }
