@@ -4,7 +4,7 @@ mod begin;
 mod icechunk;
 mod zarr3;
 
-pub use icechunk::{build_icechunk, virtual_verdicts};
+pub use icechunk::{VirtualPlan, build_icechunk, virtual_verdicts};
 pub use zarr3::build_zarr3;
 
 use crate::error::EngineError;
@@ -74,7 +74,7 @@ pub struct BuildOptions {
 }
 
 /// What was built.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct BuildReport {
     /// The store.
     pub store: String,
@@ -114,13 +114,14 @@ pub struct BuildReport {
     pub up_to_date: bool,
     /// URL prefixes that readers of an Icechunk repository authorise.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub containers: Vec<String>,
     /// What each phase took.
     pub phases: Phases,
 }
 
 /// One array of a built store.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct BuiltArray {
     /// Where it is.
     pub path: String,

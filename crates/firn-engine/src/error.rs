@@ -250,8 +250,8 @@ impl Diagnose for EngineError {
             | Self::Document { next, .. }
             | Self::TargetNotEmpty { next, .. } => next.clone(),
             Self::TargetExists { at } => format!(
-                "choose another --target, or remove it yourself first: {}",
-                at.url.as_deref().unwrap_or("TARGET")
+                "the same command with another --target, or remove {} yourself first",
+                at.url.as_deref().unwrap_or("it")
             ),
             Self::TargetBusy { .. } => {
                 "wait for the other process; if it is gone, run the same command again in a minute".to_owned()

@@ -172,7 +172,7 @@ fn resolve(dir: &Path, text: &str) -> Result<ObjectUrl, EngineError> {
 }
 
 /// A path without `.` and `..`, by its text: references and patterns hold no such parts.
-fn without_dots(path: &Path) -> PathBuf {
+pub(crate) fn without_dots(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for part in path.components() {
         match part {
@@ -202,10 +202,49 @@ fn read_text(engine: &Engine, url: &ObjectUrl) -> Result<String, EngineError> {
     String::from_utf8(reader.read(0..size)?.to_vec()).map_err(|_| bad("it is not UTF-8".to_owned()))
 }
 
+/// The address of the repository that holds a directory, as its remote `origin` says, without credentials; `None` where
+/// there is none, or one on this machine.
+pub fn git_origin(dir: &Path) -> Option<String> {
+    let config = std::fs::read_to_string(git_dir(dir)?.join("config")).ok()?;
+    let mut in_origin = false;
+    let mut found = None;
+    for line in config.lines().map(str::trim) {
+        if line.starts_with('[') {
+            in_origin = line.eq_ignore_ascii_case("[remote \"origin\"]");
+        } else if in_origin && let Some((key, value)) = line.split_once('=')
+            && key.trim().eq_ignore_ascii_case("url")
+        {
+            found = Some(value.trim().to_owned());
+        }
+    }
+    web_address(&found?)
+}
+
+/// `git@host:owner/name.git` and `ssh://git@host/owner/name` are https addresses of most hosts.
+fn web_address(url: &str) -> Option<String> {
+    let path = match url.split_once("://") {
+        Some(("https" | "http" | "ssh" | "git", rest)) => rest.to_owned(),
+        Some(_) => return None,
+        None => {
+            let (host, path) = url.split_once(':').filter(|(host, _)| host.contains('@') && !host.contains('/'))?;
+            format!("{host}/{path}")
+        }
+    };
+    let (authority, path) = path.split_once('/')?;
+    let host = authority.rsplit('@').next()?;
+    let path = path.split(['?', '#']).next().unwrap_or(path);
+    Some(format!("https://{host}/{}", path.trim_end_matches('/').trim_end_matches(".git")))
+}
+
+/// The `.git` directory of the repository that holds a directory.
+fn git_dir(dir: &Path) -> Option<PathBuf> {
+    let absolute = std::fs::canonicalize(dir).ok()?;
+    absolute.ancestors().map(|folder| folder.join(".git")).find(|git| git.is_dir())
+}
+
 /// The commit of the repository that holds a directory, read from its files; `None` where it is not in one.
 pub fn git_commit(dir: &Path) -> Option<String> {
-    let absolute = std::fs::canonicalize(dir).ok()?;
-    let git = absolute.ancestors().map(|folder| folder.join(".git")).find(|git| git.is_dir())?;
+    let git = git_dir(dir)?;
     let head = std::fs::read_to_string(git.join("HEAD")).ok()?;
     let is_commit = |text: &str| text.len() >= 40 && text.bytes().all(|b| b.is_ascii_hexdigit());
     let head = head.trim();
@@ -216,4 +255,25 @@ pub fn git_commit(dir: &Path) -> Option<String> {
     let packed = std::fs::read_to_string(git.join("packed-refs")).ok()?;
     let commit = packed.lines().find_map(|line| line.strip_suffix(reference))?.trim();
     is_commit(commit).then(|| commit.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::web_address;
+
+    #[test]
+    fn the_address_of_a_repository_has_no_credentials() {
+        let https = Some("https://github.com/o/n".to_owned());
+        for url in [
+            "https://github.com/o/n.git",
+            "https://user:secret@github.com/o/n",
+            "git@github.com:o/n.git",
+            "ssh://git@github.com/o/n",
+            "https://github.com/o/n?token=secret",
+        ] {
+            assert_eq!(web_address(url), https, "{url}");
+        }
+        assert_eq!(web_address("/home/me/n.git"), None);
+        assert_eq!(web_address("file:///home/me/n.git"), None);
+    }
 }

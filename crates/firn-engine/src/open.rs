@@ -4,11 +4,15 @@ use crate::error::EngineError;
 use crate::execute::{OpenSource, lock};
 use crate::progress::Unit;
 use crate::settings::Engine;
+use crate::store::{Opened, StoreKind, open_any};
+use crate::verify::StoreView;
 use firn_formats::TextEncoding;
+use firn_formats::sniff::FileFormat;
 use firn_model::array::{ArraySubset, Elements, Values};
 use firn_model::combine::{CombineRules, Content, FileFacts, SlotKey, Wanted, keep_variables, values_wanted};
 use firn_model::dataset::{Dataset, NodePath};
-use firn_model::diagnose::At;
+use firn_model::diagnose::{At, Category};
+use firn_model::feedstock::recipe::SourceFormat;
 use firn_model::source::{ListedObject, RangeReader, Source, SourceError, SourceVersion};
 use firn_storage::{ObjectUrl, Storage};
 use rayon::prelude::*;
@@ -35,6 +39,8 @@ pub struct OpenOptions {
     pub selected: Vec<String>,
     /// Encoding of text that is not UTF-8.
     pub encoding: TextEncoding,
+    /// The format that every file must have.
+    pub format: SourceFormat,
 }
 
 /// Files that are opened side by side over a network.
@@ -95,12 +101,17 @@ fn open_one(
     options: &OpenOptions,
     seen: &Seen,
 ) -> Result<(FileFacts, OpenSource), EngineError> {
-    let source: Arc<dyn Source> = Arc::new(OnceSource::new(engine.storage.source(&file.url)?));
+    let opened = open_any(engine, &file.url)?;
+    check_format(options.format, &opened)?;
+    let (own_version, kind) = (opened.version(), opened.kind);
+    let StoreView { mut dataset, source, url: found, .. } = opened.view;
     let at = At::url(source.url());
-    let mut dataset = firn_formats::open(source.as_ref(), &at)?;
     keep_variables(&mut dataset, &options.variables);
     refuse_refused(&dataset, &at)?;
-    let version = source.object("")?.map(|reader| reader.version()).transpose()?;
+    let version = match own_version {
+        Some(version) => Some(version),
+        None => source.object("")?.map(|reader| reader.version()).transpose()?,
+    };
     let mut contents = BTreeMap::new();
     for (path, wanted) in values_wanted(&dataset, &options.rules, &options.selected) {
         let content = content(&dataset, source.as_ref(), &path, wanted, options.encoding, &at, seen)?;
@@ -108,14 +119,46 @@ fn open_one(
     }
     let url = source.url().to_owned();
     // Neither the open file nor what was cached of it is kept: there may be thousands.
-    let inner = engine.storage.source(&file.url)?;
-    let source: Arc<dyn Source> = match &version {
-        Some(version) => Arc::new(KnownSource::new(engine.storage.clone(), &file.url, inner, version)),
-        None => inner,
+    let source: Arc<dyn Source> = match (kind, &version) {
+        (StoreKind::Icechunk, _) => source,
+        (StoreKind::Plain, Some(version)) => {
+            let inner = engine.storage.source(&file.url)?;
+            Arc::new(KnownSource::new(engine.storage.clone(), &file.url, inner, version))
+        }
+        (StoreKind::Plain, None) => engine.storage.source(&ObjectUrl::parse(&found)?)?,
     };
     let version = version.unwrap_or_default();
     let facts = FileFacts { url: url.clone(), version, keys: file.keys.clone(), dataset, contents };
     Ok((facts, OpenSource { url, source }))
+}
+
+/// What a recipe says of its sources must be true of each.
+fn check_format(wanted: SourceFormat, opened: &Opened) -> Result<(), EngineError> {
+    if wanted == SourceFormat::Auto {
+        return Ok(());
+    }
+    let source = &opened.view.source;
+    let at = At::url(source.url());
+    let found = match (opened.kind, source.object("")?) {
+        (StoreKind::Icechunk, _) => SourceFormat::Icechunk,
+        (StoreKind::Plain, None) => SourceFormat::Zarr,
+        (StoreKind::Plain, Some(object)) => match firn_formats::sniff::sniff(object.as_ref(), &at) {
+            Ok(FileFormat::NetCdf3) => SourceFormat::Netcdf3,
+            Ok(FileFormat::Hdf5) => SourceFormat::Hdf5,
+            // Servers answer for a folder too.
+            _ => SourceFormat::Zarr,
+        },
+    };
+    if found == wanted {
+        return Ok(());
+    }
+    Err(EngineError::Document {
+        code: "source-format-differs",
+        at,
+        what: format!("the recipe says format: {}, and this is {}", wanted.name(), found.name()),
+        category: Category::Corrupt,
+        next: format!("correct the address, or say `format: {}` (auto: by content)", found.name()),
+    })
 }
 
 /// A variable that cannot be read would be lost without a word.
@@ -266,6 +309,7 @@ pub struct ContainerSource {
     storage: Storage,
     inner: Arc<dyn Source>,
     prefixes: Vec<String>,
+    expected: BTreeMap<String, Vec<SourceVersion>>,
 }
 
 impl ContainerSource {
@@ -275,7 +319,13 @@ impl ContainerSource {
     /// As [`Storage::source`].
     pub fn new(storage: Storage, url: &ObjectUrl, prefixes: Vec<String>) -> Result<Self, EngineError> {
         let inner = storage.source(url)?;
-        Ok(Self { storage, inner, prefixes })
+        Ok(Self { storage, inner, prefixes, expected: BTreeMap::new() })
+    }
+
+    /// The same, reading nothing but these versions of objects.
+    #[must_use]
+    pub fn expecting(self, expected: BTreeMap<String, Vec<SourceVersion>>) -> Self {
+        Self { expected, ..self }
     }
 }
 
@@ -295,11 +345,54 @@ impl Source for ContainerSource {
     fn sibling(&self, url: &str) -> Result<Arc<dyn Source>, SourceError> {
         // A `..` could leave a container that is a folder of this machine.
         let leaves = url.split('/').any(|part| part == ".." || part.eq_ignore_ascii_case("%2e%2e"));
-        if !leaves && self.prefixes.iter().any(|prefix| url.starts_with(prefix.as_str())) {
+        let source = if !leaves && self.prefixes.iter().any(|prefix| url.starts_with(prefix.as_str())) {
             let url = ObjectUrl::parse(url)
                 .map_err(|error| SourceError::BadUrl { at: At::url(url), what: error.to_string() })?;
-            return self.storage.source(&url);
+            self.storage.source(&url)?
+        } else {
+            self.inner.sibling(url)?
+        };
+        let expected = self.expected.get(url).cloned().unwrap_or_default();
+        Ok(Arc::new(ReferencedSource { inner: source, expected }))
+    }
+}
+
+/// An object that references point into: other bytes than they were written for are never read.
+struct ReferencedSource {
+    inner: Arc<dyn Source>,
+    expected: Vec<SourceVersion>,
+}
+
+impl Source for ReferencedSource {
+    fn url(&self) -> &str {
+        self.inner.url()
+    }
+
+    fn object(&self, key: &str) -> Result<Option<Arc<dyn RangeReader>>, SourceError> {
+        let Some(reader) = self.inner.object(key)? else { return Ok(None) };
+        if key.is_empty() && !self.expected.is_empty() {
+            let version = reader.version()?;
+            if let Some(what) = self.expected.iter().find_map(|expected| changed(expected, &version)) {
+                return Err(SourceError::Changed { at: At::url(self.inner.url()), what });
+            }
         }
+        Ok(Some(reader))
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, SourceError> {
+        self.inner.list(prefix)
+    }
+
+    fn sibling(&self, url: &str) -> Result<Arc<dyn Source>, SourceError> {
         self.inner.sibling(url)
     }
+}
+
+/// How an object differs from the one that references were written for. A size that is known of references is only where
+/// the last of them ends.
+pub fn changed(expected: &SourceVersion, seen: &SourceVersion) -> Option<String> {
+    if expected.size > seen.size {
+        return Some(format!("references reach to byte {} and it has {} bytes", expected.size, seen.size));
+    }
+    SourceVersion { size: 0, ..expected.clone() }.difference(seen)
 }

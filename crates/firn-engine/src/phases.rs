@@ -5,19 +5,20 @@ use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
 /// What one phase took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct Spent {
     /// Seconds from its beginning to its end.
     pub wall_seconds: f64,
     /// Seconds of processors, user and system, of all threads.
     pub cpu_seconds: f64,
-    /// Requests to servers, and the bytes of bodies that they sent.
-    #[serde(flatten)]
-    pub traffic: Traffic,
+    /// Requests to servers, repeated ones counted each time.
+    pub requests: u64,
+    /// Bytes of bodies that they sent.
+    pub received: u64,
 }
 
 /// What the phases of a build took, in their order. One that a build does not have took nothing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct Phases {
     /// Opening the sources: metadata, and the values that combining compares.
     pub scan: Spent,
@@ -56,10 +57,8 @@ impl Stopwatch {
         Spent {
             wall_seconds: (self.wall - before.wall).as_secs_f64(),
             cpu_seconds: self.cpu.saturating_sub(before.cpu).as_secs_f64(),
-            traffic: Traffic {
-                requests: self.traffic.requests - before.traffic.requests,
-                received: self.traffic.received - before.traffic.received,
-            },
+            requests: self.traffic.requests - before.traffic.requests,
+            received: self.traffic.received - before.traffic.received,
         }
     }
 }

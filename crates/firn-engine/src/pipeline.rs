@@ -14,6 +14,7 @@ use firn_model::combine::{
 };
 use firn_model::dataset::{Node, NodePath};
 use firn_model::diagnose::At;
+use firn_model::feedstock::recipe::SourceFormat;
 use firn_model::plan::{ArrayLayout, TargetOptions, check_dimensions, layout_of};
 use std::collections::BTreeSet;
 
@@ -30,6 +31,8 @@ pub struct BuildSpec {
     pub options: TargetOptions,
     /// Encoding of text that is not UTF-8.
     pub encoding: TextEncoding,
+    /// The format that every file must have.
+    pub format: SourceFormat,
 }
 
 /// Sources, opened and joined.
@@ -60,6 +63,7 @@ pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineErro
         variables: spec.selection.variables.clone(),
         selected: spec.selection.ranges.keys().cloned().collect(),
         encoding: spec.encoding,
+        format: spec.format,
     };
     let mut watch = Stopwatch::start(&engine.storage);
     let (facts, sources) = open_all(engine, &spec.files, &options)?;

@@ -1,16 +1,67 @@
 //! Opening a store that somebody wrote: plain Zarr, an Icechunk repository, or a managed dataset of either.
 
 use crate::error::EngineError;
-use crate::icechunk::{RepositoryStorage, open_snapshot};
+use crate::icechunk::{RepositoryStorage, SpecVersion, open_snapshot};
 use crate::managed;
 use crate::open::{ContainerSource, OnceSource};
 use crate::settings::Engine;
 use crate::target::ledger::{LEDGER_KEY, Ledger};
 use crate::verify::StoreView;
-use firn_model::diagnose::At;
-use firn_model::source::Source;
+use firn_model::array::ChunkManifest;
+use firn_model::dataset::Dataset;
+use firn_model::diagnose::{At, Category, Diagnose};
+use firn_model::source::{Source, SourceVersion};
 use firn_storage::ObjectUrl;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// A file or store, opened.
+pub struct Opened {
+    /// What is in it, and its bytes.
+    pub view: StoreView,
+    /// Of which kind it is.
+    pub kind: StoreKind,
+    /// The snapshot and the specification, where it is an Icechunk repository.
+    pub snapshot: Option<(String, SpecVersion)>,
+}
+
+impl Opened {
+    /// The state of the whole, where one thing tells it: a repository is what its snapshot is.
+    pub fn version(&self) -> Option<SourceVersion> {
+        let (snapshot, _) = self.snapshot.as_ref()?;
+        Some(SourceVersion { etag: Some(snapshot.clone()), ..SourceVersion::default() })
+    }
+}
+
+/// Opens a file, a Zarr hierarchy, an Icechunk repository, or a managed dataset at its current version.
+///
+/// A file first: asking for what only stores have is refused by buckets that do not list.
+///
+/// # Errors
+/// What the storage says, and what the bytes are refused for.
+pub fn open_any(engine: &Engine, url: &ObjectUrl) -> Result<Opened, EngineError> {
+    let plain = |url: &ObjectUrl| -> Result<Opened, EngineError> {
+        let source: Arc<dyn Source> = Arc::new(OnceSource::new(engine.storage.source(url)?));
+        let dataset = firn_formats::open(source.as_ref(), &At::url(source.url()))?;
+        let view = StoreView { url: source.url().to_owned(), dataset, source, ledger: None };
+        Ok(Opened { view, kind: StoreKind::Plain, snapshot: None })
+    };
+    let error = match plain(url) {
+        Ok(opened) => return Ok(opened),
+        Err(error) => error,
+    };
+    if error.category() != Category::NotFound && error.code() != "not-an-array-file" {
+        return Err(error);
+    }
+    refuse_served_repository(engine, url)?;
+    match kind_of(engine, url)? {
+        StoreKind::Icechunk => open_icechunk(engine, url, "main"),
+        StoreKind::Plain => match managed::current(engine, url)? {
+            current if current != *url => plain(&current),
+            _ => Err(error),
+        },
+    }
+}
 
 /// Of which kind a store is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,12 +72,32 @@ pub enum StoreKind {
     Icechunk,
 }
 
+/// Keys that only Icechunk repositories have, of specification 1 and 2.
+const ICECHUNK_KEYS: [&str; 2] = ["refs/branch.main/ref.json", "repo"];
+
+/// A repository behind a web server is named as what it is.
+fn refuse_served_repository(engine: &Engine, url: &ObjectUrl) -> Result<(), EngineError> {
+    if !url.scheme().starts_with("http") || engine.storage.physical(url)? != *url {
+        return Ok(());
+    }
+    let source = engine.storage.source(url)?;
+    if !matches!(source.object(ICECHUNK_KEYS[0]), Ok(Some(_))) {
+        return Ok(());
+    }
+    Err(EngineError::Unsupported {
+        code: "unsupported-icechunk-http",
+        at: url.at(),
+        what: "Icechunk repositories behind web servers are not read by this version".to_owned(),
+        next: "name the repository by its bucket (s3://…), or by a location whose public_url this is".to_owned(),
+    })
+}
+
 /// Of which kind the store at this address is.
 ///
 /// # Errors
 /// What the storage says.
 pub fn kind_of(engine: &Engine, url: &ObjectUrl) -> Result<StoreKind, EngineError> {
-    if url.scheme().starts_with("http") {
+    if engine.storage.physical(url)?.scheme().starts_with("http") {
         return Ok(StoreKind::Plain);
     }
     if url.local_path().is_some_and(|path| path.is_file()) {
@@ -34,12 +105,31 @@ pub fn kind_of(engine: &Engine, url: &ObjectUrl) -> Result<StoreKind, EngineErro
     }
     let prefix = engine.storage.prefix(url)?;
     let runtime = engine.storage.runtime();
-    for key in ["refs/branch.main/ref.json", "repo"] {
+    for key in ICECHUNK_KEYS {
         if runtime.block_on(prefix.head(key))?.is_some() {
             return Ok(StoreKind::Icechunk);
         }
     }
     Ok(StoreKind::Plain)
+}
+
+/// The objects that references point into, and the versions they were written for, where references say so. A
+/// repository's own chunks are never changed and say nothing.
+pub fn references(dataset: &Dataset) -> BTreeMap<String, Vec<SourceVersion>> {
+    let mut expected: BTreeMap<String, Vec<SourceVersion>> = BTreeMap::new();
+    for (_, array) in dataset.arrays() {
+        let ChunkManifest::Table(table) = &array.manifest else { continue };
+        for object in table.objects() {
+            if object.version.etag.is_none() && object.version.last_modified.is_none() {
+                continue;
+            }
+            let versions = expected.entry(object.url.clone()).or_default();
+            if !versions.contains(&object.version) {
+                versions.push(object.version.clone());
+            }
+        }
+    }
+    expected
 }
 
 /// Opens a store; a managed dataset opens at its current version.
@@ -49,7 +139,7 @@ pub fn kind_of(engine: &Engine, url: &ObjectUrl) -> Result<StoreKind, EngineErro
 pub fn open_store(engine: &Engine, url: &ObjectUrl) -> Result<StoreView, EngineError> {
     let url = &managed::current(engine, url)?;
     match kind_of(engine, url)? {
-        StoreKind::Icechunk => open_icechunk(engine, url, "main"),
+        StoreKind::Icechunk => Ok(open_icechunk(engine, url, "main")?.view),
         StoreKind::Plain => open_plain(engine, url),
     }
 }
@@ -75,9 +165,12 @@ fn open_plain(engine: &Engine, url: &ObjectUrl) -> Result<StoreView, EngineError
     Ok(StoreView { url: url.to_string(), dataset, source, ledger })
 }
 
-fn open_icechunk(engine: &Engine, url: &ObjectUrl, version: &str) -> Result<StoreView, EngineError> {
+fn open_icechunk(engine: &Engine, url: &ObjectUrl, version: &str) -> Result<Opened, EngineError> {
     let storage = RepositoryStorage::new(engine.storage.prefix(url)?);
     let opened = engine.storage.runtime().block_on(open_snapshot(&storage, version))?;
-    let source = Arc::new(ContainerSource::new(engine.storage.clone(), url, opened.containers)?);
-    Ok(StoreView { url: url.to_string(), dataset: opened.dataset, source, ledger: None })
+    let expected = references(&opened.dataset);
+    let source = ContainerSource::new(engine.storage.clone(), url, opened.containers)?.expecting(expected);
+    let source = Arc::new(source);
+    let view = StoreView { url: url.to_string(), dataset: opened.dataset, source, ledger: None };
+    Ok(Opened { view, kind: StoreKind::Icechunk, snapshot: Some((opened.snapshot, opened.spec)) })
 }

@@ -94,7 +94,7 @@ impl fmt::Display for Category {
 }
 
 /// A place inside an object or a document.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// A byte range of an object.
@@ -116,7 +116,7 @@ pub enum Place {
 }
 
 /// Where something was found: an object, a node inside it, a place inside that. Each part may be unknown.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, serde::Serialize, schemars::JsonSchema)]
 pub struct At {
     /// URL or path of the object. Never carries credentials: build it with [`At::url`], which removes them.
     #[serde(skip_serializing_if = "Option::is_none")]

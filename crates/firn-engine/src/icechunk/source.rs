@@ -1,7 +1,7 @@
 //! A repository, at one of its versions, as a [`Dataset`].
 
 use super::reference::source_url;
-use super::{IcechunkError, RepositoryStorage, documents::Documents, repository};
+use super::{IcechunkError, RepositoryStorage, SpecVersion, documents::Documents, repository};
 use firn_model::array::chunk_grid::to_linear;
 use firn_model::array::manifest::MAX_CHUNKS;
 use firn_model::array::{Array, ChunkManifest, ChunkTable, SourceObject};
@@ -10,6 +10,7 @@ use firn_model::diagnose::At;
 use firn_model::source::SourceVersion;
 use futures::TryStreamExt;
 use icechunk::Repository;
+use icechunk::format::format_constants::SpecVersionBin;
 use icechunk::format::manifest::{Checksum, ChunkPayload as Stored, SecondsSinceEpoch, VirtualChunkRef};
 use icechunk::format::snapshot::SnapshotProperties;
 use icechunk::format::{Path, SnapshotId};
@@ -32,6 +33,8 @@ pub struct OpenedSnapshot {
     pub dataset: Dataset,
     /// URL prefixes of the containers that readers have to authorise.
     pub containers: Vec<String>,
+    /// The specification that the repository is written in.
+    pub spec: SpecVersion,
 }
 
 /// Opens a repository at a branch, a tag or a snapshot id, looked for in this order.
@@ -69,7 +72,9 @@ pub async fn open_snapshot(storage: &RepositoryStorage, version: &str) -> Result
     let containers = session.config().virtual_chunk_containers().map(|found| found.url_prefix().to_owned());
     let mut containers: Vec<String> = containers.collect();
     containers.sort();
+    let spec = if repository.spec_version() == SpecVersionBin::V1 { SpecVersion::V1 } else { SpecVersion::V2 };
     Ok(OpenedSnapshot {
+        spec,
         snapshot: id.to_string(),
         message: info.message,
         properties: info.metadata,

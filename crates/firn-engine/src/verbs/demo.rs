@@ -13,7 +13,7 @@ use firn_model::diagnose::{At, Category};
 use std::path::{Path, PathBuf};
 
 /// What the demo made.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct DemoReport {
     /// The folder that holds everything.
     pub dir: String,
@@ -26,7 +26,7 @@ pub struct DemoReport {
 }
 
 /// One dataset of the demo.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct DemoDataset {
     /// Public id.
     pub id: String,

@@ -6,7 +6,7 @@ pub(crate) mod facts;
 
 use crate::error::EngineError;
 use crate::settings::Engine;
-use crate::verbs::inspect;
+use crate::verbs::plan;
 use crate::verbs::requests::InitRequest;
 use facts::Facts;
 use firn_model::diagnose::At;
@@ -34,13 +34,12 @@ pub struct InitReport {
 /// # Errors
 /// [`EngineError::TargetNotEmpty`] where one of the files exists (then none is written); why the example cannot be
 /// opened; a directory that cannot be written.
-pub async fn init(engine: &Engine, request: &InitRequest) -> Result<InitReport, EngineError> {
+pub fn init(engine: &Engine, request: &InitRequest) -> Result<InitReport, EngineError> {
     refuse_existing(&request.dir)?;
-    let opened = match &request.from {
-        Some(url) => Some(inspect::open(engine, url).await?),
-        None => None,
+    let facts = match &request.from {
+        Some(subject) => plan::begin(engine, subject, &request.dir)?,
+        None => Facts::of(&request.dir, None),
     };
-    let facts = Facts::of(&request.dir, opened.as_ref());
     let files = write_all(engine, &request.dir, &facts)?;
     let dir = request.dir.to_string_lossy().into_owned();
     let next = format!("firn plan {dir}");
@@ -89,7 +88,11 @@ fn write_new(path: &Path, text: &str) -> Result<(), EngineError> {
 fn failed(path: PathBuf, error: &std::io::Error) -> EngineError {
     let at = At::url(path.to_string_lossy());
     if error.kind() == std::io::ErrorKind::AlreadyExists {
-        return EngineError::TargetExists { at };
+        return EngineError::TargetNotEmpty {
+            at,
+            what: "somebody wrote this file at the same moment".to_owned(),
+            next: "the same command with another directory".to_owned(),
+        };
     }
     StorageError::Io { at, what: error.to_string(), kind: error.kind() }.into()
 }

@@ -2,6 +2,7 @@
 
 mod chunks;
 mod describe;
+pub(crate) mod folder;
 mod format;
 
 pub use chunks::{ChunkListing, ChunkRow};
@@ -10,9 +11,11 @@ pub(crate) use describe::undecodable;
 use crate::cancel::Interrupted;
 use crate::error::EngineError;
 use crate::settings::Engine;
+use crate::store::open_any;
 use crate::verbs::requests::InspectRequest;
+use crate::verify::StoreView;
 use firn_model::dataset::{Dataset, NodePath};
-use firn_model::diagnose::At;
+use firn_model::diagnose::{At, Category, Diagnose};
 use firn_storage::ObjectUrl;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -32,9 +35,9 @@ pub struct Inspection {
 pub struct Inspected {
     /// The URL, without credentials.
     pub url: String,
-    /// Format: `netcdf3`, `hdf5` (which NetCDF-4 is), `zarr`.
+    /// Format: `netcdf3`, `hdf5` (which NetCDF-4 is), `zarr`, `icechunk`.
     pub format: String,
-    /// Version of the format: `CDF-5`, `superblock 2`, `3`.
+    /// Version of the format: `CDF-5`, `superblock 2`, `3`, `spec 1, snapshot …`.
     pub format_version: String,
     /// Size of the object in bytes; absent for a prefix.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -196,7 +199,7 @@ pub enum Verdict {
 pub async fn inspect(engine: &Engine, request: &InspectRequest) -> Result<Vec<Inspection>, EngineError> {
     let mut inspections = Vec::with_capacity(request.sources.len());
     for url in &request.sources {
-        let outcome = match open(engine, url).await {
+        let outcome = match open_example(engine, url).await {
             Err(EngineError::Interrupted(stop)) => return Err(stop.into()),
             opened => opened.map(|opened| describe::describe(&opened)),
         };
@@ -214,6 +217,34 @@ pub async fn chunks(engine: &Engine, url: &str, variable: &str) -> Result<ChunkL
     ChunkListing::of(opened, variable)
 }
 
+/// Opens what a URL names; of a folder of files, or of a glob, the first file that opens, and says so.
+///
+/// # Errors
+/// Why the URL cannot be opened.
+pub(crate) async fn open_example(engine: &Engine, text: &str) -> Result<Opened, EngineError> {
+    let url = ObjectUrl::parse(text)?;
+    let error = match open_url(engine, url.clone()).await {
+        Ok(opened) => return Ok(opened),
+        Err(error) if error.category() == Category::NotFound || error.code() == "not-an-array-file" => error,
+        Err(error) => return Err(error),
+    };
+    let storage = engine.storage.clone();
+    let pattern = firn_storage::is_pattern(text).then(|| text.to_owned());
+    let listed = blocking(engine, move || Ok(folder::files(&storage, &url, pattern.as_deref()))).await?;
+    for file in listed.iter().take(folder::TRIED) {
+        match open_url(engine, file.clone()).await {
+            Ok(mut opened) => {
+                opened.notes.push(folder::note(text, file, listed.len()));
+                return Ok(opened);
+            }
+            Err(EngineError::Interrupted(stop)) => return Err(stop.into()),
+            // Folders hold readme files too; where no file opens, the first error says why.
+            Err(_) => {}
+        }
+    }
+    Err(error)
+}
+
 /// An opened source.
 pub(crate) struct Opened {
     /// Its URL, without credentials.
@@ -222,6 +253,8 @@ pub(crate) struct Opened {
     pub format: format::Format,
     /// What is in it.
     pub dataset: Dataset,
+    /// What is to be said of it besides.
+    pub notes: Vec<String>,
 }
 
 /// Opens a URL off the async threads, or stops waiting for it when the user does.
@@ -231,19 +264,38 @@ pub(crate) async fn open(engine: &Engine, url: &str) -> Result<Opened, EngineErr
 
 /// As [`open`].
 pub(crate) async fn open_url(engine: &Engine, url: ObjectUrl) -> Result<Opened, EngineError> {
+    let of_call = engine.clone();
+    blocking(engine, move || {
+        let opened = open_any(&of_call, &url)?;
+        let notes = managed_note(&url, &opened.view.url);
+        let StoreView { dataset, source, url, .. } = opened.view;
+        let format = match opened.snapshot {
+            Some((snapshot, spec)) => format::Format::icechunk(&snapshot, spec),
+            None => format::format_of(source.as_ref(), &dataset, &At::url(&url))?,
+        };
+        Ok(Opened { url, format, dataset, notes })
+    })
+    .await
+}
+
+/// Where a managed dataset is looked at: its current version.
+fn managed_note(asked: &ObjectUrl, found: &str) -> Vec<String> {
+    let asked = asked.to_string();
+    let version = found.strip_prefix(asked.trim_end_matches('/')).filter(|rest| rest.len() > 1);
+    version.map(|rest| format!("a managed dataset: this is its current version, {}", &rest[1..])).into_iter().collect()
+}
+
+/// Does what blocks off the async threads, or stops waiting for it when the user does.
+async fn blocking<T: Send + 'static>(
+    engine: &Engine,
+    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
     engine.cancel.check()?;
-    let storage = engine.storage.clone();
-    let opening = tokio::task::spawn_blocking(move || -> Result<Opened, EngineError> {
-        let source = storage.source(&url)?;
-        let at = At::url(source.url());
-        let dataset = firn_formats::open(source.as_ref(), &at)?;
-        let format = format::format_of(source.as_ref(), &dataset, &at)?;
-        Ok(Opened { url: source.url().to_owned(), format, dataset })
-    });
+    let working = tokio::task::spawn_blocking(work);
     tokio::select! {
         () = engine.cancel.cancelled() => Err(Interrupted.into()),
-        opened = opening => match opened {
-            Ok(opened) => opened,
+        done = working => match done {
+            Ok(done) => done,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => Err(Interrupted.into()),
         },

@@ -25,15 +25,15 @@ pub use report::{
 
 use crate::error::EngineError;
 use crate::feedstock::{FeedstockDir, load};
-use crate::managed;
 use crate::settings::Engine;
-use crate::store::{StoreKind, kind_of, open_store};
+use crate::verbs::init::facts::Facts;
 use crate::verbs::init::refuse_existing;
 use crate::verbs::inspect::{self, Opened};
 use crate::verbs::requests::PlanRequest;
 use crate::verbs::run::recipes;
 use firn_model::diagnose::{Category, Diagnose, without_secrets};
 use firn_storage::ObjectUrl;
+use indexmap::IndexMap;
 use std::path::Path;
 
 /// A report, and what would stop the run that it describes.
@@ -70,16 +70,9 @@ pub fn plan(engine: &Engine, request: &PlanRequest) -> Result<Planned, EngineErr
     // A file first: asking for what only stores have is refused by buckets that do not list.
     match open(engine, &url) {
         Ok(opened) if opened.format.name == "zarr" => of_zarr(engine, request, &opened),
+        Ok(opened) if opened.format.name == "icechunk" => of_icechunk(engine, request, &opened),
         Ok(opened) => proposal::of_example(engine, request, &url, opened),
         Err(error) if error.category() == Category::NotFound || error.code() == "not-an-array-file" => {
-            if kind_of(engine, &url)? == StoreKind::Icechunk {
-                let opened = open_store(engine, &url)?;
-                return of_store(engine, request, store::plan(&opened.dataset, "icechunk"), None);
-            }
-            let current = managed::current(engine, &url)?;
-            if current != url {
-                return of_zarr(engine, request, &open(engine, &current)?);
-            }
             refuse_folder(&url)?;
             Err(error)
         }
@@ -92,8 +85,38 @@ fn open(engine: &Engine, url: &ObjectUrl) -> Result<Opened, EngineError> {
 }
 
 fn of_zarr(engine: &Engine, request: &PlanRequest, opened: &Opened) -> Result<Planned, EngineError> {
-    let rechunk = store::rechunk(opened);
-    of_store(engine, request, store::plan(&opened.dataset, "zarr3"), Some(rechunk))
+    of_store(engine, request, store::plan(&opened.dataset, "zarr3"), store::rechunk(opened))
+}
+
+fn of_icechunk(engine: &Engine, request: &PlanRequest, opened: &Opened) -> Result<Planned, EngineError> {
+    of_store(engine, request, store::plan(&opened.dataset, "icechunk"), store::rechunk(opened))
+}
+
+/// What a feedstock is begun with: what a file, a folder, a glob or a pattern says, without planning it.
+///
+/// # Errors
+/// As [`plan`].
+pub(crate) fn begin(engine: &Engine, subject: &str, dir: &Path) -> Result<Facts, EngineError> {
+    let request = PlanRequest { subject: subject.to_owned(), dims: IndexMap::new(), write: Some(dir.to_owned()) };
+    if pattern::is_pattern(subject) {
+        let draft = pattern::propose(engine, subject, &request.dims)?;
+        return proposal::begin(engine, &request, draft, None);
+    }
+    if firn_storage::is_pattern(subject) {
+        let (draft, first) = pattern::propose_glob(engine, subject)?;
+        return proposal::begin(engine, &request, draft, Some(first));
+    }
+    let mut opened = engine.storage.runtime().block_on(inspect::open_example(engine, subject))?;
+    if matches!(opened.format.name, "zarr" | "icechunk") {
+        opened.url = listing::durable(&ObjectUrl::parse(subject)?)?;
+        let one = draft::DraftFiles::One(opened.url.clone());
+        return Ok(proposal::begun(&request, draft::Draft::new(one), &opened));
+    }
+    // Of a folder, its first file.
+    let url = if opened.notes.is_empty() { ObjectUrl::parse(subject)? } else { ObjectUrl::parse(&opened.url)? };
+    opened.url = listing::durable(&url)?;
+    let draft = example::propose(engine, &url, &opened)?;
+    Ok(proposal::begun(&request, draft, &opened))
 }
 
 /// Whether a feedstock's documents lie there.
@@ -166,19 +189,13 @@ fn of_store(
     engine: &Engine,
     request: &PlanRequest,
     plan: RecipePlan,
-    rechunk: Option<String>,
+    next: String,
 ) -> Result<Planned, EngineError> {
     let subject = without_secrets(&request.subject);
     let mut notes = vec![
         "this is a store already. `firn link`, which catalogues it where it is, is not part of this version".to_owned(),
+        "other chunks are a copy in another place".to_owned(),
     ];
-    let next = if let Some(rechunk) = rechunk {
-        notes.push("other chunks are a copy in another place".to_owned());
-        rechunk
-    } else {
-        notes.push("rechunking an Icechunk repository is not part of this version".to_owned());
-        format!("firn verify {}", next::quoted(&subject))
-    };
     let duplicates = duplicates::find(engine, &[], Some(&request.subject), None, &mut notes)?;
     let report = PlanReport {
         subject,

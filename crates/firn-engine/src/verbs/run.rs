@@ -1,9 +1,11 @@
 //! `firn run`: a recipe from its sources to a published version.
 
-use crate::build::{BuildOptions, BuildReport, Destination, build_icechunk, build_zarr3, virtual_verdicts};
+use crate::build::{
+    BuildOptions, BuildReport, Destination, VirtualPlan, build_icechunk, build_zarr3, virtual_verdicts,
+};
 use crate::error::EngineError;
-use crate::feedstock::{FeedstockDir, document_error, git_commit, load, source_files};
-use crate::icechunk::SpecVersion;
+use crate::feedstock::{FeedstockDir, document_error, git_commit, git_origin, load, source_files};
+use crate::icechunk::{SpecVersion, check_address};
 use crate::pipeline::{BuildSpec, Prepared, prepare};
 use crate::provenance::Provenance;
 use crate::settings::Engine;
@@ -22,7 +24,7 @@ use indexmap::IndexMap;
 use std::path::Path;
 
 /// What a run did, one entry a recipe.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct RunReport {
     /// The feedstock directory.
     pub feedstock: String,
@@ -33,7 +35,7 @@ pub struct RunReport {
 }
 
 /// What the run of one recipe did.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct RecipeReport {
     /// Id of the recipe.
     pub recipe: String,
@@ -202,6 +204,7 @@ pub(super) fn build_spec(
         selection: recipe.selection(),
         options: target_options(recipe),
         encoding: encoding(request.encoding),
+        format: recipe.source.format,
     })
 }
 
@@ -294,7 +297,10 @@ pub(super) fn choose(engine: &Engine, recipe: &Recipe, prepared: &Prepared) -> R
         }
         Strategy::Auto if relaid => copy(Some("the recipe asks for chunks or codecs of its own".to_owned())),
         Strategy::Auto => match virtual_verdicts(engine, prepared) {
-            Ok(_) => Ok(Chosen { is_virtual: true, format: TargetFormat::Icechunk, reason: None }),
+            Ok(found) => match followable(&found) {
+                Ok(()) => Ok(Chosen { is_virtual: true, format: TargetFormat::Icechunk, reason: None }),
+                Err(obstacle) => copy(Some(obstacle.to_string())),
+            },
             Err(obstacle) => copy(Some(obstacle.to_string())),
         },
         _ if format == Some(TargetFormat::Zarr3) => Err(EngineError::Document {
@@ -312,10 +318,18 @@ pub(super) fn choose(engine: &Engine, recipe: &Recipe, prepared: &Prepared) -> R
             next: "leave out chunks, shards and codec, or say `strategy: transform`".to_owned(),
         }),
         _ => {
-            virtual_verdicts(engine, prepared)?;
+            followable(&virtual_verdicts(engine, prepared)?)?;
             Ok(Chosen { is_virtual: true, format: TargetFormat::Icechunk, reason: None })
         }
     }
+}
+
+/// Readers of Icechunk must be able to follow every reference.
+fn followable(found: &VirtualPlan) -> Result<(), EngineError> {
+    for object in found.references.values().flat_map(|array| array.table.objects()) {
+        check_address(&object.url, SpecVersion::V1)?;
+    }
+    Ok(())
 }
 
 pub(super) fn build_options(
@@ -341,7 +355,7 @@ pub(super) fn build_options(
         spec: SpecVersion::V1,
         provenance: Provenance {
             id,
-            feedstock: None,
+            feedstock: git_origin(&feedstock.dir),
             commit: git_commit(&feedstock.dir),
             recipe_hash: hash,
             started: crate::clock::now(),

@@ -7,7 +7,7 @@ use crate::store::open_store;
 use crate::verbs::requests::VerifyRequest;
 use crate::verbs::run::feedstock_spec;
 use crate::verbs::transform::source_files;
-use crate::verify::{StoreView, VerifyOptions, VerifyReport, verify as run_rules};
+use crate::verify::{StoreView, VerifyOptions, VerifyReport, references, verify as run_rules};
 use firn_model::array::ArrayMetadata;
 use firn_model::combine::{CombineRules, Rule};
 use firn_storage::ObjectUrl;
@@ -28,7 +28,9 @@ pub fn verify(engine: &Engine, request: &VerifyRequest) -> Result<VerifyReport, 
     };
     let ordered = Vec::new();
     let options = VerifyOptions { against: prepared.as_ref(), depth: request.depth, ordered: &ordered };
-    run_rules(engine, &store, options)
+    let mut report = run_rules(engine, &store, options)?;
+    report.add(references::check(engine, &store)?);
+    Ok(report)
 }
 
 /// Sources without a recipe: they follow each other along the dimensions that are longer in the store.

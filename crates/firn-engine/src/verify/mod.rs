@@ -4,6 +4,7 @@ mod cf;
 mod chunks;
 mod coordinates;
 mod opens;
+pub mod references;
 mod values;
 
 use crate::error::EngineError;
@@ -18,7 +19,7 @@ use firn_model::source::Source;
 use std::sync::Arc;
 
 /// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing.
@@ -30,7 +31,7 @@ pub enum Severity {
 }
 
 /// What a rule saw.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct Finding {
     /// The rule, stable.
     pub rule: &'static str,
@@ -45,7 +46,7 @@ pub struct Finding {
 }
 
 /// What was looked at.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct Checked {
     /// Arrays.
     pub arrays: u64,
@@ -64,12 +65,14 @@ pub struct Checked {
 }
 
 /// What verification saw.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct VerifyReport {
     /// The store.
     pub store: String,
     /// Whether there is no error.
     pub ok: bool,
+    /// Whether values were compared with those of sources.
+    pub against_sources: bool,
     /// What was looked at.
     pub checked: Checked,
     /// What was seen, the worst first.
@@ -77,6 +80,13 @@ pub struct VerifyReport {
 }
 
 impl VerifyReport {
+    /// More findings of a rule that looks at something else than the store.
+    pub fn add(&mut self, findings: Vec<Finding>) {
+        self.findings.extend(findings);
+        self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        self.ok = self.findings.iter().all(|finding| finding.severity != Severity::Error);
+    }
+
     /// An error where there are findings of severity error.
     ///
     /// # Errors
@@ -135,5 +145,5 @@ pub fn verify(engine: &Engine, store: &StoreView, options: VerifyOptions<'_>) ->
     values::check(engine, store, options, &progress, &mut checked, &mut findings)?;
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let ok = findings.iter().all(|f| f.severity != Severity::Error);
-    Ok(VerifyReport { store: store.url.clone(), ok, checked, findings })
+    Ok(VerifyReport { store: store.url.clone(), ok, against_sources: options.against.is_some(), checked, findings })
 }

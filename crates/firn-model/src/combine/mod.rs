@@ -119,7 +119,7 @@ pub struct CombinedArray {
 }
 
 /// Something that was noticed and settled by a rule.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct Noted {
     /// Stable code.
     pub code: &'static str,

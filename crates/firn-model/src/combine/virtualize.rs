@@ -50,17 +50,24 @@ fn drift(rule: Rule, file: &str, what: String) -> NotVirtual {
     NotVirtual { code: rule.code(), what, file: Some(file.to_owned()), drift: Some(rule), fix: rule.help() }
 }
 
-/// Whether one array of one file could be references only.
+/// Whether one array of the file or store at this address could be references only.
 ///
 /// # Errors
 /// [`NotVirtual`] with the reason.
-pub fn virtual_verdict(array: &Array) -> Result<(), NotVirtual> {
+pub fn virtual_verdict(url: &str, array: &Array) -> Result<(), NotVirtual> {
     if array.stored_as != StoredAs::Elements {
         return Err(not_virtual("virtual-text", "text is stored in a way that no Zarr codec reads".to_owned()));
     }
     let ChunkManifest::Table(table) = &array.manifest else {
         return Err(not_virtual("virtual-zarr", "references into Zarr stores are not written".to_owned()));
     };
+    let own_chunks = format!("{}/chunks/", url.trim_end_matches('/'));
+    if table.objects().iter().any(|object| object.url.starts_with(&own_chunks)) {
+        return Err(not_virtual(
+            "virtual-icechunk-native",
+            "its chunks belong to an Icechunk repository, whose garbage collection may remove them".to_owned(),
+        ));
+    }
     if table.has_filter_masks() {
         return Err(not_virtual("virtual-filter-mask", "some chunks skip a filter that others have".to_owned()));
     }
@@ -190,7 +197,7 @@ fn sources<'a>(
             .dataset
             .array(&array.source_path)
             .ok_or_else(|| not_virtual("virtual-values", format!("{} does not hold it", file.url)))?;
-        virtual_verdict(source)?;
+        virtual_verdict(&file.url, source)?;
         sources.push((file.url.as_str(), source));
     }
     Ok(sources)

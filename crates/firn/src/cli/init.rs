@@ -1,6 +1,7 @@
 //! `firn init`.
 
 use super::arguments::Resources;
+use super::build::blocking;
 use super::context::Context;
 use super::outcome::{Outcome, Style};
 use crate::error::FirnError;
@@ -12,15 +13,16 @@ use std::path::PathBuf;
 
 /// Start a feedstock: meta.yaml, catalog.yaml, recipe.yaml, README and a GitHub workflow
 ///
-/// With --from, title, variables and pattern are filled in from an example file. Files that exist are never
-/// overwritten.
+/// With --from, title, variables, pattern and range are filled in from the files: one example, a folder, a glob, a
+/// pattern, or a store. Files that exist are never overwritten.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  firn init feedstock/\n  firn init feedstock/ --from https://host/sst.198109.nc")]
+#[command(after_help = "Examples:\n  firn init feedstock/\n  firn init feedstock/ --from https://host/sst.198109.nc\n  \
+                  firn init feedstock/ --from data/")]
 pub struct Arguments {
     /// Directory of the feedstock; made where it does not exist
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
-    /// An example file to fill it in from
+    /// An example file, a folder, a glob or a pattern to fill it in from
     #[arg(long, value_name = "URL")]
     pub from: Option<String>,
 }
@@ -29,7 +31,7 @@ impl Arguments {
     pub(super) async fn perform(&self, context: &Context) -> Result<Outcome, FirnError> {
         let engine = context.engine(&Resources::default())?;
         let request = InitRequest { dir: self.dir.clone(), from: self.from.clone() };
-        Ok(Outcome::of(init(&engine, &request).await?, draw))
+        Ok(Outcome::of(blocking(move || init(&engine, &request)).await?, draw))
     }
 }
 

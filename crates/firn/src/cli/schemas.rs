@@ -5,10 +5,14 @@ use super::config::{check, show};
 use super::explain::Explained;
 use super::inspect::answer;
 use crate::report::ErrorReport;
+use firn_engine::build::BuildReport;
 use firn_engine::verbs::catalog_build::CatalogBuildReport;
 use firn_engine::verbs::catalog_show::{ShownDataset, ShownSnippet};
+use firn_engine::verbs::demo::DemoReport;
 use firn_engine::verbs::init::InitReport;
 use firn_engine::verbs::plan::PlanReport;
+use firn_engine::verbs::run::RunReport;
+use firn_engine::verify::VerifyReport;
 use schemars::{JsonSchema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
@@ -23,12 +27,17 @@ pub fn output_schemas() -> Vec<(&'static str, Value)> {
         ("catalog-validate.line", line::<validated::Validation>()),
         ("config-check", document::<check::Checked>("config-check")),
         ("config-show", document::<show::Shown>("config-show")),
+        ("demo", document::<DemoReport>("demo")),
         ("explain", document::<Explained>("explain")),
         ("init", document::<InitReport>("init")),
         ("inspect", document::<Inspect>("inspect")),
         ("inspect.chunk-line", line::<answer::ChunkLine<'static>>()),
         ("inspect.line", line::<answer::File>()),
         ("plan", document::<PlanReport>("plan")),
+        ("run", document::<RunReport>("run")),
+        ("transform", document::<BuildReport>("transform")),
+        ("verify", document::<VerifyReport>("verify")),
+        ("virtualize", document::<BuildReport>("virtualize")),
         ("error", document::<Value>("<verb>")),
     ]
 }

@@ -65,10 +65,15 @@ pub fn summary(report: &VerifyReport, out: &mut dyn std::io::Write, style: Style
     use firn_engine::verify::Severity;
     let checked = &report.checked;
     let verdict = if report.ok { style.green("verified") } else { style.red("differences") };
+    let values = match (report.against_sources, report.ok) {
+        (false, _) => "no values compared: --against names the sources".to_owned(),
+        (true, true) => format!("{} values equal to the source", checked.compared),
+        (true, false) => format!("{} values compared with the source", checked.compared),
+    };
     writeln!(
         out,
-        "  {verdict}: {} arrays, {} chunks ({} known empty, {} absent), {} decoded, {} values equal to the source",
-        checked.arrays, checked.chunks, checked.known_empty, checked.absent, checked.decoded, checked.compared
+        "  {verdict}: {} arrays, {} chunks ({} known empty, {} absent), {} decoded, {values}",
+        checked.arrays, checked.chunks, checked.known_empty, checked.absent, checked.decoded
     )?;
     for finding in &report.findings {
         let severity = match finding.severity {

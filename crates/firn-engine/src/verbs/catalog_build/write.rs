@@ -16,7 +16,11 @@ use std::path::{Component, Path, PathBuf};
 /// Where it is a file.
 pub(super) fn check(out: &Path) -> Result<(), EngineError> {
     match fs::metadata(out) {
-        Ok(found) if !found.is_dir() => Err(EngineError::TargetExists { at: at(out) }),
+        Ok(found) if !found.is_dir() => Err(EngineError::TargetNotEmpty {
+            at: at(out),
+            what: "a file has this name".to_owned(),
+            next: "the same command with another --out".to_owned(),
+        }),
         _ => Ok(()),
     }
 }

@@ -24,6 +24,9 @@ pub(crate) struct Facts {
     pub notes: Vec<String>,
 }
 
+/// How notes begin that are about one file.
+const ABOUT_THE_EXAMPLE: &str = "the recipe ";
+
 /// The example file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Example {
@@ -40,6 +43,14 @@ pub(crate) struct Example {
 }
 
 impl Facts {
+    /// More is known of the files than the example tells.
+    pub fn about_files(&mut self, notes: &[String], found: u64, absent: u64) {
+        self.notes.retain(|note| !note.starts_with(ABOUT_THE_EXAMPLE));
+        let absent = if absent > 0 { format!("; {absent} dates between them have no file") } else { String::new() };
+        let found = format!("the recipe covers the {found} files that were found{absent}");
+        self.notes.splice(0..0, std::iter::once(found).chain(notes.iter().cloned()));
+    }
+
     /// Of a directory's name and what was opened.
     pub fn of(dir: &Path, opened: Option<&Opened>) -> Self {
         let id = id_of(dir);
@@ -60,11 +71,11 @@ impl Facts {
         let pattern = concat_dim.as_deref().and_then(|dim| suggest_pattern(&opened.url, dim));
         match (&concat_dim, &pattern) {
             (None, _) => {
-                notes.push("the example has no unlimited or time dimension: the recipe names this one file".to_owned());
+                notes.push("the recipe names this one file: it has no unlimited or time dimension".to_owned());
             }
             (Some(_), None) => {
                 notes.push(
-                    "the file name has no date: the recipe names this one file; list the others, or write a pattern"
+                    "the recipe names this one file: its name has no date; list the others, or write a pattern"
                         .to_owned(),
                 );
             }

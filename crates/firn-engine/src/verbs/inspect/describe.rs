@@ -20,7 +20,7 @@ pub(super) fn describe(opened: &Opened) -> Inspected {
     for (path, node) in &opened.dataset.nodes {
         let variable = match node {
             Node::Group(_) => continue,
-            Node::Array(array) => describe_array(path, array),
+            Node::Array(array) => describe_array(&opened.url, path, array),
             Node::Refused(refusal) => describe_refusal(path, refusal),
         };
         match variable.verdict {
@@ -43,7 +43,7 @@ pub(super) fn describe(opened: &Opened) -> Inspected {
         last_modified: version.and_then(|version| version.last_modified),
         groups,
         summary,
-        notes: opened.dataset.notes.clone(),
+        notes: opened.notes.iter().chain(&opened.dataset.notes).cloned().collect(),
     }
 }
 
@@ -76,7 +76,7 @@ fn refused(code: &str, reason: String) -> Verdict {
     Verdict::Refused { code: code.to_owned(), reason, fix }
 }
 
-fn describe_array(path: &NodePath, array: &Array) -> VariableDescription {
+fn describe_array(url: &str, path: &NodePath, array: &Array) -> VariableDescription {
     let metadata = &array.metadata;
     let grid_shape = match &array.manifest {
         ChunkManifest::Table(table) => table.grid_shape().to_vec(),
@@ -98,15 +98,15 @@ fn describe_array(path: &NodePath, array: &Array) -> VariableDescription {
         name: path.name().to_owned(),
         array: Some(described),
         attributes: describe_attributes(&metadata.attributes),
-        verdict: verdict(array),
+        verdict: verdict(url, array),
     }
 }
 
-fn verdict(array: &Array) -> Verdict {
+fn verdict(url: &str, array: &Array) -> Verdict {
     if let Some(codec) = undecodable(&array.metadata) {
         return refused("unsupported-codec", format!("firn does not decode the codec {codec:?}"));
     }
-    match virtual_verdict(array) {
+    match virtual_verdict(url, array) {
         Ok(()) => Verdict::Virtual,
         Err(barrier) => {
             Verdict::Transformable { code: barrier.code.to_owned(), reason: barrier.what, fix: barrier.fix.to_owned() }

@@ -1,6 +1,7 @@
 //! Which format, in which version.
 
 use crate::error::EngineError;
+use crate::icechunk::SpecVersion;
 use firn_formats::sniff::{FileFormat, sniff};
 use firn_model::array::{Array, ChunkManifest};
 use firn_model::dataset::Dataset;
@@ -9,12 +10,19 @@ use firn_model::source::{RangeReader, Source, SourceError, SourceVersion};
 
 /// What a source is.
 pub(crate) struct Format {
-    /// `netcdf3`, `hdf5`, `zarr`.
+    /// `netcdf3`, `hdf5`, `zarr`, `icechunk`.
     pub name: &'static str,
     /// Version of the format.
     pub version: String,
     /// Version of the object; `None` for a prefix.
     pub object: Option<SourceVersion>,
+}
+
+impl Format {
+    /// A repository at one of its snapshots.
+    pub(super) fn icechunk(snapshot: &str, spec: SpecVersion) -> Self {
+        Self { name: "icechunk", version: format!("spec {spec}, snapshot {snapshot}"), object: None }
+    }
 }
 
 /// Format and version of a source that was opened, and its object where it is one.

@@ -16,6 +16,7 @@ pub(super) fn propose(engine: &Engine, spec: &BuildSpec) -> Result<Option<(Strin
         variables: spec.selection.variables.clone(),
         selected: spec.selection.ranges.keys().cloned().collect(),
         encoding: spec.encoding,
+        format: spec.format,
     };
     let (mut files, _) = open_all(engine, &spec.files, &options)?;
     for dim in &spec.rules.concat_dims {

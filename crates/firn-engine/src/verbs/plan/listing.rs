@@ -1,6 +1,7 @@
 //! Which files lie beside one, or match a glob.
 
 use crate::error::EngineError;
+use crate::feedstock::without_dots;
 use crate::settings::Engine;
 use crate::verbs::init::example_url::escape_glob;
 use firn_model::source::SourceError;
@@ -24,7 +25,7 @@ pub(super) fn durable(url: &ObjectUrl) -> Result<String, EngineError> {
                 what: error.to_string(),
                 kind: error.kind(),
             })?;
-            Ok(absolute.to_string_lossy().into_owned())
+            Ok(without_dots(&absolute).to_string_lossy().into_owned())
         }
         None => Ok(url.to_string()),
     }

@@ -78,10 +78,63 @@ pub(super) fn plan(
     draft: Draft,
     first: Option<String>,
 ) -> Result<Planned, EngineError> {
-    let candidates = match first {
-        Some(first) => vec![first],
-        None => first_files(request, &draft)?,
-    };
+    let opened = open_first(engine, request, &draft, first)?;
+    finish(engine, request, kind, draft, opened)
+}
+
+/// As [`plan`], but what a feedstock is begun with is all.
+///
+/// # Errors
+/// As [`super::plan`]; why none of the first files opens.
+pub(super) fn begin(
+    engine: &Engine,
+    request: &PlanRequest,
+    draft: Draft,
+    first: Option<String>,
+) -> Result<Facts, EngineError> {
+    let candidates = first_candidates(request, &draft, first)?;
+    match open_first(engine, request, &draft, candidates.first().cloned())? {
+        Some(opened) => Ok(begun(request, draft, &opened)),
+        None => {
+            let first = candidates.first().map_or(draft.text(), String::as_str);
+            Err(EngineError::usage(
+                format!("{first} cannot be opened, and nothing else tells what is in these files"),
+                format!("firn inspect {first}"),
+            ))
+        }
+    }
+}
+
+/// What a feedstock is begun with.
+pub(super) fn begun(request: &PlanRequest, mut draft: Draft, opened: &Opened) -> Facts {
+    settle(&mut draft, opened);
+    let mut facts = Facts::of(&dir(request, &draft), Some(opened));
+    if !matches!(draft.files, DraftFiles::One(_)) {
+        facts.recipe = Some(draft.recipe(&facts.id));
+        facts.about_files(&draft.notes, draft.matches.count, draft.absent.count);
+    }
+    facts
+}
+
+fn first_candidates(
+    request: &PlanRequest,
+    draft: &Draft,
+    first: Option<String>,
+) -> Result<Vec<String>, EngineError> {
+    match first {
+        Some(first) => Ok(vec![first]),
+        None => first_files(request, draft),
+    }
+}
+
+/// The first file that opens.
+fn open_first(
+    engine: &Engine,
+    request: &PlanRequest,
+    draft: &Draft,
+    first: Option<String>,
+) -> Result<Option<Opened>, EngineError> {
+    let candidates = first_candidates(request, draft, first)?;
     let mut opened = None;
     for url in candidates {
         match engine.storage.runtime().block_on(inspect::open(engine, &url)) {
@@ -94,7 +147,7 @@ pub(super) fn plan(
             Err(_) => {}
         }
     }
-    finish(engine, request, kind, draft, opened)
+    Ok(opened)
 }
 
 /// The first files that a pattern names.

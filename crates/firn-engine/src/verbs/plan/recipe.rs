@@ -10,13 +10,11 @@ use super::variables;
 use crate::build::virtual_verdicts;
 use crate::error::EngineError;
 use crate::feedstock::FeedstockDir;
-use crate::icechunk::{SpecVersion, check_address};
 use crate::pipeline::{BuildSpec, Prepared, prepare};
 use crate::settings::Engine;
 use crate::verbs::requests::{RunEngine, RunPart, RunRequest, TextEncoding};
 use crate::verbs::run::{build_options, build_spec, choose, destination as destination_of, refuse_unconsolidated};
-use firn_model::combine::{Rule, VirtualArray};
-use firn_model::dataset::NodePath;
+use firn_model::combine::Rule;
 use firn_model::diagnose::{Category, Diagnose};
 use firn_model::feedstock::public_id;
 use firn_model::feedstock::recipe::Recipe;
@@ -183,7 +181,6 @@ impl Planned {
         }
         let would_stop = [
             call.refused(spec, &prepared, chosen.is_virtual).err(),
-            unreadable(&references).err(),
             variables::undecodable(&self.plan.variables),
         ];
         would_stop.into_iter().flatten().try_fold(self, Self::stopped)
@@ -200,14 +197,6 @@ impl Call<'_> {
             Err(_) => Ok(()),
         }
     }
-}
-
-/// Readers of Icechunk must be able to follow every reference.
-fn unreadable(references: &BTreeMap<NodePath, VirtualArray>) -> Result<(), EngineError> {
-    for object in references.values().flat_map(|found| found.table.objects()) {
-        check_address(&object.url, SpecVersion::V1)?;
-    }
-    Ok(())
 }
 
 /// Why, where the recipe itself or nothing at all decides.
