@@ -209,7 +209,7 @@ fn leap_store(
             url = format!("{}/d/{id}", gateway.trim_end_matches('/'));
         } else {
             let message = format!(
-                "{} is a {}, which a site that knows zarr and kerchunk only cannot open",
+                "a site that knows zarr and kerchunk only cannot open {}, which is stored as {}",
                 crate::text::shown(&store.url),
                 kind.title()
             );

@@ -19,7 +19,7 @@ use crate::settings::Engine;
 use crate::target::structure::Structure;
 use crate::verbs::catalog_entry::{PublishedStore, StoreDetails, native_snippet, store_entry};
 use crate::verbs::requests::{TaskRange, VerifyDepth};
-use crate::verify::VerifyReport;
+use crate::verify::{MissingRule, VerifyReport};
 use firn_catalog::snippet::Snippet;
 use firn_model::array::SourceObject;
 use firn_model::combine::Noted;
@@ -65,6 +65,8 @@ pub struct BuildOptions {
     pub consolidated: bool,
     /// Dimensions along which files were joined.
     pub ordered: Vec<String>,
+    /// How much may be missing.
+    pub missing: Option<MissingRule>,
     /// How much is compared before publishing.
     pub verify: VerifyDepth,
     /// Only a part of the tasks, without publishing.

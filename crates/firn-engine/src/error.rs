@@ -237,6 +237,9 @@ impl Diagnose for EngineError {
             Self::Verification { .. } => {
                 "what does not verify is not published; what was there before is untouched".to_owned()
             }
+            Self::Document { category: Category::NotFound | Category::Corrupt, .. } => {
+                "what is missing or something else would leave a hole in the dataset".to_owned()
+            }
             Self::Document { .. } => "nothing runs on a document that is not understood as a whole".to_owned(),
             Self::Bug { .. } => "this is a mistake in firn, not in your data".to_owned(),
             other => other.inner().map(|e| e.why()).unwrap_or_default(),

@@ -45,7 +45,11 @@ pub fn load(dir: &Path) -> Result<FeedstockDir, EngineError> {
         return Err(EngineError::Document {
             code: "feedstock-not-found",
             at,
-            what: "this directory holds neither meta.yaml nor catalog.yaml nor recipe.yaml".to_owned(),
+            what: if dir.is_dir() {
+                "this directory holds neither meta.yaml nor catalog.yaml nor recipe.yaml".to_owned()
+            } else {
+                format!("there is no directory {}", dir.display())
+            },
             category: Category::NotFound,
             next: "make a feedstock: firn init DIR --from URL".to_owned(),
         });
@@ -211,7 +215,8 @@ pub fn git_origin(dir: &Path) -> Option<String> {
     for line in config.lines().map(str::trim) {
         if line.starts_with('[') {
             in_origin = line.eq_ignore_ascii_case("[remote \"origin\"]");
-        } else if in_origin && let Some((key, value)) = line.split_once('=')
+        } else if in_origin
+            && let Some((key, value)) = line.split_once('=')
             && key.trim().eq_ignore_ascii_case("url")
         {
             found = Some(value.trim().to_owned());

@@ -425,7 +425,12 @@ fn verify_run(
     let source: Arc<dyn Source> =
         Arc::new(ContainerSource::new(engine.storage.clone(), url, opened.containers.clone())?);
     let store = StoreView { url: url.to_string(), dataset: opened.dataset, source, ledger: None };
-    let verify_options = VerifyOptions { against: Some(prepared), depth: options.verify, ordered: &options.ordered };
+    let verify_options = VerifyOptions {
+        against: Some(prepared),
+        depth: options.verify,
+        ordered: &options.ordered,
+        missing: options.missing,
+    };
     verify(engine, &store, verify_options)
 }
 

@@ -222,7 +222,12 @@ fn verify_unpublished(
         Arc::new(WithRoot { inner: engine.storage.source(url)?, root: structure.root(true).clone() });
     let dataset = firn_formats::zarr::open(source.as_ref(), &At::url(source.url()))?;
     let store = StoreView { url: url.to_string(), dataset, source, ledger: Some(ledger.clone()) };
-    let verify_options = VerifyOptions { against: Some(prepared), depth: options.verify, ordered: &options.ordered };
+    let verify_options = VerifyOptions {
+        against: Some(prepared),
+        depth: options.verify,
+        ordered: &options.ordered,
+        missing: options.missing,
+    };
     verify(engine, &store, verify_options)
 }
 

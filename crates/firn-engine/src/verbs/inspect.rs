@@ -213,7 +213,7 @@ pub async fn inspect(engine: &Engine, request: &InspectRequest) -> Result<Vec<In
 /// # Errors
 /// Why the URL cannot be opened; [`EngineError::Usage`] for a variable that is not there.
 pub async fn chunks(engine: &Engine, url: &str, variable: &str) -> Result<ChunkListing, EngineError> {
-    let opened = open(engine, url).await?;
+    let opened = open_example(engine, url).await?;
     ChunkListing::of(opened, variable)
 }
 
@@ -242,7 +242,7 @@ pub(crate) async fn open_example(engine: &Engine, text: &str) -> Result<Opened, 
             Err(_) => {}
         }
     }
-    Err(error)
+    Err(folder::nothing_opens(&ObjectUrl::parse(text)?, listed.len()).unwrap_or(error))
 }
 
 /// An opened source.

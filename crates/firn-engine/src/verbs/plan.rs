@@ -185,12 +185,7 @@ fn of_recipes(
     Ok((Planned { report, failure }, key))
 }
 
-fn of_store(
-    engine: &Engine,
-    request: &PlanRequest,
-    plan: RecipePlan,
-    next: String,
-) -> Result<Planned, EngineError> {
+fn of_store(engine: &Engine, request: &PlanRequest, plan: RecipePlan, next: String) -> Result<Planned, EngineError> {
     let subject = without_secrets(&request.subject);
     let mut notes = vec![
         "this is a store already. `firn link`, which catalogues it where it is, is not part of this version".to_owned(),

@@ -13,6 +13,7 @@ use crate::verbs::abandon::abandon;
 use crate::verbs::catalog_entry::{PublishedStore, StoreEntryChange, store_entry, update_feedstock_entry};
 use crate::verbs::requests::{RunEngine, RunPart, RunRequest, VerifyDepth};
 use crate::verbs::transform::{encoding, ordered};
+use crate::verify::{MissingRule, Severity};
 use firn_model::array::{AttributeValue, Attributes, Numbers};
 use firn_model::dataset::NodePath;
 use firn_model::diagnose::{At, Category};
@@ -341,7 +342,7 @@ pub(super) fn build_options(
     is_virtual: bool,
     id: Option<String>,
 ) -> Result<BuildOptions, EngineError> {
-    let (depth, strict) = verify_depth(recipe)?;
+    let (depth, strict, missing) = verify_depth(recipe);
     let mut dims = ordered(&spec.rules.concat_dims, spec.rules.keys.iter());
     if strict {
         dims.extend(prepared.combined.arrays.keys().map(|path| path.name().to_owned()));
@@ -362,6 +363,7 @@ pub(super) fn build_options(
             added: added_attributes(recipe, prepared)?,
         },
         ordered: renamed,
+        missing,
         consolidated: recipe.target.consolidated.unwrap_or(true),
         verify: depth,
         part: if let RunPart::Tasks(range) = request.part { Some(range) } else { None },
@@ -369,30 +371,24 @@ pub(super) fn build_options(
     })
 }
 
-/// How much is verified, and whether every coordinate must be monotonic. Rules that are not there are refused by name.
-fn verify_depth(recipe: &Recipe) -> Result<(VerifyDepth, bool), EngineError> {
+/// How much is verified, whether every coordinate must be monotonic, and how much may be missing. Checking has refused
+/// all other rules.
+fn verify_depth(recipe: &Recipe) -> (VerifyDepth, bool, Option<MissingRule>) {
     use firn_model::feedstock::recipe::{Level, VerifyRule};
-    let mut strict = false;
-    for (name, rule) in &recipe.verify.rules {
-        match (name.as_str(), rule) {
-            ("time-monotonic" | "coordinates", VerifyRule::Level(Level::Error)) => strict = name == "coordinates",
-            _ => {
-                return Err(EngineError::Unsupported {
-                    code: "unsupported-verify-rule",
-                    at: At::nowhere().node(format!("verify.rules.{name}")),
-                    what: format!("this version has no such setting of the rule {name:?}"),
-                    next: "leave it out; always verified are: opens, chunks, coordinates, cf, decodes, values"
-                        .to_owned(),
-                });
-            }
-        }
-    }
+    let rules = &recipe.verify.rules;
+    let missing = match rules.get("missing-fraction") {
+        Some(VerifyRule::Options(options)) => options.max.map(|max| MissingRule {
+            max,
+            severity: if options.level == Some(Level::Warn) { Severity::Warning } else { Severity::Error },
+        }),
+        _ => None,
+    };
     let depth = match (recipe.verify.full, recipe.verify.sample) {
         (Some(true), _) => VerifyDepth::Full,
         (_, Some(n)) => VerifyDepth::Sample(u64::from(n)),
         _ => VerifyDepth::default(),
     };
-    Ok((depth, strict))
+    (depth, rules.contains_key("coordinates"), missing)
 }
 
 /// Attributes of the recipe; one that replaces an attribute of the source must say so.

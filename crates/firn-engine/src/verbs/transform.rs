@@ -75,6 +75,7 @@ pub(super) fn build_options(
         },
         provenance: Provenance { started: crate::clock::now(), ..Provenance::default() },
         ordered: ordered(&concat.dims, concat.keys.iter()),
+        missing: None,
         verify: VerifyDepth::default(),
         consolidated: true,
         part: None,

@@ -27,7 +27,7 @@ pub fn verify(engine: &Engine, request: &VerifyRequest) -> Result<VerifyReport, 
         sources => Some(prepare_sources(engine, sources, &store)?),
     };
     let ordered = Vec::new();
-    let options = VerifyOptions { against: prepared.as_ref(), depth: request.depth, ordered: &ordered };
+    let options = VerifyOptions { against: prepared.as_ref(), depth: request.depth, ordered: &ordered, missing: None };
     let mut report = run_rules(engine, &store, options)?;
     report.add(references::check(engine, &store)?);
     Ok(report)

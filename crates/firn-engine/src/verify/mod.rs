@@ -3,9 +3,12 @@
 mod cf;
 mod chunks;
 mod coordinates;
+mod missing;
 mod opens;
 pub mod references;
 mod values;
+
+pub use missing::MissingRule;
 
 use crate::error::EngineError;
 use crate::pipeline::Prepared;
@@ -127,6 +130,8 @@ pub struct VerifyOptions<'a> {
     pub depth: VerifyDepth,
     /// Dimensions whose coordinates must be strictly monotonic.
     pub ordered: &'a [String],
+    /// How much may be missing; not looked at where nothing says so.
+    pub missing: Option<MissingRule>,
 }
 
 /// Runs every rule.
@@ -143,6 +148,9 @@ pub fn verify(engine: &Engine, store: &StoreView, options: VerifyOptions<'_>) ->
     coordinates::check(store, options.ordered, &mut findings);
     cf::check(store, &mut findings);
     values::check(engine, store, options, &progress, &mut checked, &mut findings)?;
+    if let Some(rule) = options.missing {
+        missing::check(engine, store, options, rule, &mut findings)?;
+    }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let ok = findings.iter().all(|f| f.severity != Severity::Error);
     Ok(VerifyReport { store: store.url.clone(), ok, against_sources: options.against.is_some(), checked, findings })

@@ -19,10 +19,10 @@ use std::collections::BTreeSet;
 const SHOWN: usize = 50;
 
 /// A chunk to look at: the smallest part of an array that decodes by itself.
-struct Sample<'a> {
-    path: &'a NodePath,
-    array: &'a Array,
-    subset: ArraySubset,
+pub(super) struct Sample<'a> {
+    pub(super) path: &'a NodePath,
+    pub(super) array: &'a Array,
+    pub(super) subset: ArraySubset,
     /// Position of the object that holds it, to compare its digest.
     unit: ChunkIndices,
 }
@@ -65,7 +65,7 @@ pub(super) fn check(
 }
 
 /// All chunks, or some drawn evenly over each array: the first and the last, and between them every so many.
-fn samples(store: &StoreView, depth: VerifyDepth) -> Vec<Sample<'_>> {
+pub(super) fn samples(store: &StoreView, depth: VerifyDepth) -> Vec<Sample<'_>> {
     let arrays: Vec<(&NodePath, &Array, ChunkGrid, u64)> = store
         .dataset
         .arrays()

@@ -1,5 +1,6 @@
 //! Dates in recipes and file names: ISO 8601, to the second, years 1 to 9999, without a time zone.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use super::calendar::{Calendar, DateTime};
@@ -66,6 +67,22 @@ impl PatternTime {
         let last_day = CALENDAR.days_in_month(date.year, months);
         let last = DateTime { hour: 23, minute: 59, second: 59, ..DateTime::midnight(date.year, months, last_day) };
         Self::new(&last)
+    }
+
+    /// Where a date of any calendar lies beside what a text names: before it, within it (within the year where the text
+    /// gives a year), or after it.
+    ///
+    /// # Errors
+    /// As [`PatternTime::start_of`].
+    pub fn place_of(date: &DateTime, text: &str) -> Result<Ordering, CfError> {
+        let (named, precision) = parse(text)?;
+        let named = named.date_time();
+        Ok(match precision {
+            Precision::Year => date.year.cmp(&named.year),
+            Precision::Month => (date.year, date.month).cmp(&(named.year, named.month)),
+            Precision::Day => (date.year, date.month, date.day).cmp(&(named.year, named.month, named.day)),
+            Precision::Time => date.cmp(&named),
+        })
     }
 
     /// The date.

@@ -2,9 +2,11 @@
 
 use super::{Combined, CombinedArray, CombinedContent, Piece};
 use crate::array::{ArraySubset, Elements, Values};
+use crate::cf::{PatternTime, TimeCoding};
 use crate::dataset::{Dataset, Node, NodeName, NodePath};
 use crate::diagnose::{At, Category, Diagnose};
 use indexmap::IndexMap;
+use std::fmt;
 
 /// A part of one dimension.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +19,23 @@ pub enum Range {
     Value(f64),
     /// Coordinate values from one to another, both included.
     Values(f64, f64),
+    /// The one step that lies in this day, month or year, or at this time; the dimension is dropped.
+    Date(String),
+    /// Dates from one to another, both included as a whole: `1981-09` is all of that month.
+    Dates(String, String),
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(index) => write!(f, "{index}"),
+            Self::Indices(from, to) => write!(f, "[{from}, {to}]"),
+            Self::Value(value) => write!(f, "{value}"),
+            Self::Values(from, to) => write!(f, "[{from}, {to}]"),
+            Self::Date(date) => f.write_str(date),
+            Self::Dates(from, to) => write!(f, "[{from}, {to}]"),
+        }
+    }
 }
 
 /// What to keep, in the source's names, and what to call it.
@@ -60,6 +79,24 @@ pub enum SelectError {
         /// The dimension.
         dim: String,
     },
+    /// Dates of a dimension whose coordinate is no time.
+    #[error("{dim:?} is selected by dates, and its coordinate is no time: {what}")]
+    NotTime {
+        /// The dimension.
+        dim: String,
+        /// What is missing.
+        what: String,
+    },
+    /// A date that is to choose one step and fits several.
+    #[error("{count} steps of {dim:?} lie in {date}, and one is to be chosen")]
+    Several {
+        /// The dimension.
+        dim: String,
+        /// The date.
+        date: String,
+        /// How many steps lie in it.
+        count: u64,
+    },
     /// A dimension to drop that is longer than one.
     #[error("{dim:?} has length {size} and cannot be dropped")]
     NotOne {
@@ -86,6 +123,8 @@ impl Diagnose for SelectError {
             Self::Unknown { .. } => "select-unknown-name",
             Self::Empty { .. } => "select-empty",
             Self::NoCoordinate { .. } => "select-no-coordinate",
+            Self::NotTime { .. } => "select-not-time",
+            Self::Several { .. } => "select-several",
             Self::NotOne { .. } => "squeeze-not-one",
             Self::BadName { .. } => "rename-bad-name",
         }
@@ -105,7 +144,10 @@ impl Diagnose for SelectError {
 
     fn next(&self) -> String {
         match self {
-            Self::NoCoordinate { .. } => "select by index instead: `isel`",
+            Self::NoCoordinate { .. } | Self::NotTime { .. } => "select by index instead: `isel`",
+            Self::Several { .. } => {
+                "write a range of dates, which keeps the dimension: `time: [1981-09-01, 1981-09-01]`"
+            }
             _ => "see what is there: firn inspect FILE",
         }
         .to_owned()
@@ -204,7 +246,7 @@ fn dimension_size(combined: &Combined, dim: &str) -> Result<u64, SelectError> {
 }
 
 fn resolve(combined: &Combined, dim: &str, size: u64, range: &Range) -> Result<(u64, u64, bool), SelectError> {
-    let empty = || SelectError::Empty { dim: dim.to_owned(), range: format!("{range:?}"), size };
+    let empty = || SelectError::Empty { dim: dim.to_owned(), range: range.to_string(), size };
     let from_end = |i: i64| if i < 0 { (size as i64).checked_add(i) } else { Some(i) };
     match range {
         Range::Index(index) => {
@@ -229,7 +271,36 @@ fn resolve(combined: &Combined, dim: &str, size: u64, range: &Range) -> Result<(
             let count = values[first..].iter().take_while(|v| inside(v)).count();
             Ok((first as u64, count as u64, false))
         }
+        Range::Date(date) => match within(combined, dim, date, date)? {
+            (_, 0) => Err(empty()),
+            (at, 1) => Ok((at, 1, true)),
+            (_, count) => Err(SelectError::Several { dim: dim.to_owned(), date: date.clone(), count }),
+        },
+        Range::Dates(from, to) => match within(combined, dim, from, to)? {
+            (_, 0) => Err(empty()),
+            (first, count) => Ok((first, count, false)),
+        },
     }
+}
+
+/// The first step between two dates, and how many there are.
+fn within(combined: &Combined, dim: &str, from: &str, to: &str) -> Result<(u64, u64), SelectError> {
+    let not_time = |what: String| SelectError::NotTime { dim: dim.to_owned(), what };
+    let values = coordinate(combined, dim)?;
+    let array = combined.arrays.iter().find(|(path, _)| path.name() == dim).map(|(_, array)| array);
+    let text = |name: &str| array.and_then(|array| array.metadata.attributes.get(name)?.as_text());
+    let units = text("units").ok_or_else(|| not_time("it has no units".to_owned()))?;
+    let coding = TimeCoding::new(units, text("calendar")).map_err(|error| not_time(error.to_string()))?;
+    let mut found = (0, 0);
+    for (at, value) in values.iter().enumerate() {
+        let instant = coding.instant_of_float(*value).map_err(|_| not_time(format!("{value} is no time")))?;
+        let date = coding.date_time(instant.micros);
+        let place = |text: &str| PatternTime::place_of(&date, text).map_err(|error| not_time(error.to_string()));
+        if place(from)?.is_ge() && place(to)?.is_le() {
+            found = (if found.1 == 0 { at as u64 } else { found.0 }, found.1 + 1);
+        }
+    }
+    Ok(found)
 }
 
 /// Values of the coordinate variable of a dimension, strictly monotonic.

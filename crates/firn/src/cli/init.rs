@@ -16,8 +16,10 @@ use std::path::PathBuf;
 /// With --from, title, variables, pattern and range are filled in from the files: one example, a folder, a glob, a
 /// pattern, or a store. Files that exist are never overwritten.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  firn init feedstock/\n  firn init feedstock/ --from https://host/sst.198109.nc\n  \
-                  firn init feedstock/ --from data/")]
+#[command(
+    after_help = "Examples:\n  firn init feedstock/\n  firn init feedstock/ --from https://host/sst.198109.nc\n  \
+                  firn init feedstock/ --from data/"
+)]
 pub struct Arguments {
     /// Directory of the feedstock; made where it does not exist
     #[arg(value_name = "DIR")]

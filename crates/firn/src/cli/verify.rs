@@ -50,7 +50,14 @@ impl Arguments {
         let request = self.request();
         let report = blocking(move || verify(&engine, &request)).await?;
         // The report is the answer also where it is a bad one.
-        let failure = report.clone().into_result().err().map(|error| ErrorReport::new(&FirnError::from(error)));
+        let failure = report.clone().into_result().err().map(|error| {
+            let mut failure = ErrorReport::new(&FirnError::from(error));
+            // The findings are in the answer already.
+            failure.what = failure.what.lines().next().unwrap_or_default().to_owned();
+            failure.why = "readers would get wrong values, or none".to_owned();
+            "bring back what is missing, or write the store again from its sources".clone_into(&mut failure.next);
+            failure
+        });
         Ok(Outcome::of(report, draw).with_failure(failure))
     }
 }

@@ -1,5 +1,6 @@
 //! `firn init`.
 
+use crate::fixture::january;
 use crate::run::{Place, testdata};
 use firn_model::feedstock::{DocumentText, Feedstock, FeedstockTexts};
 
@@ -59,4 +60,31 @@ fn an_example_that_does_not_open_makes_no_directory() {
     let place = Place::new();
     assert_eq!(place.run(&["init", "feed", "--from", "nothing.nc"]).status, 4);
     assert!(!place.path().join("feed").exists());
+}
+
+#[test]
+fn what_init_makes_of_relative_paths_runs() {
+    for subject in ["d/sst_20200101.nc", "./d/../d/sst_20200101.nc", "d", "d/sst_*.nc", "d/sst_{time:%Y%m%d}.nc"] {
+        let place = january(&[1, 2, 3]);
+        let made = place.run(&["init", "sub/feed", "--from", subject]);
+        assert_eq!(made.status, 0, "{subject}: {made:#?}");
+        assert_eq!(place.run(&["catalog", "validate", "sub/feed"]).status, 0, "{subject}");
+        let run = place.run(&["run", "sub/feed", "--target", "out", "-o", "json"]);
+        assert_eq!(run.status, 0, "{subject}: {run:#?}");
+        assert_eq!(run.json()["result"]["recipes"][0]["build"]["files"], 3, "{subject}");
+    }
+}
+
+#[test]
+fn a_store_begins_a_feedstock_too() {
+    let place = january(&[1, 2]);
+    place.run(&["virtualize", "d/sst_20200101.nc", "d/sst_20200102.nc", "--target", "v", "--concat-dim", "time"]);
+    place.run(&["transform", "d/sst_20200101.nc", "--target", "z.zarr"]);
+    for (number, store) in ["v", "z.zarr"].iter().enumerate() {
+        let feed = format!("feed{number}");
+        let made = place.run(&["init", &feed, "--from", store]);
+        assert_eq!(made.status, 0, "{store}: {made:#?}");
+        let run = place.run(&["run", &feed, "--target", &format!("out{number}")]);
+        assert_eq!(run.status, 0, "{store}: {run:#?}");
+    }
 }

@@ -1,9 +1,11 @@
 //! The binary, as it is called.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of it is tests")]
 
+mod categories;
 mod config;
 mod errors;
 mod explain;
+mod fixture;
 mod golden;
 mod help;
 mod init;
@@ -12,3 +14,4 @@ mod plan;
 mod run;
 mod schemas;
 mod signals;
+mod stores;

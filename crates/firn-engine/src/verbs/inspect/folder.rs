@@ -1,6 +1,7 @@
 //! A folder or glob stands for its files.
 
-use firn_model::diagnose::without_secrets;
+use crate::error::EngineError;
+use firn_model::diagnose::{Category, without_secrets};
 use firn_storage::{ObjectUrl, Storage};
 
 /// Files of a folder that are tried.
@@ -23,4 +24,20 @@ pub(crate) fn files(storage: &Storage, url: &ObjectUrl, pattern: Option<&str>) -
 pub(crate) fn note(asked: &str, shown: &ObjectUrl, count: usize) -> String {
     let asked = without_secrets(asked);
     format!("{asked} stands for {count} files; this is {shown}. All together: firn plan {shown}")
+}
+
+/// What is said of a folder that is there and holds nothing that opens.
+pub(crate) fn nothing_opens(url: &ObjectUrl, count: usize) -> Option<EngineError> {
+    url.local_path().filter(|path| path.is_dir())?;
+    let what = match count {
+        0 => "it is a folder without files, and no store".to_owned(),
+        n => format!("it is a folder of {n} files, and no store; none of the first {} opens", n.min(TRIED)),
+    };
+    Some(EngineError::Document {
+        code: "folder-without-arrays",
+        at: url.at(),
+        what,
+        category: Category::NotFound,
+        next: format!("name a file: firn inspect {url}/FILE"),
+    })
 }

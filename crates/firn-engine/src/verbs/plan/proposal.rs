@@ -116,11 +116,7 @@ pub(super) fn begun(request: &PlanRequest, mut draft: Draft, opened: &Opened) ->
     facts
 }
 
-fn first_candidates(
-    request: &PlanRequest,
-    draft: &Draft,
-    first: Option<String>,
-) -> Result<Vec<String>, EngineError> {
+fn first_candidates(request: &PlanRequest, draft: &Draft, first: Option<String>) -> Result<Vec<String>, EngineError> {
     match first {
         Some(first) => Ok(vec![first]),
         None => first_files(request, draft),

@@ -179,10 +179,8 @@ impl Planned {
             Ok(tasks) => plan.cost = Some(cost::plan(engine, &prepared, &tasks, &mut plan.variables)),
             Err(error) => return self.stopped(error.into()),
         }
-        let would_stop = [
-            call.refused(spec, &prepared, chosen.is_virtual).err(),
-            variables::undecodable(&self.plan.variables),
-        ];
+        let would_stop =
+            [call.refused(spec, &prepared, chosen.is_virtual).err(), variables::undecodable(&self.plan.variables)];
         would_stop.into_iter().flatten().try_fold(self, Self::stopped)
     }
 }

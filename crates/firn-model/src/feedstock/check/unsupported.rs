@@ -1,5 +1,6 @@
 //! What recipes may say and this version of firn does not do. Each key is named, so that nothing is left out in silence.
 
+use crate::cf::PatternTime;
 use crate::document::{DocumentPath, Findings};
 use crate::feedstock::recipe::{Auth, Bound, Recipe, Selector, SourceFormat, Step, Strategy, TargetFormat};
 
@@ -39,18 +40,24 @@ pub(super) fn check(recipe: &Recipe, path: &DocumentPath, findings: &mut Finding
             );
         }
     }
-    let is_text = |bound: &Bound| matches!(bound, Bound::Text(_));
+    let is_label = |bound: &Bound| matches!(bound, Bound::Text(text) if PatternTime::start_of(text).is_err());
     for (dim, selector) in &recipe.select.sel {
-        let text = match selector {
-            Selector::Value(value) => is_text(value),
-            Selector::Range(range) => range.iter().any(is_text),
+        let help = match selector {
+            Selector::Value(value) if is_label(value) => Some("use isel"),
+            Selector::Range(range) if range.iter().any(is_label) => Some("use isel"),
+            Selector::Range([Bound::Text(_), Bound::Number(_)] | [Bound::Number(_), Bound::Text(_)]) => {
+                Some("write both as dates, a year in quotes: [\"1981\", \"1990\"]")
+            }
+            _ => None,
         };
-        if text {
-            tell(
-                path.keys(["select", "sel", dim]),
-                "selecting by dates or labels".to_owned(),
-                "narrow start and end of the source, or use isel",
-            );
+        if let Some(help) = help {
+            tell(path.keys(["select", "sel", dim]), "selecting by labels".to_owned(), help);
+        }
+    }
+    for (name, rule) in &recipe.verify.rules {
+        if let Err(what) = rule.supported(name) {
+            let help = "leave it out: opens, chunks, coordinates, cf, decodes and values are always verified";
+            tell(path.keys(["verify", "rules", name]), what, help);
         }
     }
     for (at, step) in recipe.transform.iter().enumerate() {

@@ -25,8 +25,8 @@ impl Recipe {
         }
     }
 
-    /// What is kept and what it is called, all in the source's names. Selecting by dates or labels and steps other than
-    /// `rename` and `squeeze` are not in it: checking has found them unsupported.
+    /// What is kept and what it is called, all in the source's names. Selecting by labels and steps other than `rename` and
+    /// `squeeze` are not in it: checking has found them unsupported.
     pub fn selection(&self) -> combine::Selection {
         let mut ranges = IndexMap::new();
         for (dim, selector) in &self.select.sel {
@@ -37,7 +37,13 @@ impl Recipe {
                 Selector::Range([Bound::Number(from), Bound::Number(to)]) => {
                     ranges.insert(dim.clone(), combine::Range::Values(*from, *to));
                 }
-                _ => {}
+                Selector::Value(Bound::Text(date)) => {
+                    ranges.insert(dim.clone(), combine::Range::Date(date.clone()));
+                }
+                Selector::Range([Bound::Text(from), Bound::Text(to)]) => {
+                    ranges.insert(dim.clone(), combine::Range::Dates(from.clone(), to.clone()));
+                }
+                Selector::Range(_) => {}
             }
         }
         for (dim, selector) in &self.select.isel {

@@ -29,6 +29,25 @@ pub enum VerifyRule {
     Options(VerifyRuleOptions),
 }
 
+impl VerifyRule {
+    /// Whether this version has the rule, in this form; else what it lacks.
+    ///
+    /// # Errors
+    /// What is not supported, in a few words.
+    pub fn supported(&self, name: &str) -> Result<(), String> {
+        match (name, self) {
+            ("time-monotonic" | "coordinates", Self::Level(Level::Error)) => Ok(()),
+            ("missing-fraction", Self::Options(VerifyRuleOptions { min: None, max: Some(_), level })) => match level {
+                Some(Level::Off) => Err("a rule that is off".to_owned()),
+                _ => Ok(()),
+            },
+            ("missing-fraction", _) => Err("missing-fraction without max".to_owned()),
+            ("time-monotonic" | "coordinates", _) => Err(format!("{name} as anything but error")),
+            _ => Err(format!("the rule {name}")),
+        }
+    }
+}
+
 /// How bad the findings of a rule are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

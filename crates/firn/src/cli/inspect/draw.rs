@@ -36,7 +36,9 @@ fn summary(inspected: &Inspected, out: &mut dyn Write, style: Style) -> io::Resu
     if all.virtual_ + all.transformable + all.refused == 0 {
         return Ok(());
     }
-    let next = if all.transformable == 0 && all.refused == 0 {
+    let next = if matches!(inspected.format.as_str(), "zarr" | "icechunk") {
+        format!("firn verify {url}")
+    } else if all.transformable == 0 && all.refused == 0 {
         format!("firn virtualize {url} --target TARGET")
     } else if all.refused == 0 {
         format!("firn transform {url} --target TARGET")
