@@ -4,7 +4,7 @@ use crate::error::EngineError;
 use crate::open::SourceFile;
 use crate::settings::Engine;
 use firn_model::combine::SlotKey;
-use firn_model::diagnose::{At, Category, Diagnose};
+use firn_model::diagnose::{At, Category, Diagnose, without_secrets};
 use firn_model::document::DocumentError;
 use firn_model::feedstock::recipe::{Recipe, SourceKind};
 use firn_model::feedstock::{DocumentText, Feedstock, FeedstockTexts, FilePattern, LoadedFeedstock, parse_list};
@@ -48,7 +48,7 @@ pub fn load(dir: &Path) -> Result<FeedstockDir, EngineError> {
             what: if dir.is_dir() {
                 "this directory holds neither meta.yaml nor catalog.yaml nor recipe.yaml".to_owned()
             } else {
-                format!("there is no directory {}", dir.display())
+                format!("there is no directory {}", without_secrets(&dir.to_string_lossy()))
             },
             category: Category::NotFound,
             next: "make a feedstock: firn init DIR --from URL".to_owned(),
