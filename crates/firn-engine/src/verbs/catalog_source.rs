@@ -136,7 +136,8 @@ fn is_remote(place: &str) -> bool {
 
 fn is_document(place: &str) -> bool {
     let path = place.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
-    path.ends_with(".yaml") || path.ends_with(".yml")
+    let extension = Path::new(&path).extension();
+    extension.is_some_and(|name| name.eq_ignore_ascii_case("yaml") || name.eq_ignore_ascii_case("yml"))
 }
 
 /// The items of a list, absolute; `None` where the argument is no list.

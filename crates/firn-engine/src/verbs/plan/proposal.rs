@@ -92,17 +92,15 @@ pub(super) fn begin(
     draft: Draft,
     first: Option<String>,
 ) -> Result<Facts, EngineError> {
-    let candidates = first_candidates(request, &draft, first)?;
-    match open_first(engine, request, &draft, candidates.first().cloned())? {
-        Some(opened) => Ok(begun(request, draft, &opened)),
-        None => {
-            let first = candidates.first().map_or(draft.text(), String::as_str);
-            Err(EngineError::usage(
-                format!("{first} cannot be opened, and nothing else tells what is in these files"),
-                format!("firn inspect {first}"),
-            ))
-        }
+    let candidates = first_candidates(request, &draft, first.clone())?;
+    if let Some(opened) = open_first(engine, request, &draft, first)? {
+        return Ok(begun(request, draft, &opened));
     }
+    let first = candidates.first().map_or(draft.text(), String::as_str);
+    Err(EngineError::usage(
+        format!("{first} cannot be opened, and nothing else tells what is in these files"),
+        format!("firn inspect {first}"),
+    ))
 }
 
 /// What a feedstock is begun with.
