@@ -3,6 +3,9 @@
 use crate::pipeline::Prepared;
 use firn_model::array::{AttributeValue, Attributes, Numbers};
 
+/// Attribute of stores that were made from a recipe.
+pub const RECIPE_HASH: &str = "firn:recipe_hash";
+
 /// What a build knows of itself before it runs.
 #[derive(Debug, Clone, Default)]
 pub struct Provenance {
@@ -39,7 +42,7 @@ impl Provenance {
             ("firn:feedstock", &self.feedstock),
             ("firn:feedstock_commit", &self.commit),
             ("pangeo_forge_build_git_hash", &self.commit),
-            ("firn:recipe_hash", &self.recipe_hash),
+            (RECIPE_HASH, &self.recipe_hash),
         ];
         for (name, value) in optional {
             if let Some(value) = value {

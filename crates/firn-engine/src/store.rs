@@ -58,7 +58,7 @@ pub fn open_any(engine: &Engine, url: &ObjectUrl) -> Result<Opened, EngineError>
         StoreKind::Icechunk => open_icechunk(engine, url, "main"),
         StoreKind::Plain => match managed::current(engine, url)? {
             current if current != *url => plain(&current),
-            _ => Err(error),
+            _ => Err(folder(url).unwrap_or(error)),
         },
     }
 }
@@ -70,6 +70,18 @@ pub enum StoreKind {
     Plain,
     /// An Icechunk repository.
     Icechunk,
+}
+
+/// What is said of a folder that is there and is no store.
+fn folder(url: &ObjectUrl) -> Option<EngineError> {
+    url.local_path().filter(|path| path.is_dir())?;
+    Some(EngineError::Document {
+        code: "folder-without-arrays",
+        at: url.at(),
+        what: format!("{url} is a folder, and no store"),
+        category: Category::NotFound,
+        next: format!("name its files, such as '{url}/*.nc'"),
+    })
 }
 
 /// Keys that only Icechunk repositories have, of specification 1 and 2.

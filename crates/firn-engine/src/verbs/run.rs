@@ -6,9 +6,12 @@ use crate::build::{
 use crate::error::EngineError;
 use crate::feedstock::{FeedstockDir, document_error, git_commit, git_origin, load, source_files};
 use crate::icechunk::{SpecVersion, check_address};
+use crate::journal::Journal;
+use crate::managed;
 use crate::pipeline::{BuildSpec, Prepared, prepare};
-use crate::provenance::Provenance;
+use crate::provenance::{Provenance, RECIPE_HASH};
 use crate::settings::Engine;
+use crate::store::{StoreKind, kind_of, open_store};
 use crate::verbs::abandon::abandon;
 use crate::verbs::catalog_entry::{PublishedStore, StoreEntryChange, store_entry, update_feedstock_entry};
 use crate::verbs::requests::{RunEngine, RunPart, RunRequest, VerifyDepth};
@@ -123,6 +126,7 @@ fn run_recipe(
     report.strategy = if chosen.is_virtual { "virtualize" } else { "transform" };
     report.strategy_reason = chosen.reason;
     let options = build_options(feedstock, recipe, request, &spec, &prepared, chosen.is_virtual, id.clone())?;
+    refuse_foreign(engine, &target)?;
     let destination = Destination::Managed { url: target.clone(), id };
     let build = if chosen.format == TargetFormat::Icechunk {
         build_icechunk(engine, &mut prepared, &destination, &options)?
@@ -424,6 +428,38 @@ fn attribute_value(value: &serde_json::Value) -> AttributeValue {
         },
         other => AttributeValue::Json(other.clone()),
     }
+}
+
+/// A store that somebody made at the dataset's own address is not a dataset that runs keep: its `main` would move, or
+/// versions would be put into it.
+fn refuse_foreign(engine: &Engine, target: &ObjectUrl) -> Result<(), EngineError> {
+    let runtime = engine.storage.runtime();
+    let prefix = engine.storage.prefix(target)?;
+    if runtime.block_on(managed::read(&prefix))?.is_some() {
+        return Ok(());
+    }
+    let is_zarr = runtime.block_on(prefix.head("zarr.json"))?.is_some();
+    // A run that was stopped may have left a repository without firn.json: it is continued.
+    let is_foreign = kind_of(engine, target)? == StoreKind::Icechunk
+        && match runtime.block_on(Journal::holder(&prefix))? {
+            None => true,
+            Some(holder) => holder.finished && !has_recipe(engine, target)?,
+        };
+    if !is_zarr && !is_foreign {
+        return Ok(());
+    }
+    Err(EngineError::TargetNotEmpty {
+        at: target.at(),
+        what: "it is a store of its own, not a dataset with versions that `firn run` keeps".to_owned(),
+        next: "the same command with another --target, or another `target: {path: …}` in the recipe".to_owned(),
+    })
+}
+
+/// Whether what is published at an address was made from a recipe.
+fn has_recipe(engine: &Engine, target: &ObjectUrl) -> Result<bool, EngineError> {
+    let store = open_store(engine, target)?;
+    let root = store.dataset.group(&NodePath::root());
+    Ok(root.is_some_and(|group| group.attributes.contains_key(RECIPE_HASH)))
 }
 
 /// Without consolidated metadata a store opens over plain HTTP as an empty dataset, without an error (measured).

@@ -10,9 +10,11 @@ use crate::verbs::requests::{self, ConcatRequest, IcechunkSpec, TransformFormat,
 use firn_formats::TextEncoding;
 use firn_model::combine::CombineRules;
 use firn_model::plan::{ChunkLength, CodecChoice, TargetOptions};
+use firn_model::source::SourceError;
 use firn_storage::ObjectUrl;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Copies the sources into one store.
 ///
@@ -27,7 +29,7 @@ pub fn transform(engine: &Engine, request: &TransformRequest) -> Result<BuildRep
         codec_of: IndexMap::new(),
     };
     let spec = BuildSpec {
-        files: source_files(&request.sources)?,
+        files: source_files(engine, &request.sources)?,
         rules: rules(&request.concat),
         options: options.clone(),
         encoding: encoding(request.encoding),
@@ -42,12 +44,27 @@ pub fn transform(engine: &Engine, request: &TransformRequest) -> Result<BuildRep
     report.with_snippet(engine, &build)
 }
 
-/// The sources of a plain list.
-pub(super) fn source_files(sources: &[String]) -> Result<Vec<SourceFile>, EngineError> {
+/// The sources of a plain list; a glob that the shell left as it is stands for its files.
+pub(super) fn source_files(engine: &Engine, sources: &[String]) -> Result<Vec<SourceFile>, EngineError> {
     if sources.is_empty() {
         return Err(EngineError::usage("no source is named", "the same command with at least one URL"));
     }
-    sources.iter().map(|s| Ok(SourceFile { url: ObjectUrl::parse(s)?, keys: BTreeMap::new() })).collect()
+    let mut files = Vec::with_capacity(sources.len());
+    let file = |url| SourceFile { url, keys: BTreeMap::new() };
+    for source in sources {
+        let url = ObjectUrl::parse(source)?;
+        let is_there = url.local_path().is_some_and(Path::exists) || source.starts_with("http");
+        if is_there || !firn_storage::is_pattern(source) {
+            files.push(file(url));
+            continue;
+        }
+        let found = engine.storage.glob(source)?;
+        if found.is_empty() {
+            return Err(SourceError::NotFound { at: url.at() }.into());
+        }
+        files.extend(found.into_iter().map(|(url, _)| file(url)));
+    }
+    Ok(files)
 }
 
 /// The rules of a call without a recipe: the defaults.

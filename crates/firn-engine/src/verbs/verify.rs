@@ -35,7 +35,7 @@ pub fn verify(engine: &Engine, request: &VerifyRequest) -> Result<VerifyReport, 
 
 /// Sources without a recipe: they follow each other along the dimensions that are longer in the store.
 fn prepare_sources(engine: &Engine, sources: &[String], store: &StoreView) -> Result<Prepared, EngineError> {
-    let files = source_files(sources)?;
+    let files = source_files(engine, sources)?;
     let mut spec = BuildSpec { files, ..BuildSpec::default() };
     if sources.len() == 1 {
         return prepare(engine, &spec);

@@ -24,8 +24,11 @@ pub fn virtualize(engine: &Engine, request: &VirtualizeRequest) -> Result<BuildR
         });
     }
     let target = ObjectUrl::parse(&request.target)?;
-    let spec =
-        BuildSpec { files: source_files(&request.sources)?, rules: rules(&request.concat), ..BuildSpec::default() };
+    let spec = BuildSpec {
+        files: source_files(engine, &request.sources)?,
+        rules: rules(&request.concat),
+        ..BuildSpec::default()
+    };
     let mut prepared = prepare(engine, &spec)?;
     let options = build_options(TargetOptions::default(), &request.concat, true, request.icechunk_spec);
     build_icechunk(engine, &mut prepared, &Destination::Bare(target), &options)?.with_snippet(engine, &options)

@@ -126,6 +126,31 @@ fn a_folder_or_glob_stands_for_its_files() {
 }
 
 #[test]
+fn a_run_never_writes_into_a_store_of_its_own() {
+    let place = january(&[1, 2]);
+    let (first, second) = ("d/sst_20200101.nc", "d/sst_20200102.nc");
+    place.run(&["virtualize", first, second, "--target", "v", "--concat-dim", "time"]);
+    place.run(&["transform", first, second, "--target", "z", "--concat-dim", "time"]);
+    for (store, format) in [("v", "icechunk"), ("z", "zarr3")] {
+        let before = inspected(&place, store);
+        feedstock(&place, FILES, &format!("    target: {{format: {format}}}\n"));
+        let run = place.run(&["run", "feed", "--target", store, "--no-write", "-o", "json"]);
+        assert_eq!((run.status, &run.json()["error"]["code"]), (6, &"target-not-empty".into()), "{run:#?}");
+        assert_eq!(inspected(&place, store), before);
+    }
+}
+
+#[test]
+fn a_glob_that_the_shell_left_stands_for_its_files() {
+    let place = january(&[1, 2, 3]);
+    let made = place.run(&["transform", "d/sst_*.nc", "--target", "z", "--concat-dim", "time", "-o", "json"]);
+    assert_eq!((made.status, &made.json()["result"]["files"]), (0, &3.into()), "{made:#?}");
+    assert_eq!(place.run(&["transform", "d/no_*.nc", "--target", "y", "--concat-dim", "time"]).status, 4);
+    let folder = place.run(&["transform", "d", "--target", "y", "-o", "json"]);
+    assert_eq!((folder.status, &folder.json()["error"]["code"]), (4, &"folder-without-arrays".into()), "{folder:#?}");
+}
+
+#[test]
 fn the_format_that_a_recipe_says_is_checked() {
     let place = january(&[1, 2]);
     feedstock(&place, &format!("{FILES}, format: hdf5"), "");
