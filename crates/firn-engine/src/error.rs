@@ -263,7 +263,9 @@ impl Diagnose for EngineError {
                 "remove the unfinished target (firn run --abandon for a feedstock), then run the same command again"
                     .to_owned()
             }
-            Self::Verification { at, .. } => format!("firn verify {} --full", at.url.as_deref().unwrap_or("STORE")),
+            Self::Verification { .. } => {
+                "mend the sources, or what the recipe asks for; then run the same command again".to_owned()
+            }
             Self::Bug { .. } => "please report it with the command and its output".to_owned(),
             other => other.inner().map(|e| e.next()).unwrap_or_default(),
         }

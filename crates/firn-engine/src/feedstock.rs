@@ -278,7 +278,7 @@ mod tests {
         ] {
             assert_eq!(web_address(url), https, "{url}");
         }
-        assert_eq!(web_address("/home/me/n.git"), None);
-        assert_eq!(web_address("file:///home/me/n.git"), None);
+        assert_eq!(web_address("/srv/n.git"), None);
+        assert_eq!(web_address("file:///srv/n.git"), None);
     }
 }
