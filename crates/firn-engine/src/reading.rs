@@ -1,7 +1,7 @@
 //! Reading a box of a combined array from its sources: for verification, apart from the way it was written.
 
 use crate::error::EngineError;
-use crate::execute::OpenSource;
+use crate::execute::{OpenSource, source_box, target_box};
 use firn_formats::TextEncoding;
 use firn_formats::box_copy::{BoxCopy, fill};
 use firn_model::array::{ArraySubset, DataType, Elements, FillValue, Values};
@@ -28,13 +28,7 @@ pub fn read_combined_box(
     let mut out = filled(array.metadata.data_type, array.metadata.fill_value.as_ref(), subset)?;
     for piece in pieces {
         let Some(target) = piece.target.intersection(subset) else { continue };
-        let mut wanted = piece.source.clone();
-        for (axis, mapped) in array.axes.iter().enumerate() {
-            if let Some(t) = mapped {
-                wanted.start[axis] += target.start[*t] - piece.target.start[*t];
-                wanted.shape[axis] = target.shape[*t];
-            }
-        }
+        let wanted = source_box(piece, &target, &array.axes);
         let facts = &combined.files[piece.file as usize];
         let source = facts
             .dataset
@@ -47,6 +41,24 @@ pub fn read_combined_box(
         put(&mut out, values, &target, subset)?;
     }
     Ok(out)
+}
+
+/// The part of a box that one source chunk holds: to look into a box without reading all of its sources. `draw` says which
+/// one; the whole box where no file holds any of it.
+pub fn part_in_one_source_chunk(combined: &Combined, path: &NodePath, subset: &ArraySubset, draw: u64) -> ArraySubset {
+    let part = || {
+        let array = combined.arrays.get(path)?;
+        let CombinedContent::Pieces(pieces) = &array.content else { return None };
+        let shared: Vec<_> = pieces.iter().filter_map(|p| Some((p, p.target.intersection(subset)?))).collect();
+        let (piece, target) = shared.get(draw.checked_rem(shared.len() as u64)? as usize)?;
+        let wanted = source_box(piece, target, &array.axes);
+        let source = &combined.files[piece.file as usize].dataset.array(&array.source_path)?.metadata;
+        let chunks = source.chunk_grid.chunks_in(&wanted);
+        let chunk = chunks.get(draw.checked_rem(chunks.len() as u64)? as usize)?;
+        let inside = source.chunk_grid.chunk_subset(chunk, &source.shape)?.intersection(&wanted)?;
+        Some(target_box(piece, &inside, &array.axes))
+    };
+    part().unwrap_or_else(|| subset.clone())
 }
 
 fn filled(data_type: DataType, fill_value: Option<&FillValue>, subset: &ArraySubset) -> Result<Values, EngineError> {

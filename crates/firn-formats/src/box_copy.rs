@@ -128,7 +128,17 @@ pub fn fill(to: &mut [u8], element: &[u8]) {
     {
         to.fill(*first);
     } else if !element.is_empty() {
-        to.chunks_exact_mut(element.len()).for_each(|e| e.copy_from_slice(element));
+        // Copies of few bytes are slow; so what is filled is copied on, as far as the cache holds it.
+        const AT_ONCE: usize = 16 << 10;
+        let len = to.len() / element.len() * element.len();
+        let mut done = element.len().min(len);
+        to[..done].copy_from_slice(&element[..done]);
+        while done < len {
+            let next = done.min(AT_ONCE / element.len() * element.len()).max(element.len()).min(len - done);
+            let (filled, rest) = to.split_at_mut(done);
+            rest[..next].copy_from_slice(&filled[..next]);
+            done += next;
+        }
     }
 }
 
@@ -206,6 +216,23 @@ mod tests {
         let mut runs = Vec::new();
         copy.runs(|run| runs.push(run)).unwrap();
         assert_eq!(runs, [Run { src: 15, dst: 0, len: 30 }]);
+    }
+
+    #[test]
+    fn an_element_is_repeated_as_often_as_it_fits_whole() {
+        for element in
+            [&[1u8, 2][..], &[1, 2, 3], &[7, 7], &[9], &[1, 2, 3, 4, 5, 6, 7, 8], &[[3; 10_000], [4; 10_000]].concat()]
+        {
+            for len in [0, 1, 2, 5, 40_000, 100_001] {
+                let mut to = vec![0u8; len];
+                fill(&mut to, element);
+                let is_one_byte = element.iter().all(|byte| *byte == element[0]);
+                let whole = if is_one_byte { len } else { len / element.len() * element.len() };
+                let expected: Vec<u8> =
+                    (0..len).map(|i| if i < whole { element[i % element.len()] } else { 0 }).collect();
+                assert_eq!(to, expected, "{len} bytes of an element of {}", element.len());
+            }
+        }
     }
 
     #[test]

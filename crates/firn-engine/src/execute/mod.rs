@@ -5,9 +5,10 @@
 
 mod permits;
 mod scatter;
+mod spare;
 mod units;
 
-pub(crate) use scatter::part_of;
+pub(crate) use scatter::{part_of, source_box, target_box};
 pub(crate) use units::index_codecs;
 pub use units::{Output, OutputState, Written};
 
@@ -25,6 +26,7 @@ use firn_model::plan::{ArrayLayout, Plan, Region, Task};
 use firn_model::source::{RangeReader, Source, SourceError};
 use permits::Permits;
 use rayon::prelude::*;
+use spare::Spare;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -48,7 +50,13 @@ pub struct OpenSource {
     pub source: Arc<dyn Source>,
 }
 
-/// Everything the tasks of one run share.
+/// What the tasks of one run share and change.
+struct Shared {
+    permits: Permits,
+    spare: Spare,
+}
+
+/// Everything the tasks of one run share and only read.
 pub struct Execution<'a> {
     /// Settings, progress, cancellation.
     pub engine: &'a Engine,
@@ -88,7 +96,7 @@ impl Execution<'_> {
             .thread_name(|n| format!("firn-chunk-{n}"))
             .build()
             .map_err(|error| EngineError::bug(format!("no threads: {error}")))?;
-        let permits = Permits::new(self.plan.workers);
+        let shared = Shared { permits: Permits::new(self.plan.workers), spare: Spare::default() };
         let progress = self.engine.progress.task("write chunks", Some(self.total_bytes(tasks)), Unit::Bytes);
         let next = AtomicUsize::new(0);
         let failures: Mutex<BTreeMap<usize, EngineError>> = Mutex::new(BTreeMap::new());
@@ -101,7 +109,7 @@ impl Execution<'_> {
                             return;
                         }
                         let result = pool
-                            .install(|| self.task(&self.plan.tasks[number], &permits, &progress))
+                            .install(|| self.task(&self.plan.tasks[number], &shared, &progress))
                             .and_then(|outputs| done(number, &outputs));
                         if let Err(error) = result {
                             lock(&failures).insert(number, error);
@@ -129,26 +137,26 @@ impl Execution<'_> {
             .sum()
     }
 
-    fn task(&self, task: &Task, permits: &Permits, progress: &TaskProgress) -> Result<Vec<Output>, EngineError> {
+    fn task(&self, task: &Task, shared: &Shared, progress: &TaskProgress) -> Result<Vec<Output>, EngineError> {
         let mut outputs = Vec::new();
         for region in &task.regions {
-            outputs.extend(self.region(region, permits)?);
+            outputs.extend(self.region(region, shared)?);
             let elements = product(&region.subset.shape).unwrap_or(0);
             progress.advance(elements.saturating_mul(self.layouts[region.array as usize].element_size()));
         }
         Ok(outputs)
     }
 
-    fn region(&self, region: &Region, permits: &Permits) -> Result<Vec<Output>, EngineError> {
+    fn region(&self, region: &Region, shared: &Shared) -> Result<Vec<Output>, EngineError> {
         let number = region.array as usize;
         let path = &self.plan.arrays[number].path;
         let array =
             self.combined.arrays.get(path).ok_or_else(|| EngineError::bug(format!("{path} is not combined")))?;
-        let units = UnitBuffers::new(&self.layouts[number], &region.subset);
+        let units = UnitBuffers::new(&self.layouts[number], &region.subset, &shared.spare);
         match &array.content {
             CombinedContent::Values(values) => put_values(&units, values, &region.subset)?,
             CombinedContent::Pieces(pieces) => {
-                self.read_pieces(path, array, pieces, &units, &region.subset, permits)?
+                self.read_pieces(path, array, pieces, &units, &region.subset, &shared.permits)?
             }
         }
         let indices = units.indices();
@@ -157,7 +165,7 @@ impl Execution<'_> {
             .map(|indices| {
                 self.engine.cancel.check()?;
                 let at = At::nowhere().node(path.as_str()).index(indices.0.clone());
-                let state = match permits.run(|| units.encode(indices, &at))? {
+                let state = match shared.permits.run(|| units.encode(indices, &at))? {
                     None => OutputState::KnownEmpty,
                     Some(encoded) => OutputState::Written(self.sink.write(path, indices, Bytes::from(encoded))?),
                 };
@@ -180,7 +188,13 @@ impl Execution<'_> {
         for piece in pieces {
             let Some(target) = piece.target.intersection(region) else { continue };
             let wanted = scatter::source_box(piece, &target, &array.axes);
-            let source = self.combined.files[piece.file as usize]
+            let facts = &self.combined.files[piece.file as usize];
+            // Coordinates that were compared are at hand; over a network reading them again is a request a file.
+            if let Some(values) = facts.contents.get(&array.source_path).and_then(|c| c.values.as_deref()) {
+                units.put_box(part_of(values, &wanted)?, piece, &array.axes, &wanted)?;
+                continue;
+            }
+            let source = facts
                 .dataset
                 .array(&array.source_path)
                 .ok_or_else(|| EngineError::bug(format!("{path} is not in file {}", piece.file)))?;
@@ -283,7 +297,7 @@ impl Execution<'_> {
             (ChunkEntry::Stored { filter_mask, .. }, Some(bytes)) => (bytes, filter_mask),
             (ChunkEntry::Inline(bytes), _) => (bytes.clone(), 0),
             (ChunkEntry::KnownEmpty, _) => {
-                return units.put_fill(&fill, piece, &array.axes, &batch.wanted, indices, chunk_shape, metadata);
+                return units.put_fill(&fill, piece, &array.axes, &batch.wanted, indices, chunk_shape);
             }
             _ => {
                 return Err(firn_formats::FormatError::MissingChunk {
@@ -293,8 +307,9 @@ impl Execution<'_> {
                 .into());
             }
         };
-        let decoded = chunk_codec::decode(encoded, &metadata.codecs, filter_mask, spec, &at)?;
-        units.put_chunk(&decoded, piece, &array.axes, &batch.wanted, indices, chunk_shape, &metadata.shape)
+        chunk_codec::decode_with(encoded, &metadata.codecs, filter_mask, spec, &at, |decoded| {
+            units.put_chunk(decoded, piece, &array.axes, &batch.wanted, indices, chunk_shape)
+        })?
     }
 
     /// Arrays whose chunks are not plain elements (text, Zarr stores): the box is read as a whole.

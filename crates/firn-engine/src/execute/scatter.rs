@@ -6,7 +6,7 @@ use firn_model::array::{ArraySubset, Elements, Values};
 use firn_model::combine::Piece;
 
 /// The box of the piece's source array that fills this box of the target.
-pub(super) fn source_box(piece: &Piece, target: &ArraySubset, axes: &[Option<usize>]) -> ArraySubset {
+pub(crate) fn source_box(piece: &Piece, target: &ArraySubset, axes: &[Option<usize>]) -> ArraySubset {
     let mut source = piece.source.clone();
     for (axis, mapped) in axes.iter().enumerate() {
         if let Some(t) = mapped {
@@ -18,7 +18,7 @@ pub(super) fn source_box(piece: &Piece, target: &ArraySubset, axes: &[Option<usi
 }
 
 /// The box of the target that this box of the piece's source array fills.
-pub(super) fn target_box(piece: &Piece, source: &ArraySubset, axes: &[Option<usize>]) -> ArraySubset {
+pub(crate) fn target_box(piece: &Piece, source: &ArraySubset, axes: &[Option<usize>]) -> ArraySubset {
     let mut target = piece.target.clone();
     for (axis, mapped) in axes.iter().enumerate() {
         if let Some(t) = mapped {

@@ -1,6 +1,7 @@
 //! The write units of one region while they are being filled, and what became of them.
 
 use super::scatter::{self, Aligned};
+use super::spare::Spare;
 use super::{lock, positions};
 use crate::error::EngineError;
 use crate::icechunk::ChunkPayload;
@@ -8,7 +9,7 @@ use firn_formats::box_copy::{BoxCopy, fill};
 use firn_formats::chunk_codec::{self, ChunkSpec};
 use firn_model::array::chunk_grid::{product, to_linear};
 use firn_model::array::{
-    ArrayMetadata, ArraySubset, ChunkGrid, ChunkIndices, CodecMetadata, DataType, Elements, Endian, FillValue, Values,
+    ArraySubset, ChunkGrid, ChunkIndices, CodecMetadata, DataType, Elements, Endian, FillValue, Values,
 };
 use firn_model::combine::Piece;
 use firn_model::diagnose::At;
@@ -80,10 +81,11 @@ pub(super) struct UnitBuffers<'a> {
     counts: Vec<u64>,
     region: ArraySubset,
     units: Vec<Mutex<Buffer>>,
+    spare: &'a Spare,
 }
 
 impl<'a> UnitBuffers<'a> {
-    pub fn new(layout: &'a ArrayLayout, region: &ArraySubset) -> Self {
+    pub fn new(layout: &'a ArrayLayout, region: &ArraySubset, spare: &'a Spare) -> Self {
         let unit = layout.unit_shape();
         let first: Vec<u64> = region.start.iter().zip(unit).map(|(s, u)| s / u).collect();
         let counts: Vec<u64> = (0..unit.len()).map(|a| region.end(a).div_ceil(unit[a]) - first[a]).collect();
@@ -99,6 +101,7 @@ impl<'a> UnitBuffers<'a> {
             counts,
             region: region.clone(),
             units: (0..number).map(|_| Mutex::new(Buffer::Untouched)).collect(),
+            spare,
         }
     }
 
@@ -143,10 +146,8 @@ impl<'a> UnitBuffers<'a> {
         let mut buffer = lock(&self.units[linear]);
         if matches!(*buffer, Buffer::Untouched) {
             let len = product(self.layout.unit_shape()).unwrap_or(0) as usize * self.element_size();
-            let mut bytes = vec![0u8; len];
-            if self.fill.iter().any(|b| *b != 0) {
-                fill(&mut bytes, &self.fill);
-            }
+            let mut bytes = self.spare.take(len);
+            fill(&mut bytes, &self.fill);
             *buffer = Buffer::Fixed(bytes);
         }
         match &mut *buffer {
@@ -156,7 +157,6 @@ impl<'a> UnitBuffers<'a> {
     }
 
     /// Puts the elements of a decoded source chunk where they belong.
-    #[expect(clippy::too_many_arguments, reason = "a chunk, where it is from, and where it goes")]
     pub fn put_chunk(
         &self,
         decoded: &[u8],
@@ -165,7 +165,6 @@ impl<'a> UnitBuffers<'a> {
         wanted: &ArraySubset,
         indices: &ChunkIndices,
         chunk_shape: &[u64],
-        _shape: &[u64],
     ) -> Result<(), EngineError> {
         let chunk = ArraySubset {
             start: indices.0.iter().zip(chunk_shape).map(|(i, c)| i * c).collect(),
@@ -184,7 +183,6 @@ impl<'a> UnitBuffers<'a> {
     }
 
     /// Puts the source's fill value where a source chunk was never written.
-    #[expect(clippy::too_many_arguments, reason = "a chunk, where it is from, and where it goes")]
     pub fn put_fill(
         &self,
         source_fill: &[u8],
@@ -193,7 +191,6 @@ impl<'a> UnitBuffers<'a> {
         wanted: &ArraySubset,
         indices: &ChunkIndices,
         chunk_shape: &[u64],
-        metadata: &ArrayMetadata,
     ) -> Result<(), EngineError> {
         if source_fill == self.fill {
             return Ok(());
@@ -201,7 +198,7 @@ impl<'a> UnitBuffers<'a> {
         let count = product(chunk_shape).unwrap_or(0) as usize;
         let mut bytes = vec![0u8; count * self.element_size()];
         fill(&mut bytes, source_fill);
-        self.put_chunk(&bytes, piece, axes, wanted, indices, chunk_shape, &metadata.shape)
+        self.put_chunk(&bytes, piece, axes, wanted, indices, chunk_shape)
     }
 
     /// Puts a box of values: `wanted` is their box in the source array.
@@ -244,16 +241,28 @@ impl<'a> UnitBuffers<'a> {
         let linear =
             to_linear(&relative, &self.counts).ok_or_else(|| EngineError::bug("a unit outside of its region"))?;
         let buffer = std::mem::replace(&mut *lock(&self.units[linear as usize]), Buffer::Untouched);
-        let shape = self.layout.unit_shape();
         match buffer {
             Buffer::Untouched => Ok(None),
-            Buffer::Fixed(bytes) if is_all(&bytes, &self.fill) => Ok(None),
+            Buffer::Fixed(bytes) => {
+                let encoded = self.encode_fixed(&bytes, at);
+                self.spare.put(bytes);
+                encoded
+            }
             Buffer::Text(texts) if texts.iter().all(|t| *t == self.fill_text) => Ok(None),
-            Buffer::Fixed(bytes) if self.layout.shard_shape.is_some() => self.encode_shard(&bytes, at).map(Some),
-            Buffer::Fixed(bytes) => Ok(Some(chunk_codec::encode(&bytes, &self.layout.codecs, self.spec(shape), at)?)),
             Buffer::Text(texts) if self.layout.shard_shape.is_some() => self.encode_text_shard(texts, at).map(Some),
             Buffer::Text(texts) => Ok(Some(chunk_codec::encode_text(&texts, &self.layout.codecs, at)?)),
         }
+    }
+
+    fn encode_fixed(&self, bytes: &[u8], at: &At) -> Result<Option<Vec<u8>>, EngineError> {
+        if is_all(bytes, &self.fill) {
+            return Ok(None);
+        }
+        if self.layout.shard_shape.is_some() {
+            return self.encode_shard(bytes, at).map(Some);
+        }
+        let spec = self.spec(self.layout.unit_shape());
+        Ok(Some(chunk_codec::encode(bytes, &self.layout.codecs, spec, at)?))
     }
 
     fn spec<'s>(&'s self, shape: &'s [u64]) -> ChunkSpec<'s> {

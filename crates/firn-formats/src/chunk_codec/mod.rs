@@ -17,7 +17,7 @@ mod vlen_utf8;
 mod zstandard;
 
 pub use byte_order::swap_bytes;
-pub use pipeline::{ChunkSpec, MAX_CHUNK_BYTES, decode, decode_text, encode, encode_text};
+pub use pipeline::{ChunkSpec, MAX_CHUNK_BYTES, decode, decode_text, decode_with, encode, encode_text};
 pub use sharding::{InnerChunk, ShardIndex, encode_shard, index_length, inner_grid};
 
 use crate::error::FormatError;

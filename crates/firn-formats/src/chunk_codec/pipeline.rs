@@ -154,12 +154,42 @@ pub fn decode(
     chunk: ChunkSpec,
     at: &At,
 ) -> Result<Bytes, FormatError> {
+    Ok(decode_into(encoded, codecs, filter_mask, chunk, at, Vec::new)?.into_bytes())
+}
+
+/// As [`decode`], but lends the decoded bytes: the memory that holds them serves the next chunk of this thread.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_with<T>(
+    encoded: Bytes,
+    codecs: &[CodecMetadata],
+    filter_mask: u32,
+    chunk: ChunkSpec,
+    at: &At,
+    work: impl FnOnce(&[u8]) -> T,
+) -> Result<T, FormatError> {
+    let decoded = decode_into(encoded, codecs, filter_mask, chunk, at, scratch::take)?;
+    let result = work(decoded.as_slice());
+    decoded.recycle();
+    Ok(result)
+}
+
+/// `last` gives the buffer for what the last codec puts out.
+fn decode_into(
+    encoded: Bytes,
+    codecs: &[CodecMetadata],
+    filter_mask: u32,
+    chunk: ChunkSpec,
+    at: &At,
+    last: fn() -> Vec<u8>,
+) -> Result<Data, FormatError> {
     let pipeline = Pipeline::new(codecs, filter_mask, at)?;
     let len = chunk.len(at)?;
     let shape = pipeline.stored_shape(chunk.shape, at)?;
     let mut data = match pipeline.array_to_bytes {
         CodecMetadata::Bytes { endian } => {
-            let data = decode_bytes(encoded, &pipeline.bytes_to_bytes, Bound::Exactly(len), at)?;
+            let data = decode_bytes(encoded, &pipeline.bytes_to_bytes, Bound::Exactly(len), at, last)?;
             if *endian == Endian::Big && chunk.element_size > 1 {
                 let mut bytes = data.into_vec();
                 byte_order::swap_bytes(&mut bytes, chunk.element_size);
@@ -170,7 +200,7 @@ pub fn decode(
         }
         CodecMetadata::ShardingIndexed { .. } => {
             let bound = Bound::Exactly(len).compressed().plus(product(&shape).unwrap_or(0) as usize * 16);
-            let shard = decode_bytes(encoded, &pipeline.bytes_to_bytes, bound, at)?.into_bytes();
+            let shard = decode_bytes(encoded, &pipeline.bytes_to_bytes, bound, at, Vec::new)?.into_bytes();
             let spec = ChunkSpec { shape: &shape, ..chunk };
             Data::Owned(decode_shard(&shard, pipeline.array_to_bytes, spec, len, at)?)
         }
@@ -185,7 +215,7 @@ pub fn decode(
         data.recycle();
         data = Data::Owned(out);
     }
-    Ok(data.into_bytes())
+    Ok(data)
 }
 
 /// Decodes one chunk of text.
@@ -205,7 +235,7 @@ pub fn decode_text(
     }
     let count = ChunkSpec { shape, element_size: size_of::<String>(), fill_value: &[] }.num_elements(at)?;
     let bound = Bound::AtMost(MAX_TEXT_BYTES);
-    let data = decode_bytes(encoded, &pipeline.bytes_to_bytes, bound, at)?;
+    let data = decode_bytes(encoded, &pipeline.bytes_to_bytes, bound, at, Vec::new)?;
     match pipeline.array_to_bytes {
         CodecMetadata::VlenUtf8 => vlen_utf8::decode(data.as_slice(), count, at),
         CodecMetadata::ShardingIndexed { chunk_shape, codecs, index_codecs, index_at_end } => {
@@ -228,8 +258,14 @@ pub fn decode_text(
     }
 }
 
-/// Undoes the bytes → bytes codecs, the last first.
-fn decode_bytes(encoded: Bytes, codecs: &[&CodecMetadata], bound: Bound, at: &At) -> Result<Data, FormatError> {
+/// Undoes the bytes → bytes codecs, the last first; the result is in a buffer of `last`, where any of them did something.
+fn decode_bytes(
+    encoded: Bytes,
+    codecs: &[&CodecMetadata],
+    bound: Bound,
+    at: &At,
+    last: fn() -> Vec<u8>,
+) -> Result<Data, FormatError> {
     let mut bounds = vec![bound];
     for codec in codecs {
         let before = bounds.last().copied().unwrap_or(bound);
@@ -243,7 +279,7 @@ fn decode_bytes(encoded: Bytes, codecs: &[&CodecMetadata], bound: Bound, at: &At
     let mut data = Data::Shared(encoded);
     for (position, codec) in codecs.iter().enumerate().rev() {
         let bound = bounds[position];
-        let out = || if position == 0 { Vec::new() } else { scratch::take() };
+        let out = || if position == 0 { last() } else { scratch::take() };
         let next = match codec {
             CodecMetadata::Fletcher32 | CodecMetadata::Crc32c => {
                 let kept = match codec {

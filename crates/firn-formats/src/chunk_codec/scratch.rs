@@ -12,17 +12,16 @@ thread_local! {
     static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// An empty buffer, perhaps with capacity.
+/// A buffer with whatever was left in it: to be overwritten as a whole. Clearing it would cost a pass over its memory.
 pub(super) fn take() -> Vec<u8> {
     POOL.with_borrow_mut(Vec::pop).unwrap_or_default()
 }
 
 /// Gives a buffer back.
-pub(super) fn put(mut buffer: Vec<u8>) {
+pub(super) fn put(buffer: Vec<u8>) {
     if buffer.capacity() == 0 || buffer.capacity() > MAX_KEPT {
         return;
     }
-    buffer.clear();
     POOL.with_borrow_mut(|pool| {
         if pool.len() < MAX_BUFFERS {
             pool.push(buffer);
