@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """firn beside its peers, alternating in one run.
 
-    bench.py run [--tasks transform,virtualize,rechunk] [--reps 3] [--files 120] [--jobs N] [--keep]
+    bench.py run [--tasks transform,virtualize,kerchunk,http,rechunk] [--reps 3] [--files 120] [--jobs N] [--latency-ms 20] [--keep]
     bench.py table RESULTS.json
     bench.py list
 
@@ -18,6 +18,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 CACHE = pathlib.Path(os.environ.get("FIRN_BENCH_CACHE", HERE.parent / ".cache/bench"))
@@ -54,10 +55,13 @@ GROUPS = {
     "transform": ("daily", {"firn transform": firn_transform, "xarray + dask": peer("xarray_transform"), "limit": limit}),
     "virtualize": ("daily", {"firn virtualize": firn_virtualize, "VirtualiZarr": peer("virtualizarr_icechunk")}),
     "kerchunk": ("daily", {"firn kerchunk-json": firn_kerchunk, "kerchunk": peer("kerchunk_json")}),
+    "http": ("web", {"firn kerchunk-json (HTTP)": firn_kerchunk, "VirtualiZarr (HTTP)": peer("virtualizarr_json")}),
     "rechunk": ("hourly", {"firn rechunk": firn_rechunk, "xarray + dask (rechunk)": peer("xarray_rechunk")}),
 }
-DEFAULT = "transform,virtualize,rechunk"
-WARM = ("virtualize", "kerchunk")  # ratios take the peers after their imports; the limit always
+DEFAULT = "transform,virtualize,kerchunk,http,rechunk"
+WARM = ("virtualize", "kerchunk", "http")  # ratios take the peers after their imports; the limit always
+# What a ratio compares with: of `limit` the phase that does the same work, of references all but their verification.
+SCAN_AND_WRITE = ("scan", "combine", "plan", "execute", "commit", "publish")
 
 
 # ------------------------------------------------------------------ a wrong result has no time
@@ -68,7 +72,7 @@ def check(group, name, out, inputs):
     import netCDF4
     import numpy as np
     import zarr
-    if group == "kerchunk":
+    if group in ("kerchunk", "http"):
         return check_references(out, inputs)
     store = out
     if group == "virtualize":
@@ -99,7 +103,7 @@ def check_references(out, inputs):
     references = references.get("refs", references)
     for step in (0, len(inputs) - 1):
         url, offset, length = references[f"sst/{step}.0.0.0"]
-        with h5py.File(inputs[step]) as source:
+        with h5py.File(CACHE / "data/daily" / pathlib.Path(inputs[step]).name) as source:
             chunk = source["sst"].id.get_chunk_info(0)
         assert url.removeprefix("file://") == inputs[step] and (offset, length) == (chunk.byte_offset, chunk.size), f"reference {step}"
 
@@ -126,10 +130,16 @@ def once(group, name, command, jobs, inputs, keep):
     for old in (out, out.with_name(out.name + ".firn")):
         shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
     out.parent.mkdir(parents=True, exist_ok=True)
+    served = f"{inputs[0].rpartition('/')[0]}/-/count" if group == "http" else None
+    if served:
+        urllib.request.urlopen(served).read()
     measured = run(command(str(out), jobs, inputs), CACHE / "out/last.log")
     answer = last_json(measured.pop("stdout"))
     row = {"group": group, "name": name, **measured}
     row |= {key: answer[key] for key in ("warm_wall", "warm_cpu", "steps") if key in answer}
+    if served:
+        count = json.loads(urllib.request.urlopen(served).read())
+        row |= {"requests_a_file": round(count["requests"] / len(inputs), 2), "kb_a_file": round(count["bytes"] / len(inputs) / 1000, 1)}
     phases = (answer.get("result") or {}).get("phases") if isinstance(answer.get("result"), dict) else None
     if phases:
         row["phases"] = phases
@@ -151,60 +161,112 @@ def machine():
     return {"cpu": model, "cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version(), "load": os.getloadavg()[0]}
 
 
+def serve(options):
+    """The daily files behind a web server: (process, its address)."""
+    command = [sys.executable, str(HERE / "range_server.py"), str(CACHE / "data/daily"), "0", "--latency-ms", str(options.latency_ms)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return server, server.stdout.readline().strip()
+
+
 def run_all(options):
     sys.path.insert(0, str(HERE))
     from generate import generate
     made = [str(p) for p in generate(CACHE / "data", options.files, jobs=options.jobs)]
     inputs = {"daily": made, "hourly": [str(CACHE / "data/hourly.zarr")]}
+    groups = options.tasks.split(",")
+    if unknown := set(groups) - set(GROUPS):
+        sys.exit(f"no such task: {', '.join(sorted(unknown))}; there are: {', '.join(GROUPS)}")
     version = subprocess.run([FIRN, "--version"], capture_output=True, text=True).stdout.strip() if FIRN and os.path.exists(FIRN) else None
     if not version:
         print("FIRN_BIN names no binary: the peers run alone", file=sys.stderr)
-    rows = []
-    for group in options.tasks.split(","):
-        kind, commands = GROUPS[group]
-        names = [n for n in commands if version or not n.startswith("firn")]
-        for repetition in range(options.reps):
-            for name in names[repetition % len(names):] + names[: repetition % len(names)]:  # alternating: nobody is always first
-                row = once(group, name, commands[name], options.jobs, inputs[kind], options.keep)
-                rows.append(row)
-                print(f"{group} {repetition + 1}/{options.reps} {name}: {row['wall']:.1f} s wall, {row['cpu']:.1f} s CPU, {row['peak_mb']} MB" + (f"  {row['wrong']}" if "wrong" in row else ""),
-                      file=sys.stderr, flush=True)
+    server = None
+    if "http" in groups:
+        server, address = serve(options)
+        inputs["web"] = [f"{address}/{pathlib.Path(path).name}" for path in made]
+    try:
+        rows = [row for group in groups for row in run_group(options, group, inputs, version)]
+    finally:
+        if server:
+            server.terminate()
     document = {"when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "machine": machine(), "firn": version,
-                "files": options.files, "jobs": options.jobs, "rows": rows}
+                "peers": peer_versions(), "files": options.files, "jobs": options.jobs, "reps": options.reps, "latency_ms": options.latency_ms, "rows": rows}
     results = CACHE / "results"
     results.mkdir(parents=True, exist_ok=True)
     target = results / f"{document['when'].replace(':', '')}.json"
     target.write_text(json.dumps(document, indent=1) + "\n")
-    table(document)
-    print(f"\n{target}")
+    text = table(document)
+    target.with_suffix(".md").write_text(text)
+    print(f"{text}\n{target}")
     return 1 if any("wrong" in row for row in rows) else 0
 
 
+def run_group(options, group, inputs, version):
+    kind, commands = GROUPS[group]
+    names = [n for n in commands if version or not n.startswith("firn")]
+    for repetition in range(options.reps):
+        for name in names[repetition % len(names):] + names[: repetition % len(names)]:  # alternating: nobody is always first
+            row = once(group, name, commands[name], options.jobs, inputs[kind], options.keep)
+            print(f"{group} {repetition + 1}/{options.reps} {name}: {row['wall']:.1f} s wall, {row['cpu']:.1f} s CPU, {row['peak_mb']} MB" + (f"  {row['wrong']}" if "wrong" in row else ""),
+                  file=sys.stderr, flush=True)
+            yield row
+
+
+def peer_versions():
+    from importlib.metadata import version
+    return {name: version(name) for name in ("xarray", "dask", "zarr", "netCDF4", "virtualizarr", "icechunk", "kerchunk")}
+
+
+def medians(rows):
+    """The median of every number of these rows, phases flattened; None where any result was wrong."""
+    if any("wrong" in row for row in rows):
+        return None
+    def flat(row):
+        numbers = {key: value for key, value in row.items() if isinstance(value, (int, float)) and key != "status"}
+        for phase, spent in row.get("phases", {}).items():
+            numbers |= {f"{phase} wall": spent["wall_seconds"], f"{phase} cpu": spent["cpu_seconds"]}
+        return numbers
+    flattened = [flat(row) for row in rows]
+    return {key: statistics.median(row[key] for row in flattened) for key in flattened[0]}
+
+
 def table(document):
-    """Medians over the repetitions; ratios are peer / firn, of CPU and of wall."""
-    print(f"{document['files']} files, {document['jobs']} cores of {document['machine']['cpu']}, {document['firn'] or 'without firn'}\n")
-    print("| task | wall s | CPU s | wall s warm | CPU s warm | peak MB | output MB | wall × firn | CPU × firn |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
-    groups = dict.fromkeys(row["group"] for row in document["rows"])
-    for group in groups:
-        names = dict.fromkeys(row["name"] for row in document["rows"] if row["group"] == group)
-        median = {}
-        for name in names:
-            rows = [row for row in document["rows"] if row["group"] == group and row["name"] == name]
-            if any("wrong" in row for row in rows):
-                median[name] = None
-                continue
-            median[name] = {key: statistics.median(row[key] for row in rows) for key in ("wall", "cpu", "warm_wall", "warm_cpu", "peak_mb", "output_mb") if key in rows[0]}
+    """Medians over the repetitions, as Markdown; ratios are another's over firn's."""
+    m = document["machine"]
+    peers = ", ".join(f"{name} {version}" for name, version in document.get("peers", {}).items())
+    lines = [f"{document['files']} files, {document['jobs']} of {m['cores']} cores of {m['cpu']}, {document['firn'] or 'without firn'}; Python {m['python']}, {peers}.", "",
+             "| task | wall s | CPU s | wall s warm | CPU s warm | peak MB | output MB | wall ÷ firn | CPU ÷ firn |", "|---|---:|---:|---:|---:|---:|---:|---:|---:|"]
+    phases = ["| firn's phases, CPU s (wall s) | " + " | ".join((*SCAN_AND_WRITE[:-1], "verify", "publish")) + " |", "|---|" + "---:|" * 7]
+    web = ["| over HTTP | requests a file | kB a file |", "|---|---:|---:|"]
+    groups = {}
+    for row in document["rows"]:
+        groups.setdefault(row["group"], {}).setdefault(row["name"], []).append(row)
+    for group, names in groups.items():
+        median = {name: medians(rows) for name, rows in names.items()}
         own = next((median[n] for n in names if n.startswith("firn")), None)
-        for name in names:
-            m = median[name]
-            if m is None:
-                print(f"| {name} | wrong result or error | | | | | | | |")
+        for name, found in median.items():
+            if found is None:
+                lines.append(f"| {name} | wrong result or error | | | | | | | |")
                 continue
-            cells = [f"{m[k]:.1f}" if k in m else "" for k in ("wall", "cpu", "warm_wall", "warm_cpu")] + [f"{m['peak_mb']:.0f}", f"{m.get('output_mb', 0):.2f}"]
-            prefix = "warm_" if (group in WARM or name == "limit") and "warm_wall" in m else ""
-            ratios = [f"{m[prefix + 'wall'] / own['wall']:.2f}", f"{m[prefix + 'cpu'] / own['cpu']:.2f}"] if own else ["", ""]
-            print(f"| {name} | " + " | ".join([*cells, *ratios]) + " |")
+            cells = [f"{found[k]:.2f}" if k in found else "" for k in ("wall", "cpu", "warm_wall", "warm_cpu")] + [f"{found['peak_mb']:.0f}", f"{found.get('output_mb', 0):.2f}"]
+            lines.append(f"| {name} | " + " | ".join([*cells, *ratios(group, name, found, own)]) + " |")
+            if "execute cpu" in found:
+                phases.append(f"| {name} | " + " | ".join(f"{found[p + ' cpu']:.2f} ({found[p + ' wall']:.2f})" for p in (*SCAN_AND_WRITE[:-1], "verify", "publish")) + " |")
+            if "requests_a_file" in found:
+                web.append(f"| {name} | {found['requests_a_file']:.2f} | {found['kb_a_file']:.0f} |")
+    for more in (phases, web):
+        if len(more) > 2:
+            lines += ["", *more]
+    return "\n".join(lines) + "\n"
+
+
+def ratios(group, name, found, own):
+    """Wall and CPU over those of firn that did the same work."""
+    if not own:
+        return ["", ""]
+    warm = "warm_" if (group in WARM or name == "limit") and "warm_wall" in found else ""
+    phases = ("execute",) if name == "limit" else SCAN_AND_WRITE if group in WARM else None
+    spent = {kind: sum(own[f"{p} {kind}"] for p in phases) if phases and "execute cpu" in own else own[kind] for kind in ("wall", "cpu")}
+    return [f"{found[warm + kind] / spent[kind]:.2f}" for kind in ("wall", "cpu")]
 
 
 def main():
@@ -215,14 +277,16 @@ def main():
     runs.add_argument("--reps", type=int, default=3)
     runs.add_argument("--files", type=int, default=120)
     runs.add_argument("--jobs", type=int, default=os.cpu_count())
-    runs.add_argument("--keep", action="store_true")
+    runs.add_argument("--latency-ms", type=float, default=20, help="of each answer of the web server")
+    runs.add_argument("--keep", action="store_true", help="the results, for a look")
     verbs.add_parser("table").add_argument("results", type=pathlib.Path)
     verbs.add_parser("list")
     options = parser.parse_args()
     if options.verb == "run":
         return run_all(options)
     if options.verb == "table":
-        return table(json.loads(options.results.read_text()))
+        print(table(json.loads(options.results.read_text())))
+        return 0
     for group, (kind, commands) in GROUPS.items():
         print(f"{group} ({kind}): {', '.join(commands)}")
 

@@ -35,18 +35,22 @@ def xarray_transform(jobs):
     return work
 
 
-def virtualizarr_icechunk(jobs):
-    import icechunk
+def virtual(urls, origin, store):
     from obspec_utils.registry import ObjectStoreRegistry
-    from obstore.store import LocalStore
     from virtualizarr import open_virtual_mfdataset
     from virtualizarr.parsers import HDFParser
+    return open_virtual_mfdataset(urls, registry=ObjectStoreRegistry({origin: store}), parser=HDFParser(), combine="nested", concat_dim="time",
+                                  parallel=False, coords="minimal", data_vars="minimal", compat="override", join="override", combine_attrs="override",
+                                  loadable_variables=["time", "lat", "lon", "zlev"])
+
+
+def virtualizarr_icechunk(jobs):
+    import icechunk
+    import virtualizarr.parsers  # noqa: F401: before the clock starts
+    from obstore.store import LocalStore
 
     def work(out, files):
-        urls = [pathlib.Path(f).as_uri() for f in files]
-        data = open_virtual_mfdataset(urls, registry=ObjectStoreRegistry({"file://": LocalStore()}), parser=HDFParser(), combine="nested", concat_dim="time",
-                                      parallel=False, coords="minimal", data_vars="minimal", compat="override", join="override", combine_attrs="override",
-                                      loadable_variables=["time", "lat", "lon", "zlev"])
+        data = virtual([pathlib.Path(f).as_uri() for f in files], "file://", LocalStore())
         folder = str(pathlib.Path(files[0]).parent)
         config = icechunk.RepositoryConfig.default()
         config.set_virtual_chunk_container(icechunk.VirtualChunkContainer(f"file://{folder}/", icechunk.local_filesystem_store(folder)))
@@ -54,6 +58,19 @@ def virtualizarr_icechunk(jobs):
         session = repository.writable_session("main")
         data.vz.to_icechunk(session.store)
         session.commit("daily files")
+    return work
+
+
+def virtualizarr_json(jobs):
+    """Of files behind a web server."""
+    import kerchunk.hdf  # noqa: F401
+    import virtualizarr.parsers  # noqa: F401
+    from obstore.store import HTTPStore
+
+    def work(out, urls):
+        origin = "/".join(urls[0].split("/")[:3])
+        data = virtual(urls, origin, HTTPStore.from_url(origin, client_options={"allow_http": True}))
+        data.vz.to_kerchunk(out, format="json")
     return work
 
 
@@ -88,7 +105,7 @@ def xarray_rechunk(jobs):
     return work
 
 
-TASKS = {f.__name__: f for f in (xarray_transform, virtualizarr_icechunk, kerchunk_json, xarray_rechunk)}
+TASKS = {f.__name__: f for f in (xarray_transform, virtualizarr_icechunk, virtualizarr_json, kerchunk_json, xarray_rechunk)}
 
 
 def cpu():

@@ -96,7 +96,7 @@ pub struct BuildReport {
     pub bytes_written: u64,
     /// Chunk references that were written.
     pub references: u64,
-    /// Most bytes that chunks in memory could take.
+    /// Most bytes of memory that the process could take.
     pub peak_memory: u64,
     /// What rules settled: dropped attributes, snapped coordinates, times encoded anew.
     pub noted: Vec<Noted>,

@@ -15,7 +15,8 @@ use firn_model::combine::{
 use firn_model::dataset::{Node, NodePath};
 use firn_model::diagnose::At;
 use firn_model::feedstock::recipe::SourceFormat;
-use firn_model::plan::{ArrayLayout, TargetOptions, check_dimensions, layout_of};
+use firn_model::plan::{ArrayLayout, Resources, TargetOptions, check_dimensions, layout_of};
+use firn_storage::ObjectUrl;
 use std::collections::BTreeSet;
 
 /// What is to be built.
@@ -206,6 +207,17 @@ impl Prepared {
         check_dimensions(&self.combined.arrays, options)?;
         let layout = |(path, array)| Ok((NodePath::clone(path), layout_of(path, array, options)?));
         self.combined.arrays.iter().map(layout).collect()
+    }
+
+    /// What a build from these sources into this target may use.
+    pub fn resources(&self, engine: &Engine, target: Option<&ObjectUrl>) -> Resources {
+        let is_remote = |url: &ObjectUrl| engine.storage.physical(url).is_ok_and(|url| url.local_path().is_none());
+        let sources = || self.sources.iter().filter_map(|source| ObjectUrl::parse(&source.url).ok());
+        Resources {
+            memory: engine.settings.memory,
+            jobs: engine.settings.jobs,
+            is_remote: target.is_some_and(is_remote) || sources().any(|url| is_remote(&url)),
+        }
     }
 
     /// Cuts contiguous source arrays into byte ranges of moderate size, so that parts of them can be read.

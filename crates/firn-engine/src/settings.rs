@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// Effective settings, read once by the face that starts a verb.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
-    /// Bytes that decoded and encoded chunks may take together.
+    /// Bytes of memory that the process may take while it builds and verifies.
     pub memory: u64,
     /// How many pieces of work run side by side; at least 1.
     pub jobs: usize,

@@ -27,6 +27,7 @@ pub async fn run(prefix: &Prefix) -> Result<(), Violation> {
     bytes_come_back_as_written(prefix).await?;
     ranges_are_exact(prefix).await?;
     a_put_replaces(prefix).await?;
+    deferred_puts_are_seen_and_made_durable(prefix).await?;
     create_refuses_what_exists(prefix).await?;
     of_racing_creates_one_wins(prefix).await?;
     if_match_refuses_another_version(prefix).await?;
@@ -97,6 +98,24 @@ async fn a_put_replaces(prefix: &Prefix) -> Rule {
     check(rule, one.etag != two.etag, || "both versions have the same tag".to_owned())?;
     let got = prefix.get("replaced").await.map_err(failed(rule))?;
     check(rule, got.as_ref().is_some_and(|got| got.bytes == "two"), || format!("{got:?}"))
+}
+
+async fn deferred_puts_are_seen_and_made_durable(prefix: &Prefix) -> Rule {
+    let rule = "deferred puts are seen at once, replace, and are made durable together";
+    for text in ["first", "second"] {
+        prefix.put_deferred("deferred/a/object", Bytes::from(text)).await.map_err(failed(rule))?;
+        prefix.put_deferred("deferred/object", Bytes::from(text)).await.map_err(failed(rule))?;
+        for key in ["deferred/a/object", "deferred/object"] {
+            let got = prefix.get(key).await.map_err(failed(rule))?;
+            check(rule, got.is_some_and(|object| object.bytes == text), || format!("{key} is not {text:?}"))?;
+        }
+    }
+    let keys = ["deferred/a/object", "deferred/object"].map(str::to_owned);
+    prefix.make_durable(keys.to_vec()).await.map_err(failed(rule))?;
+    for key in keys {
+        prefix.delete(&key).await.map_err(failed(rule))?;
+    }
+    Ok(())
 }
 
 async fn create_refuses_what_exists(prefix: &Prefix) -> Rule {

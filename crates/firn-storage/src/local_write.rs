@@ -6,6 +6,7 @@ use crate::prefix::{Guarantee, Precondition, PutResult};
 use bytes::Bytes;
 use firn_model::diagnose::At;
 use firn_model::source::SourceVersion;
+use std::collections::BTreeSet;
 use std::fs::{File, Metadata, OpenOptions};
 use std::hash::{BuildHasher, Hasher};
 use std::io::{ErrorKind, Write};
@@ -17,20 +18,47 @@ use std::time::{Duration, SystemTime};
 /// renames; [`Precondition::Create`] makes a hard link, which fails where the name exists, also over NFS;
 /// [`Precondition::IfMatch`] compares and renames under a lock on the directory.
 pub(crate) fn put(root: &Path, key: &str, bytes: &Bytes, when: &Precondition) -> Result<PutResult, StorageError> {
-    // A delete may remove the directory, which it leaves empty, between two steps of this: then it is made again.
+    again_where_a_directory_vanished(|| try_put(root, key, bytes, when))
+}
+
+/// A delete may remove the directory, which it leaves empty, between two steps of a put: then it is made again.
+fn again_where_a_directory_vanished<T>(put: impl Fn() -> Result<T, StorageError>) -> Result<T, StorageError> {
     for _ in 0..16 {
-        match try_put(root, key, bytes, when) {
+        match put() {
             Err(error) if error.is_not_found() => {}
             done => return done,
         }
     }
-    try_put(root, key, bytes, when)
+    put()
+}
+
+/// As an unconditional [`put`], but what was written survives the loss of power only after [`make_durable`].
+pub(crate) fn put_deferred(root: &Path, key: &str, bytes: &Bytes) -> Result<(), StorageError> {
+    again_where_a_directory_vanished(|| {
+        let directory = make_parent(root, key)?;
+        let temporary = Temporary::write(&directory, bytes)?;
+        rename(&temporary.path, &root.join(key))
+    })
+}
+
+/// Files that were written, and then the directories that name them, up to the root: one wait for many files costs little
+/// more than one for each of them.
+pub(crate) fn make_durable(root: &Path, keys: &[String]) -> Result<(), StorageError> {
+    let mut directories = BTreeSet::new();
+    for key in keys {
+        let path = root.join(key);
+        File::open(&path).and_then(|file| file.sync_all()).map_err(|error| io(&path, &error))?;
+        let above = path.ancestors().skip(1).take_while(|directory| directory.starts_with(root));
+        directories.extend(above.map(Path::to_owned));
+    }
+    directories.iter().try_for_each(|directory| sync(directory))
 }
 
 fn try_put(root: &Path, key: &str, bytes: &Bytes, when: &Precondition) -> Result<PutResult, StorageError> {
     let target = root.join(key);
     let directory = make_parent(root, key)?;
     let temporary = Temporary::write(&directory, bytes)?;
+    temporary.file.sync_all().map_err(|error| io(&temporary.path, &error))?;
     let guarantee = match when {
         Precondition::None => {
             rename(&temporary.path, &target)?;
@@ -169,12 +197,31 @@ fn sync(directory: &Path) -> Result<(), StorageError> {
     File::open(directory).and_then(|file| file.sync_all()).map_err(|error| io(directory, &error))
 }
 
+fn make_root(root: &Path) -> Result<(), StorageError> {
+    let missing: Vec<&Path> = root.ancestors().take_while(|path| !path.exists()).collect();
+    std::fs::create_dir_all(root).map_err(|error| io(root, &error))?;
+    // A relative path of one name has the empty path above it, which is this directory.
+    let above = missing.iter().filter_map(|path| path.parent()).filter(|path| !path.as_os_str().is_empty());
+    above.for_each(|path| {
+        // The directories above may belong to others, and then need not be readable.
+        let _ = sync(path);
+    });
+    Ok(())
+}
+
 /// The directory of the key, made where it is missing. A link on the way that leads out of the root is refused.
 fn make_parent(root: &Path, key: &str) -> Result<PathBuf, StorageError> {
-    std::fs::create_dir_all(root).map_err(|error| io(root, &error))?;
+    let segments = key.rsplit_once('/').map_or("", |(directories, _)| directories);
+    // Mostly it is there; asking for each directory on the way costs as much as writing a small file.
+    let whole = root.join(segments);
+    if let (Ok(real), Ok(real_root)) = (whole.canonicalize(), root.canonicalize())
+        && real.starts_with(real_root)
+    {
+        return Ok(whole);
+    }
+    make_root(root)?;
     let real_root = root.canonicalize().map_err(|error| io(root, &error))?;
     let mut directory = root.to_owned();
-    let segments = key.rsplit_once('/').map_or("", |(directories, _)| directories);
     for segment in segments.split('/').filter(|segment| !segment.is_empty()) {
         let parent = directory.clone();
         directory.push(segment);
@@ -282,8 +329,7 @@ impl Temporary {
         let path = directory.join(format!("{TEMPORARY}{random:016x}"));
         let file = OpenOptions::new().write(true).create_new(true).open(&path);
         let mut temporary = Self { file: file.map_err(|error| io(&path, &error))?, path };
-        let written = temporary.file.write_all(bytes).and_then(|()| temporary.file.sync_all());
-        written.map_err(|error| io(&temporary.path, &error))?;
+        temporary.file.write_all(bytes).map_err(|error| io(&temporary.path, &error))?;
         Ok(temporary)
     }
 }

@@ -199,6 +199,38 @@ impl Prefix {
         self.put_claimed(key, bytes, &when).await
     }
 
+    /// Writes an object as an unconditional [`Prefix::put`]: whole or not at all for readers. But where the storage is a
+    /// file system, what was written is safe from the loss of power only after [`Prefix::make_durable`], which waits once
+    /// for many objects.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub async fn put_deferred(&self, key: &str, bytes: Bytes) -> Result<(), StorageError> {
+        check_key(&self.url.at(), key)?;
+        match &self.backend {
+            Backend::Local(root) => {
+                let (root, key) = (root.clone(), key.to_owned());
+                self.storage.bridge().blocking(move || local_write::put_deferred(&root, &key, &bytes)).await
+            }
+            Backend::S3(_) => self.put_plain(key, bytes).await.map(|_| ()),
+        }
+    }
+
+    /// Returns when these objects, which [`Prefix::put_deferred`] wrote, are safe from the loss of power.
+    ///
+    /// # Errors
+    /// Where one of them does not exist, and what the file system says. An object storage answers a put when it is safe.
+    pub async fn make_durable(&self, keys: Vec<String>) -> Result<(), StorageError> {
+        keys.iter().try_for_each(|key| check_key(&self.url.at(), key))?;
+        match &self.backend {
+            Backend::Local(root) => {
+                let root = root.clone();
+                self.storage.bridge().blocking(move || local_write::make_durable(&root, &keys)).await
+            }
+            Backend::S3(_) => Ok(()),
+        }
+    }
+
     /// How far the storage decides preconditions.
     async fn conditions(&self) -> Result<Arc<Conditions>, StorageError> {
         match (&self.conditions, &self.backend) {

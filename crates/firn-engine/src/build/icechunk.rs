@@ -168,7 +168,7 @@ pub fn build_icechunk(
         let named = runtime.block_on(named_snapshot(&prefix, &run))?;
         let snapshot = named.map_or_else(|| runtime.block_on(published_snapshot(&prefix)), |found| Ok(Some(found)))?;
         let version = runtime.block_on(name_version(engine, destination, url, &run, prepared, snapshot.clone()))?;
-        let empty = Plan { arrays: vec![], tasks: vec![], concurrency: 0, workers: 0, peak_memory: 0 };
+        let empty = Plan::empty();
         let done = report(url, &run, prepared, &layouts, &virtuals, &empty, &BTreeMap::new(), 0);
         let containers = containers.iter().map(VirtualContainer::url_prefix).collect::<Result<_, _>>()?;
         return Ok(BuildReport { published: true, up_to_date: true, version, snapshot, containers, ..done });
@@ -177,18 +177,14 @@ pub fn build_icechunk(
     let storage = RepositoryStorage::new(prefix.clone());
     let run_options = RunOptions { run: run.clone(), spec: options.spec, containers: containers.clone() };
     let mut target = runtime.block_on(IcechunkTarget::create_or_resume(storage.clone(), run_options))?;
-    let plan = runtime.block_on(journal.plan(plan(
-        &prepared.combined,
-        &layouts,
-        engine.settings.memory,
-        engine.settings.jobs,
-    )?))?;
+    let plan =
+        runtime.block_on(journal.plan(plan(&prepared.combined, &layouts, prepared.resources(engine, Some(url)))?))?;
     let done = runtime.block_on(journal.done(plan.tasks.len()))?;
     let resumed = done.len() as u64;
     let tasks = tasks_to_do(&plan, &done, options)?;
     let outputs = Mutex::new(done);
     let layout_list: Vec<ArrayLayout> = layouts.iter().map(|(_, layout)| layout.clone()).collect();
-    let sink = Sink { writer: target.chunk_writer(), runtime: runtime.clone() };
+    let sink = Sink { writer: target.chunk_writer(), prefix: prefix.clone(), runtime: runtime.clone() };
     let execution = Execution {
         engine,
         combined: &prepared.combined,
@@ -437,6 +433,7 @@ fn verify_run(
 /// Native chunks of a repository.
 struct Sink {
     writer: ChunkWriter,
+    prefix: Prefix,
     runtime: Handle,
 }
 
@@ -446,5 +443,14 @@ impl ChunkSink for Sink {
         let blake3 = blake3::hash(&encoded).to_hex().to_string();
         let payload = self.runtime.block_on(self.writer.write(array, indices, encoded))?;
         Ok(Written { length, blake3, payload: Some(payload) })
+    }
+
+    fn make_durable(&self, written: &[(&NodePath, &Output)]) -> Result<(), EngineError> {
+        let key = |output: &Output| match &output.state {
+            OutputState::Written(written) => written.payload.as_ref()?.object_key(),
+            OutputState::KnownEmpty => None,
+        };
+        let keys = written.iter().filter_map(|(_, output)| key(output)).collect();
+        Ok(self.runtime.block_on(self.prefix.make_durable(keys))?)
     }
 }

@@ -84,12 +84,8 @@ pub fn build_zarr3(
     let mut noted = prepared.combined.noted.clone();
     noted.extend(slot.iter().flat_map(|slot| passed_over(&journal, slot)));
 
-    let plan = runtime.block_on(journal.plan(plan(
-        &prepared.combined,
-        &layouts,
-        engine.settings.memory,
-        engine.settings.jobs,
-    )?))?;
+    let plan =
+        runtime.block_on(journal.plan(plan(&prepared.combined, &layouts, prepared.resources(engine, Some(url)))?))?;
     let done = runtime.block_on(journal.done(plan.tasks.len()))?;
     let resumed = done.len() as u64;
     if resumed > 0 {
@@ -154,7 +150,7 @@ fn passed_over(journal: &Journal, slot: &VersionSlot) -> Vec<Noted> {
 
 /// The report where nothing was left to do.
 fn up_to_date(url: &ObjectUrl, run: &str, prepared: &Prepared, layouts: &[(NodePath, ArrayLayout)]) -> BuildReport {
-    let empty = Plan { arrays: vec![], tasks: vec![], concurrency: 0, workers: 0, peak_memory: 0 };
+    let empty = Plan::empty();
     let report = report(url, run, prepared, layouts, &empty, &BTreeMap::new(), 0);
     BuildReport { published: true, up_to_date: true, ..report }
 }

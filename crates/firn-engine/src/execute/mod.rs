@@ -18,11 +18,11 @@ use crate::settings::Engine;
 use bytes::Bytes;
 use firn_formats::{TextEncoding, chunk_codec};
 use firn_model::array::chunk_grid::{indices_of, product, to_linear};
-use firn_model::array::{Array, ArraySubset, ChunkEntry, ChunkIndices, ChunkManifest, Elements, StoredAs, Values};
+use firn_model::array::{Array, ArraySubset, ChunkEntry, ChunkIndices, ChunkManifest, Elements, Values};
 use firn_model::combine::{Combined, CombinedArray, CombinedContent, Piece};
 use firn_model::dataset::NodePath;
 use firn_model::diagnose::At;
-use firn_model::plan::{ArrayLayout, Plan, Region, Task};
+use firn_model::plan::{ArrayLayout, Plan, Region, Task, is_read_chunk_by_chunk};
 use firn_model::source::{RangeReader, Source, SourceError};
 use permits::Permits;
 use rayon::prelude::*;
@@ -34,11 +34,17 @@ use units::UnitBuffers;
 
 /// Where encoded write units go.
 pub trait ChunkSink: Send + Sync {
-    /// Writes the encoded bytes of one write unit, durably as far as the target is, and says what the journal keeps.
+    /// Writes the encoded bytes of one write unit and says what the journal keeps.
     ///
     /// # Errors
     /// What the target says.
     fn write(&self, array: &NodePath, indices: &ChunkIndices, encoded: Bytes) -> Result<Written, EngineError>;
+
+    /// Returns when these outputs, each with its array, would survive the loss of power.
+    ///
+    /// # Errors
+    /// What the target says.
+    fn make_durable(&self, outputs: &[(&NodePath, &Output)]) -> Result<(), EngineError>;
 }
 
 /// One scanned source, for reading.
@@ -74,12 +80,8 @@ pub struct Execution<'a> {
     pub encoding: TextEncoding,
 }
 
-/// Encoded bytes that are asked for at once.
-const BATCH_BYTES: u64 = 8 << 20;
 /// Chunks that are asked for at once.
 const BATCH_CHUNKS: usize = 256;
-/// Threads that may wait for the network beyond those that compute.
-const WAITING_THREADS: usize = 16;
 
 impl Execution<'_> {
     /// Does these tasks, and calls `done` after each one whose outputs are all written. The first failure stops the rest.
@@ -92,25 +94,25 @@ impl Execution<'_> {
         done: &(dyn Fn(usize, &[Output]) -> Result<(), EngineError> + Sync),
     ) -> Result<(), EngineError> {
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(self.plan.workers + if self.is_remote() { WAITING_THREADS } else { 0 })
+            .num_threads(self.plan.workers + self.plan.waiting)
             .thread_name(|n| format!("firn-chunk-{n}"))
             .build()
             .map_err(|error| EngineError::bug(format!("no threads: {error}")))?;
         let shared = Shared { permits: Permits::new(self.plan.workers), spare: Spare::default() };
+        // What a task holds in memory is gone when it is written: the next one begins while it is made durable.
+        let in_memory = Permits::new(self.plan.concurrency);
         let progress = self.engine.progress.task("write chunks", Some(self.total_bytes(tasks)), Unit::Bytes);
         let next = AtomicUsize::new(0);
         let failures: Mutex<BTreeMap<usize, EngineError>> = Mutex::new(BTreeMap::new());
         std::thread::scope(|scope| {
-            for _ in 0..self.plan.concurrency.min(tasks.len()) {
+            for _ in 0..(self.plan.concurrency * 2).min(tasks.len()) {
                 scope.spawn(|| {
                     loop {
                         let Some(number) = tasks.get(next.fetch_add(1, Ordering::Relaxed)).copied() else { return };
-                        if lock(&failures).keys().next().is_some() {
-                            return;
-                        }
-                        let result = pool
-                            .install(|| self.task(&self.plan.tasks[number], &shared, &progress))
-                            .and_then(|outputs| done(number, &outputs));
+                        let task = || pool.install(|| self.task(&self.plan.tasks[number], &shared, &progress));
+                        let Some(written) = in_memory.run(|| lock(&failures).is_empty().then(task)) else { return };
+                        let result =
+                            written.and_then(|outputs| self.keep(&outputs).and_then(|()| done(number, &outputs)));
                         if let Err(error) = result {
                             lock(&failures).insert(number, error);
                             return;
@@ -123,8 +125,10 @@ impl Execution<'_> {
         failures.into_values().next().map_or(Ok(()), Err)
     }
 
-    fn is_remote(&self) -> bool {
-        self.sources.iter().any(|s| s.url.contains("://") && !s.url.starts_with("file://"))
+    fn keep(&self, outputs: &[Output]) -> Result<(), EngineError> {
+        let written: Vec<_> =
+            outputs.iter().map(|output| (&self.plan.arrays[output.array as usize].path, output)).collect();
+        self.sink.make_durable(&written)
     }
 
     fn total_bytes(&self, tasks: &[usize]) -> u64 {
@@ -159,19 +163,21 @@ impl Execution<'_> {
                 self.read_pieces(path, array, pieces, &units, &region.subset, &shared.permits)?
             }
         }
+        let write = |indices: &ChunkIndices| {
+            self.engine.cancel.check()?;
+            let at = At::nowhere().node(path.as_str()).index(indices.0.clone());
+            let state = match units.encode(indices, &at, &shared.permits)? {
+                None => OutputState::KnownEmpty,
+                Some(encoded) => OutputState::Written(self.sink.write(path, indices, Bytes::from(encoded))?),
+            };
+            Ok(Output { array: region.array, indices: indices.clone(), state })
+        };
         let indices = units.indices();
-        let outputs: Vec<Result<Output, EngineError>> = indices
-            .par_iter()
-            .map(|indices| {
-                self.engine.cancel.check()?;
-                let at = At::nowhere().node(path.as_str()).index(indices.0.clone());
-                let state = match shared.permits.run(|| units.encode(indices, &at))? {
-                    None => OutputState::KnownEmpty,
-                    Some(encoded) => OutputState::Written(self.sink.write(path, indices, Bytes::from(encoded))?),
-                };
-                Ok(Output { array: region.array, indices: indices.clone(), state })
-            })
-            .collect();
+        if self.layouts[number].shard_shape.is_some() {
+            // The chunks of a shard are encoded side by side; so many shards at once would not fit into memory.
+            return indices.iter().map(write).collect();
+        }
+        let outputs: Vec<Result<Output, EngineError>> = indices.par_iter().map(write).collect();
         outputs.into_iter().collect()
     }
 
@@ -199,11 +205,12 @@ impl Execution<'_> {
                 .array(&array.source_path)
                 .ok_or_else(|| EngineError::bug(format!("{path} is not in file {}", piece.file)))?;
             let place = Place { piece, source, array };
-            match &source.manifest {
-                ChunkManifest::Table(_) if source.stored_as == StoredAs::Elements => {
-                    self.batch(&place, &wanted, &mut batches);
-                }
-                _ => batches.push(Batch { place, wanted, chunks: Vec::new(), bytes: 0 }),
+            if is_read_chunk_by_chunk(source) {
+                self.batch(&place, &wanted, &mut batches);
+            } else if matches!(source.manifest, ChunkManifest::Keyed(_)) {
+                batches.extend(boxes_of_chunks(source, &wanted).map(|wanted| Batch::whole(place, wanted)));
+            } else {
+                batches.push(Batch::whole(place, wanted));
             }
         }
         let results: Vec<Result<(), EngineError>> = batches
@@ -233,7 +240,7 @@ impl Execution<'_> {
                 Some(open)
                     if std::ptr::eq(open.place.piece, place.piece)
                         && !open.chunks.is_empty()
-                        && open.bytes + bytes <= BATCH_BYTES
+                        && open.bytes + bytes <= self.plan.batch
                         && open.chunks.len() < BATCH_CHUNKS =>
                 {
                     open.bytes += bytes;
@@ -312,7 +319,7 @@ impl Execution<'_> {
         })?
     }
 
-    /// Arrays whose chunks are not plain elements (text, Zarr stores): the box is read as a whole.
+    /// Text, and chunks of Zarr stores, which may be shards: the box is read as a whole.
     fn read_box(&self, batch: &Batch, units: &UnitBuffers) -> Result<(), EngineError> {
         let Place { piece, source, array } = batch.place;
         let open = &self.sources[piece.file as usize];
@@ -343,6 +350,19 @@ struct Batch<'a> {
     wanted: ArraySubset,
     chunks: Vec<(u64, ChunkIndices)>,
     bytes: u64,
+}
+
+impl<'a> Batch<'a> {
+    fn whole(place: Place<'a>, wanted: ArraySubset) -> Self {
+        Self { place, wanted, chunks: Vec::new(), bytes: 0 }
+    }
+}
+
+/// The parts of a box that one stored chunk each holds.
+fn boxes_of_chunks(source: &Array, wanted: &ArraySubset) -> impl Iterator<Item = ArraySubset> {
+    let (grid, shape) = (&source.metadata.chunk_grid, &source.metadata.shape);
+    let part = |indices: ChunkIndices| grid.chunk_subset(&indices, shape)?.intersection(wanted);
+    grid.chunks_in(wanted).into_iter().filter_map(part)
 }
 
 fn put_values(units: &UnitBuffers, values: &Values, region: &ArraySubset) -> Result<(), EngineError> {

@@ -1,5 +1,6 @@
 //! The write units of one region while they are being filled, and what became of them.
 
+use super::permits::Permits;
 use super::scatter::{self, Aligned};
 use super::spare::Spare;
 use super::{lock, positions};
@@ -213,7 +214,8 @@ impl<'a> UnitBuffers<'a> {
         let target = scatter::target_box(piece, wanted, axes);
         let target = target.intersection(&self.region).ok_or_else(misfit)?;
         let mut elements = values.elements;
-        for (linear, unit, shared) in self.overlapping(&target, 0) {
+        let turn = wanted.start.iter().fold(u64::from(piece.file), |sum, start| sum.wrapping_add(*start));
+        for (linear, unit, shared) in self.overlapping(&target, turn) {
             let part = scatter::source_box(piece, &shared, axes);
             let aligned = Aligned::new(axes, wanted, &part, &unit, &shared);
             match &mut elements {
@@ -236,7 +238,10 @@ impl<'a> UnitBuffers<'a> {
     }
 
     /// The encoded bytes of a unit; `None` where all its elements are the fill value. Its buffer is given up.
-    pub fn encode(&self, indices: &ChunkIndices, at: &At) -> Result<Option<Vec<u8>>, EngineError> {
+    ///
+    /// A permit is held while a codec works, never while other work of this pool is waited for: a thread that waits takes
+    /// up other work, which may ask for a permit too.
+    pub fn encode(&self, indices: &ChunkIndices, at: &At, permits: &Permits) -> Result<Option<Vec<u8>>, EngineError> {
         let relative = ChunkIndices(indices.0.iter().zip(&self.first).map(|(i, f)| i - f).collect());
         let linear =
             to_linear(&relative, &self.counts).ok_or_else(|| EngineError::bug("a unit outside of its region"))?;
@@ -244,25 +249,27 @@ impl<'a> UnitBuffers<'a> {
         match buffer {
             Buffer::Untouched => Ok(None),
             Buffer::Fixed(bytes) => {
-                let encoded = self.encode_fixed(&bytes, at);
+                let encoded = self.encode_fixed(&bytes, at, permits);
                 self.spare.put(bytes);
                 encoded
             }
             Buffer::Text(texts) if texts.iter().all(|t| *t == self.fill_text) => Ok(None),
-            Buffer::Text(texts) if self.layout.shard_shape.is_some() => self.encode_text_shard(texts, at).map(Some),
-            Buffer::Text(texts) => Ok(Some(chunk_codec::encode_text(&texts, &self.layout.codecs, at)?)),
+            Buffer::Text(texts) if self.layout.shard_shape.is_some() => {
+                permits.run(|| self.encode_text_shard(texts, at)).map(Some)
+            }
+            Buffer::Text(texts) => Ok(Some(permits.run(|| chunk_codec::encode_text(&texts, &self.layout.codecs, at))?)),
         }
     }
 
-    fn encode_fixed(&self, bytes: &[u8], at: &At) -> Result<Option<Vec<u8>>, EngineError> {
+    fn encode_fixed(&self, bytes: &[u8], at: &At, permits: &Permits) -> Result<Option<Vec<u8>>, EngineError> {
         if is_all(bytes, &self.fill) {
             return Ok(None);
         }
         if self.layout.shard_shape.is_some() {
-            return self.encode_shard(bytes, at).map(Some);
+            return self.encode_shard(bytes, at, permits).map(Some);
         }
         let spec = self.spec(self.layout.unit_shape());
-        Ok(Some(chunk_codec::encode(bytes, &self.layout.codecs, spec, at)?))
+        Ok(Some(permits.run(|| chunk_codec::encode(bytes, &self.layout.codecs, spec, at))?))
     }
 
     fn spec<'s>(&'s self, shape: &'s [u64]) -> ChunkSpec<'s> {
@@ -276,33 +283,42 @@ impl<'a> UnitBuffers<'a> {
         positions(&vec![0; counts.len()], &counts)
     }
 
-    fn encode_shard(&self, bytes: &[u8], at: &At) -> Result<Vec<u8>, EngineError> {
+    fn encode_shard(&self, bytes: &[u8], at: &At, permits: &Permits) -> Result<Vec<u8>, EngineError> {
         let inner = &self.layout.chunk_shape;
         let len = product(inner).unwrap_or(0) as usize * self.element_size();
-        let zero = vec![0; inner.len()];
         let encoded: Vec<Result<Option<Vec<u8>>, EngineError>> = self
             .inner_chunks()
             .par_iter()
-            .map(|position| {
-                let start: Vec<u64> = position.0.iter().zip(inner).map(|(i, c)| i * c).collect();
-                let mut chunk = vec![0u8; len];
-                let copy = BoxCopy {
-                    src_shape: self.layout.unit_shape(),
-                    src_start: &start,
-                    dst_shape: inner,
-                    dst_start: &zero,
-                    shape: inner,
-                };
-                copy.copy_bytes(bytes, &mut chunk, self.element_size())
-                    .ok_or_else(|| EngineError::bug("an inner chunk does not fit its shard"))?;
-                if is_all(&chunk, &self.fill) {
-                    return Ok(None);
-                }
-                Ok(Some(chunk_codec::encode(&chunk, &self.layout.codecs, self.spec(inner), at)?))
-            })
+            .map(|position| permits.run(|| self.encode_inner(bytes, position, len, at)))
             .collect();
         let encoded: Vec<Option<Vec<u8>>> = encoded.into_iter().collect::<Result<_, _>>()?;
         Ok(chunk_codec::encode_shard(&encoded, &index_codecs(), true, at)?)
+    }
+
+    /// One chunk of a shard, of this many bytes; `None` where all its elements are the fill value.
+    fn encode_inner(
+        &self,
+        shard: &[u8],
+        position: &ChunkIndices,
+        len: usize,
+        at: &At,
+    ) -> Result<Option<Vec<u8>>, EngineError> {
+        let inner = &self.layout.chunk_shape;
+        let start: Vec<u64> = position.0.iter().zip(inner).map(|(i, c)| i * c).collect();
+        let copy = BoxCopy {
+            src_shape: self.layout.unit_shape(),
+            src_start: &start,
+            dst_shape: inner,
+            dst_start: &vec![0; inner.len()],
+            shape: inner,
+        };
+        let mut chunk = vec![0u8; len];
+        copy.copy_bytes(shard, &mut chunk, self.element_size())
+            .ok_or_else(|| EngineError::bug("an inner chunk does not fit its shard"))?;
+        if is_all(&chunk, &self.fill) {
+            return Ok(None);
+        }
+        Ok(Some(chunk_codec::encode(&chunk, &self.layout.codecs, self.spec(inner), at)?))
     }
 
     fn encode_text_shard(&self, mut texts: Vec<String>, at: &At) -> Result<Vec<u8>, EngineError> {

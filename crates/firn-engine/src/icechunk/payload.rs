@@ -1,6 +1,7 @@
 //! Chunks written into the repository's own chunk storage, and how a journal remembers them.
 
 use super::IcechunkError;
+use super::storage::CHUNKS;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -32,6 +33,14 @@ pub enum ChunkPayload {
 }
 
 impl ChunkPayload {
+    /// Key of the object that holds it, below the repository; `None` where the manifest does.
+    pub fn object_key(&self) -> Option<String> {
+        match self {
+            Self::Inline(_) => None,
+            Self::Native { id, .. } => Some(format!("{CHUNKS}{id}")),
+        }
+    }
+
     pub(super) fn to_icechunk(&self, at: &At) -> Result<icechunk::format::manifest::ChunkPayload, IcechunkError> {
         use icechunk::format::manifest::ChunkPayload as Stored;
         let payload = match self {
@@ -64,7 +73,8 @@ impl ChunkWriter {
     /// Writes the encoded bytes of one chunk and says where they are.
     ///
     /// The name of the object follows from run, array, position and bytes: a task that is done again after a crash
-    /// writes the same object again and leaves nothing behind.
+    /// writes the same object again and leaves nothing behind. On a file system it is safe from the loss of power only after
+    /// [`firn_storage::Prefix::make_durable`] of [`ChunkPayload::object_key`].
     ///
     /// # Errors
     /// [`IcechunkError::EmptyChunk`], or what the storage says.

@@ -24,6 +24,9 @@ use std::sync::Arc;
 /// Objects deleted at once.
 const DELETES_AT_ONCE: usize = 16;
 
+/// Where the chunks of a repository are, below its prefix.
+pub(super) const CHUNKS: &str = "chunks/";
+
 /// Where a repository is kept.
 #[derive(Debug, Clone)]
 pub struct RepositoryStorage {
@@ -143,6 +146,11 @@ impl Storage for PrefixStorage {
             Some(None) => Precondition::Create,
             Some(Some(etag)) => Precondition::IfMatch(etag.clone()),
         };
+        if previous.is_none() && path.starts_with(CHUNKS) {
+            // The run makes the chunks of a task durable together, before its journal says that they are.
+            self.prefix.put_deferred(path, bytes).await.map_err(storage_error)?;
+            return Ok(VersionedUpdateResult::Updated { new_version: VersionInfo::for_creation() });
+        }
         match (self.prefix.put(path, bytes.clone(), when).await, previous) {
             // Nobody asks for the version of an object that is written without a condition.
             (Ok(_), None) => Ok(VersionedUpdateResult::Updated { new_version: VersionInfo::for_creation() }),

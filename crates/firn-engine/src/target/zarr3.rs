@@ -98,8 +98,15 @@ impl ChunkSink for Zarr3Target {
             blake3: blake3::hash(&encoded).to_hex().to_string(),
             payload: None,
         };
-        self.runtime.block_on(self.prefix.put(&key, encoded, Precondition::None))?;
+        self.runtime.block_on(self.prefix.put_deferred(&key, encoded))?;
         Ok(written)
+    }
+
+    fn make_durable(&self, written: &[(&NodePath, &Output)]) -> Result<(), EngineError> {
+        let is_written = |output: &Output| matches!(output.state, OutputState::Written(_));
+        let written = written.iter().filter(|(_, output)| is_written(output));
+        let keys = written.map(|(path, output)| keyed_chunks(path).key(&output.indices)).collect();
+        Ok(self.runtime.block_on(self.prefix.make_durable(keys))?)
     }
 }
 

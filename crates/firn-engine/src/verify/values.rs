@@ -3,6 +3,8 @@
 //! Of a chunk that was drawn, what one source chunk holds is compared: a chunk that was gathered from thirty files would
 //! otherwise cost thirty times as much to check as to read. Where everything is verified, every element is compared.
 
+mod memory;
+
 use super::{Checked, Finding, Severity, StoreView, VerifyOptions, chunks};
 use crate::error::EngineError;
 use crate::execute::part_of;
@@ -44,15 +46,18 @@ pub(super) fn check(
 ) -> Result<(), EngineError> {
     let samples = samples(store, options.depth);
     let full = options.depth == VerifyDepth::Full;
-    let results: Vec<Result<(u64, Vec<Finding>), EngineError>> = samples
-        .par_iter()
-        .map(|sample| {
-            engine.cancel.check()?;
-            let looked = look(store, options, sample, full);
-            progress.advance(1);
-            looked
-        })
-        .collect();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(memory::threads(engine, &samples, options))
+        .build()
+        .map_err(|error| EngineError::bug(format!("no threads: {error}")))?;
+    let look = |sample: &Sample| {
+        engine.cancel.check()?;
+        let looked = look(store, options, sample, full);
+        progress.advance(1);
+        looked
+    };
+    let results: Vec<Result<(u64, Vec<Finding>), EngineError>> =
+        pool.install(|| samples.par_iter().map(look).collect());
     let mut found = Vec::new();
     for result in results {
         let (compared, more) = result?;

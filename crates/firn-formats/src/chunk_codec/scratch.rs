@@ -1,20 +1,21 @@
-//! Buffers that live from one chunk to the next on the same thread: fresh pages cost more than some codecs.
+//! Buffers that live from one chunk to the next: fresh pages cost more than some codecs.
+//!
+//! They are shared by all threads, so that there are as many as chunks are decoded at once, not as many as there are
+//! threads, of which most may wait for a network.
 
-use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 
 /// Larger buffers are given back to the system.
 const MAX_KEPT: usize = 64 << 20;
 
-/// A pipeline has at most two intermediate results alive at once.
-const MAX_BUFFERS: usize = 2;
+/// More buffers than this are given back, too.
+const MAX_BUFFERS: usize = 64;
 
-thread_local! {
-    static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-}
+static POOL: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 /// A buffer with whatever was left in it: to be overwritten as a whole. Clearing it would cost a pass over its memory.
 pub(super) fn take() -> Vec<u8> {
-    POOL.with_borrow_mut(Vec::pop).unwrap_or_default()
+    POOL.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
 }
 
 /// Gives a buffer back.
@@ -22,9 +23,8 @@ pub(super) fn put(buffer: Vec<u8>) {
     if buffer.capacity() == 0 || buffer.capacity() > MAX_KEPT {
         return;
     }
-    POOL.with_borrow_mut(|pool| {
-        if pool.len() < MAX_BUFFERS {
-            pool.push(buffer);
-        }
-    });
+    let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+    if pool.len() < MAX_BUFFERS {
+        pool.push(buffer);
+    }
 }

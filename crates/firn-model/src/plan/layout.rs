@@ -147,9 +147,9 @@ impl ArrayLayout {
         self.shard_shape.as_deref().unwrap_or(&self.chunk_shape)
     }
 
-    /// Bytes of an element in memory; for text an estimate.
+    /// Bytes of an element in memory; for text an estimate: some tens of characters, as they were read and where they go.
     pub fn element_size(&self) -> u64 {
-        self.data_type.size().map_or(64, |size| size as u64)
+        self.data_type.size().map_or(128, |size| size as u64)
     }
 }
 

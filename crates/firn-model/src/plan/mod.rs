@@ -1,18 +1,21 @@
 //! Work as data: what is written how, and in which pieces. Pure and deterministic.
 
 mod layout;
+mod memory;
 mod region;
 
 pub use layout::{
     ArrayLayout, ChunkLength, CodecChoice, LayoutError, TargetOptions, check_dimensions, fill_value_of, layout_of,
 };
-pub use region::{MemoryModel, read_amplification, region_shape};
+pub use memory::{Resources, is_read_chunk_by_chunk};
+pub use region::{read_amplification, region_shape};
 
 use crate::array::chunk_grid::indices_of;
 use crate::array::{ArraySubset, ChunkGrid};
 use crate::combine::{Combined, CombinedContent};
 use crate::dataset::NodePath;
 use crate::diagnose::{At, Category, Diagnose};
+use memory::{MemoryModel, box_bytes};
 
 /// A box of one array that one task writes: whole write units (chunks, or shards), so that each has one writer.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -56,8 +59,30 @@ pub struct Plan {
     pub concurrency: usize,
     /// Chunks that may be decoded or encoded side by side.
     pub workers: usize,
-    /// Most bytes that chunks in memory take at any time.
+    /// Threads that may wait for a network besides.
+    pub waiting: usize,
+    /// Encoded bytes of one source that are asked for at once.
+    pub batch: u64,
+    /// Most bytes of memory that the process takes at any time.
     pub peak_memory: u64,
+    /// The part of them that does not depend on how many tasks run: the program, and what it knows of its sources.
+    pub base_memory: u64,
+}
+
+impl Plan {
+    /// The plan where nothing is left to do.
+    pub fn empty() -> Self {
+        Self {
+            arrays: vec![],
+            tasks: vec![],
+            concurrency: 0,
+            workers: 0,
+            waiting: 0,
+            batch: 0,
+            peak_memory: 0,
+            base_memory: 0,
+        }
+    }
 }
 
 /// The plan cannot be made within its bounds.
@@ -126,31 +151,28 @@ impl Diagnose for PlanError {
 /// Most regions of one plan, against chunk shapes that make more work than anyone meant.
 const MAX_REGIONS: u64 = 5_000_000;
 
-/// The tasks that write these arrays in these layouts with so much memory and so many workers.
+/// The tasks that write these arrays in these layouts with these resources.
 ///
 /// # Errors
 /// [`PlanError::Memory`] where not even one write unit fits.
-pub fn plan(
-    combined: &Combined,
-    layouts: &[(NodePath, ArrayLayout)],
-    memory: u64,
-    jobs: usize,
-) -> Result<Plan, PlanError> {
+pub fn plan(combined: &Combined, layouts: &[(NodePath, ArrayLayout)], resources: Resources) -> Result<Plan, PlanError> {
     let mut arrays = Vec::with_capacity(layouts.len());
-    let model = MemoryModel::new(memory, jobs, largest_transient(combined, layouts));
+    let model = MemoryModel::new(combined, layouts, resources);
+    let mut refused: Option<(u64, PlanError)> = None;
     for (path, layout) in layouts {
         let Some(array) = combined.arrays.get(path) else { continue };
         let element = layout.element_size();
         let sources = source_chunks(combined, array);
         let Some(region) = region_shape(&array.metadata.shape, layout.unit_shape(), &sources, element, model.region())
         else {
-            let unit = layout.unit_shape().iter().fold(element, |n, extent| n.saturating_mul(*extent));
-            return Err(PlanError::Memory {
-                path: path.clone(),
-                unit: if layout.shard_shape.is_some() { "shard" } else { "chunk" },
-                needed: model.needed_for(unit),
-                memory,
-            });
+            // The largest of all decides: what would do for this array alone may not do for the next.
+            let needed = model.needed_for(box_bytes(layout.unit_shape(), element));
+            if refused.as_ref().is_none_or(|(known, _)| *known < needed) {
+                let unit = if layout.shard_shape.is_some() { "shard" } else { "chunk" };
+                let memory = resources.memory;
+                refused = Some((needed, PlanError::Memory { path: path.clone(), unit, needed, memory }));
+            }
+            continue;
         };
         arrays.push(PlannedArray {
             path: path.clone(),
@@ -160,18 +182,32 @@ pub fn plan(
             region_shape: region,
         });
     }
+    if let Some((_, refused)) = refused {
+        return Err(refused);
+    }
     let elements: Vec<u64> = layouts.iter().map(|(_, layout)| layout.element_size()).collect();
-    let tasks = tasks(&arrays, &elements, jobs)?;
-    let largest = tasks.iter().map(|task| task_bytes(task, &elements)).max().unwrap_or(0);
-    let concurrency = model.concurrency(largest, tasks.len());
-    let workers = model.workers(largest, concurrency);
-    Ok(Plan { arrays, tasks, concurrency, workers, peak_memory: model.peak(largest, concurrency, workers) })
+    let tasks = tasks(&arrays, &elements, resources.jobs)?;
+    let largest = tasks.iter().map(|task| task_bytes(task, &arrays, &elements)).max().unwrap_or(0);
+    let division = model.divide(largest, tasks.len());
+    Ok(Plan {
+        arrays,
+        tasks,
+        concurrency: division.concurrency,
+        workers: division.workers,
+        waiting: division.waiting,
+        batch: model.batch,
+        peak_memory: division.peak,
+        base_memory: model.base,
+    })
 }
 
-/// Bytes that the regions of a task take: they are worked on one after the other.
-fn task_bytes(task: &Task, elements: &[u64]) -> u64 {
+/// Bytes that the regions of a task take, which are worked on one after the other: of whole units, as they are stored.
+fn task_bytes(task: &Task, arrays: &[PlannedArray], elements: &[u64]) -> u64 {
     let bytes = |region: &Region| {
-        region.subset.shape.iter().fold(elements[region.array as usize], |n, extent| n.saturating_mul(*extent))
+        let number = region.array as usize;
+        let units = region.subset.shape.iter().zip(&arrays[number].unit_shape);
+        let whole: Vec<u64> = units.map(|(extent, unit)| extent.div_ceil(*unit).saturating_mul(*unit)).collect();
+        box_bytes(&whole, elements[number])
     };
     task.regions.iter().map(bytes).max().unwrap_or(0)
 }
@@ -194,26 +230,6 @@ fn source_chunks(combined: &Combined, array: &crate::combine::CombinedArray) -> 
         }
     }
     shapes
-}
-
-/// Bytes of the largest source chunk and of the largest write unit: what a worker holds besides its region.
-fn largest_transient(combined: &Combined, layouts: &[(NodePath, ArrayLayout)]) -> u64 {
-    let mut largest = 0u64;
-    for (path, layout) in layouts {
-        let Some(array) = combined.arrays.get(path) else { continue };
-        let CombinedContent::Pieces(pieces) = &array.content else { continue };
-        let unit = layout.unit_shape().iter().fold(layout.element_size(), |n, extent| n.saturating_mul(*extent));
-        for piece in pieces {
-            let Some(source) = combined.files[piece.file as usize].dataset.array(&array.source_path) else { continue };
-            let chunk = source.metadata.chunk_grid.chunk_shape().unwrap_or(&[]);
-            let bytes = chunk
-                .iter()
-                .zip(&source.metadata.shape)
-                .fold(layout.element_size(), |n, (c, s)| n.saturating_mul(*c.min(s)));
-            largest = largest.max(bytes.saturating_mul(2).saturating_add(unit));
-        }
-    }
-    largest
 }
 
 /// Regions in C order, small ones grouped: a task is worth its journal entry, and there are enough for every worker.

@@ -2,71 +2,29 @@
 
 use crate::array::chunk_grid::product;
 
-/// How the allowed memory is divided: regions of the tasks under way, and what each worker holds besides.
-#[derive(Debug, Clone, Copy)]
-pub struct MemoryModel {
-    memory: u64,
-    jobs: u64,
-    /// A source chunk as stored and decoded, and a write unit as encoded.
-    transient: u64,
-}
-
-impl MemoryModel {
-    /// For so much memory, so many workers, and so many bytes that a worker holds besides its region.
-    pub fn new(memory: u64, jobs: usize, transient: u64) -> Self {
-        Self { memory, jobs: jobs.max(1) as u64, transient: transient.max(1) }
-    }
-
-    /// Bytes that one region may take: all but what one worker needs.
-    pub fn region(&self) -> u64 {
-        self.memory.saturating_sub(self.transient)
-    }
-
-    /// Bytes needed in all for one region of this size.
-    pub fn needed_for(&self, region: u64) -> u64 {
-        region.saturating_add(self.transient)
-    }
-
-    /// How many tasks of this size may run side by side.
-    pub fn concurrency(&self, largest: u64, tasks: usize) -> usize {
-        let each = largest.saturating_add(self.transient);
-        (self.memory / each).clamp(1, self.jobs).min(tasks.max(1) as u64) as usize
-    }
-
-    /// How many workers may decode and encode at once besides so many regions.
-    pub fn workers(&self, largest: u64, concurrency: usize) -> usize {
-        let left = self.memory.saturating_sub(largest.saturating_mul(concurrency as u64));
-        (left / self.transient).clamp(1, self.jobs) as usize
-    }
-
-    /// Most bytes in memory.
-    pub fn peak(&self, largest: u64, concurrency: usize, workers: usize) -> u64 {
-        largest.saturating_mul(concurrency as u64).saturating_add(self.transient.saturating_mul(workers as u64))
-    }
-}
-
 /// The region shape for an array: multiples of the write unit, with the least decoding of source chunks twice, not larger
 /// than it pays. `None` where not even one unit fits into the bytes of a region.
 pub fn region_shape(shape: &[u64], unit: &[u64], sources: &[Vec<u64>], element: u64, bytes: u64) -> Option<Vec<u64>> {
-    let clipped = |region: &[u64]| -> u64 {
-        let extents: Vec<u64> = region.iter().zip(shape).map(|(r, s)| *r.min(s)).collect();
+    // Units are held whole also where they reach beyond the array.
+    let held = |region: &[u64]| -> u64 {
+        let extent = |axis: usize| region[axis].min(shape[axis].div_ceil(unit[axis].max(1)).saturating_mul(unit[axis]));
+        let extents: Vec<u64> = (0..region.len()).map(extent).collect();
         product(&extents).and_then(|n| n.checked_mul(element)).unwrap_or(u64::MAX)
     };
     let mut region = unit.to_vec();
-    if clipped(&region) > bytes {
+    if held(&region) > bytes {
         return None;
     }
     loop {
         let now = read_amplification(shape, &region, sources);
         let better = candidates(shape, unit, &region, sources)
             .into_iter()
-            .filter(|candidate| clipped(candidate) <= bytes)
+            .filter(|candidate| held(candidate) <= bytes)
             .map(|candidate| (now / read_amplification(shape, &candidate, sources), candidate))
             .filter(|(gain, _)| *gain > 1.01)
             .max_by(|(gain_a, a), (gain_b, b)| {
-                let value = |gain: f64, c: &[u64]| {
-                    gain.ln() / (clipped(c) as f64 / clipped(&region).max(1) as f64).ln().max(0.01)
-                };
+                let value =
+                    |gain: f64, c: &[u64]| gain.ln() / (held(c) as f64 / held(&region).max(1) as f64).ln().max(0.01);
                 value(*gain_a, a).total_cmp(&value(*gain_b, b))
             });
         match better {

@@ -174,8 +174,8 @@ impl Planned {
         let native: Layouts = layouts.into_iter().filter(|(path, _)| !references.contains_key(path)).collect();
         plan.variables = variables::plan(&prepared, &native, &references, &copied);
         prepared.split_for_reading();
-        let settings = &engine.settings;
-        match firn_model::plan::plan(&prepared.combined, &native, settings.memory, settings.jobs) {
+        let resources = prepared.resources(engine, None);
+        match firn_model::plan::plan(&prepared.combined, &native, resources) {
             Ok(tasks) => plan.cost = Some(cost::plan(engine, &prepared, &tasks, &mut plan.variables)),
             Err(error) => return self.stopped(error.into()),
         }
