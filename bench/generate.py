@@ -88,14 +88,15 @@ def daily(directory, seed, day):
         coordinate("zlev", 0, long_name="Sea surface height", units="meters", positive="down")
         coordinate("lat", np.arange(SHAPE[0]) * 0.25 - 89.875, long_name="Latitude", units="degrees_north")
         coordinate("lon", np.arange(SHAPE[1]) * 0.25 + 0.125, long_name="Longitude", units="degrees_east")
-        for name, packed in daily_fields(seed, day):
-            long_name, units, lowest, highest = VARIABLES[name]
+        fields = dict(daily_fields(seed, day))
+        # In this order, as in the files that these are like: it decides where metadata lie between the data.
+        for name, (long_name, units, lowest, highest) in VARIABLES.items():
             made = out.createVariable(name, "i2", ("time", "zlev", "lat", "lon"), zlib=True, shuffle=True, complevel=4,
                                       chunksizes=(1, 1, *SHAPE), fill_value=np.int16(-999))
             made.set_auto_maskandscale(False)
             made.setncatts({"long_name": long_name, "units": units, "add_offset": np.float32(0), "scale_factor": np.float32(0.01),
                             "valid_min": np.int16(lowest), "valid_max": np.int16(highest)})
-            made[:] = packed
+            made[:] = fields[name]
         out.setncatts({"title": "Synthetic daily sea surface temperature (no real data)", "Conventions": "CF-1.6, ACDD-1.3", "id": path.name,
                        "date_created": "2020-01-01T00:00:00Z", "time_coverage_start": f"{date}T00:00:00Z", "time_coverage_end": f"{date}T23:59:59Z"})
     partial.replace(path)

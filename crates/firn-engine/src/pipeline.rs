@@ -209,14 +209,15 @@ impl Prepared {
         self.combined.arrays.iter().map(layout).collect()
     }
 
-    /// What a build from these sources into this target may use.
-    pub fn resources(&self, engine: &Engine, target: Option<&ObjectUrl>) -> Resources {
+    /// What a build from these sources into this target, with so many references, may use.
+    pub fn resources(&self, engine: &Engine, target: Option<&ObjectUrl>, references: u64) -> Resources {
         let is_remote = |url: &ObjectUrl| engine.storage.physical(url).is_ok_and(|url| url.local_path().is_none());
         let sources = || self.sources.iter().filter_map(|source| ObjectUrl::parse(&source.url).ok());
         Resources {
             memory: engine.settings.memory,
             jobs: engine.settings.jobs,
             is_remote: target.is_some_and(is_remote) || sources().any(|url| is_remote(&url)),
+            references,
         }
     }
 

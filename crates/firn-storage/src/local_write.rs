@@ -32,12 +32,17 @@ fn again_where_a_directory_vanished<T>(put: impl Fn() -> Result<T, StorageError>
     put()
 }
 
-/// As an unconditional [`put`], but what was written survives the loss of power only after [`make_durable`].
+/// As an unconditional [`put`], but what was written survives the loss of power only after [`make_durable`]. What it
+/// replaces may be durable and in use, so that is only replaced by what is durable, too.
 pub(crate) fn put_deferred(root: &Path, key: &str, bytes: &Bytes) -> Result<(), StorageError> {
     again_where_a_directory_vanished(|| {
         let directory = make_parent(root, key)?;
         let temporary = Temporary::write(&directory, bytes)?;
-        rename(&temporary.path, &root.join(key))
+        let target = root.join(key);
+        if target.symlink_metadata().is_ok() {
+            temporary.file.sync_all().map_err(|error| io(&temporary.path, &error))?;
+        }
+        rename(&temporary.path, &target)
     })
 }
 

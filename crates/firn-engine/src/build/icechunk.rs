@@ -45,6 +45,13 @@ pub struct VirtualPlan {
     pub copied: BTreeMap<NodePath, String>,
 }
 
+impl VirtualPlan {
+    /// How many references there are.
+    fn count(&self) -> u64 {
+        self.references.values().map(|array| array.table.num_stored()).sum()
+    }
+}
+
 /// Which arrays are references and which are copied: text, axes and small coordinates always are.
 ///
 /// # Errors
@@ -177,8 +184,11 @@ pub fn build_icechunk(
     let storage = RepositoryStorage::new(prefix.clone());
     let run_options = RunOptions { run: run.clone(), spec: options.spec, containers: containers.clone() };
     let mut target = runtime.block_on(IcechunkTarget::create_or_resume(storage.clone(), run_options))?;
-    let plan =
-        runtime.block_on(journal.plan(plan(&prepared.combined, &layouts, prepared.resources(engine, Some(url)))?))?;
+    let plan = runtime.block_on(journal.plan(plan(
+        &prepared.combined,
+        &layouts,
+        prepared.resources(engine, Some(url), virtuals.count()),
+    )?))?;
     let done = runtime.block_on(journal.done(plan.tasks.len()))?;
     let resumed = done.len() as u64;
     let tasks = tasks_to_do(&plan, &done, options)?;
@@ -363,7 +373,7 @@ fn report(
         tasks: plan.tasks.len() as u64,
         tasks_resumed: resumed,
         bytes_written: written.sum(),
-        references: virtuals.references.values().map(|v| v.table.num_stored()).sum(),
+        references: virtuals.count(),
         peak_memory: plan.peak_memory,
         noted: prepared.combined.noted.clone(),
         verification: None,

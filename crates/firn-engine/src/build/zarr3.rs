@@ -84,8 +84,11 @@ pub fn build_zarr3(
     let mut noted = prepared.combined.noted.clone();
     noted.extend(slot.iter().flat_map(|slot| passed_over(&journal, slot)));
 
-    let plan =
-        runtime.block_on(journal.plan(plan(&prepared.combined, &layouts, prepared.resources(engine, Some(url)))?))?;
+    let plan = runtime.block_on(journal.plan(plan(
+        &prepared.combined,
+        &layouts,
+        prepared.resources(engine, Some(url), 0),
+    )?))?;
     let done = runtime.block_on(journal.done(plan.tasks.len()))?;
     let resumed = done.len() as u64;
     if resumed > 0 {

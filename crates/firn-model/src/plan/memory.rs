@@ -20,6 +20,8 @@ pub struct Resources {
     pub jobs: usize,
     /// Whether chunks are read from or written to a network: then more threads wait than compute.
     pub is_remote: bool,
+    /// Chunk references that are written.
+    pub references: u64,
 }
 
 /// The program, its threads and libraries, before it has read anything.
@@ -30,6 +32,11 @@ const OF_A_FILE: u64 = 48 << 10;
 const OF_A_CHUNK: u64 = 64;
 /// What is kept of each chunk or shard that is written, until the ledger is.
 const OF_AN_OUTPUT: u64 = 400;
+/// What is kept of each reference: where the chunk is, and its place in the table that is written.
+const OF_A_REFERENCE: u64 = 64;
+/// References that are held until they are written out, and what each takes until then.
+const REFERENCES_HELD: u64 = 500_000;
+const OF_A_HELD_REFERENCE: u64 = 600;
 /// Encoded bytes of one source that are asked for at once over a network: each request costs a round trip.
 const REMOTE_BATCH: u64 = 8 << 20;
 /// The same of a local file, where asking costs little.
@@ -65,8 +72,15 @@ pub(super) struct Division {
 impl MemoryModel {
     pub fn new(combined: &Combined, layouts: &[(NodePath, ArrayLayout)], resources: Resources) -> Self {
         let batch = if resources.is_remote { REMOTE_BATCH } else { LOCAL_BATCH };
-        let mut model =
-            Self { resources, base: BASE.saturating_add(known(combined)), task: 0, worker: 1, thread: batch, batch };
+        let references = resources.references;
+        let base = [
+            BASE,
+            known(combined),
+            references.saturating_mul(OF_A_REFERENCE),
+            references.min(REFERENCES_HELD).saturating_mul(OF_A_HELD_REFERENCE),
+        ];
+        let base = base.into_iter().fold(0, u64::saturating_add);
+        let mut model = Self { resources, base, task: 0, worker: 1, thread: batch, batch };
         for (path, layout) in layouts {
             if let Some(array) = combined.arrays.get(path) {
                 model.add(combined, array, layout);
@@ -197,7 +211,7 @@ mod tests {
     use super::*;
 
     fn model(memory: u64, jobs: usize, is_remote: bool) -> MemoryModel {
-        let resources = Resources { memory, jobs, is_remote };
+        let resources = Resources { memory, jobs, is_remote, references: 0 };
         MemoryModel { resources, base: 40, task: 0, worker: 10, thread: 5, batch: 5 }
     }
 

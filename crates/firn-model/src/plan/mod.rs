@@ -90,7 +90,9 @@ impl Plan {
 #[non_exhaustive]
 pub enum PlanError {
     /// One write unit does not fit into memory.
-    #[error("one {unit} of {path} takes {needed} bytes in memory, more than the {memory} that may be used")]
+    #[error(
+        "to write one {unit} of {path} at a time takes {needed} bytes of memory, more than the {memory} that may be used"
+    )]
     Memory {
         /// The array.
         path: NodePath,

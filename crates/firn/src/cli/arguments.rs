@@ -95,7 +95,7 @@ pub enum OutputFormat {
 /// How much of the machine a verb may take.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Resources {
-    /// Memory for chunks: 4GiB, 500MB or 25% [default: a quarter of the machine's]
+    /// Most memory to take: 4GiB, 500MB or 25% [default: a quarter of the machine's]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Resources")]
     pub memory: Option<Size>,
     /// Pieces of work side by side [default: the machine's cores]

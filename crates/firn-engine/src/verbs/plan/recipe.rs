@@ -174,7 +174,8 @@ impl Planned {
         let native: Layouts = layouts.into_iter().filter(|(path, _)| !references.contains_key(path)).collect();
         plan.variables = variables::plan(&prepared, &native, &references, &copied);
         prepared.split_for_reading();
-        let resources = prepared.resources(engine, None);
+        let counted = references.values().map(|array| array.table.num_stored()).sum();
+        let resources = prepared.resources(engine, None, counted);
         match firn_model::plan::plan(&prepared.combined, &native, resources) {
             Ok(tasks) => plan.cost = Some(cost::plan(engine, &prepared, &tasks, &mut plan.variables)),
             Err(error) => return self.stopped(error.into()),

@@ -230,9 +230,9 @@ pub struct Cost {
     pub references: u64,
     /// Tasks, which `--task-range` can share out.
     pub tasks: u64,
-    /// Most bytes that chunks in memory take at any time.
+    /// Most bytes of memory that the process takes at any time.
     pub peak_memory: u64,
-    /// Bytes that they may take.
+    /// Bytes that it may take.
     pub memory_limit: u64,
     /// Pieces of work side by side.
     pub jobs: u64,
