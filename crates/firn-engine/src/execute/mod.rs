@@ -47,6 +47,9 @@ pub trait ChunkSink: Send + Sync {
     fn make_durable(&self, outputs: &[(&NodePath, &Output)]) -> Result<(), EngineError>;
 }
 
+/// What happens after a task, of which the number and all outputs are given.
+pub type Done<'a> = dyn Fn(usize, &[Output]) -> Result<(), EngineError> + Sync + 'a;
+
 /// One scanned source, for reading.
 #[derive(Clone)]
 pub struct OpenSource {
@@ -88,11 +91,7 @@ impl Execution<'_> {
     ///
     /// # Errors
     /// The first error in the order of the tasks, or of `done`.
-    pub fn run(
-        &self,
-        tasks: &[usize],
-        done: &(dyn Fn(usize, &[Output]) -> Result<(), EngineError> + Sync),
-    ) -> Result<(), EngineError> {
+    pub fn run(&self, tasks: &[usize], done: &Done<'_>) -> Result<(), EngineError> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.plan.workers + self.plan.waiting)
             .thread_name(|n| format!("firn-chunk-{n}"))
@@ -160,7 +159,7 @@ impl Execution<'_> {
         match &array.content {
             CombinedContent::Values(values) => put_values(&units, values, &region.subset)?,
             CombinedContent::Pieces(pieces) => {
-                self.read_pieces(path, array, pieces, &units, &region.subset, &shared.permits)?
+                self.read_pieces(path, array, pieces, &units, &region.subset, &shared.permits)?;
             }
         }
         let write = |indices: &ChunkIndices| {

@@ -54,7 +54,7 @@ impl Arguments {
             let mut failure = ErrorReport::new(&FirnError::from(error));
             // The findings are in the answer already.
             failure.what = failure.what.lines().next().unwrap_or_default().to_owned();
-            failure.why = "readers would get wrong values, or none".to_owned();
+            "readers would get wrong values, or none".clone_into(&mut failure.why);
             "bring back what is missing, or write the store again from its sources".clone_into(&mut failure.next);
             failure
         });
