@@ -24,7 +24,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             assert!(is_slug(&slug), "{line:?} became {slug:?}");
         }
         if let Some(name) = feedstock_name(line) {
-            assert!(!name.contains(['/', '\\', '\0']) && name != "..", "{line:?} became {name:?}");
+            assert!(!name.contains(['/', '\\']) && name != "..", "{line:?} became {name:?}");
         }
         let _ = (raw_url(line), by_url(line), is_public_id(line), split_version(line), parse_list(line));
         let place = Place::parse(line);
