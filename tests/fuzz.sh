@@ -23,7 +23,7 @@ flags="--cfg fuzzing -Cpasses=sancov-module"
 for argument in level=3 inline-8bit-counters pc-table trace-compares; do
   flags+=" -Cllvm-args=-sanitizer-coverage-$argument"
 done
-RUSTFLAGS="$flags" CARGO_INCREMENTAL=0 "$CARGO" build --quiet -p firn-fuzz --features libfuzzer --target "$host" --target-dir "$TARGET_DIR/fuzz"
+RUSTFLAGS="$flags" CARGO_INCREMENTAL=0 "$CARGO" build --quiet --locked -p firn-fuzz --features libfuzzer --target "$host" --target-dir "$TARGET_DIR/fuzz"
 binaries=$TARGET_DIR/fuzz/$host/debug
 
 if [ "${1:-}" = --repeat ]; then
