@@ -28,14 +28,24 @@ fn codecs(selector: u8, element_size: usize, elements: u64) -> Vec<CodecMetadata
         0 => vec![little, CodecMetadata::Zlib { level: 1 }],
         1 => vec![little, CodecMetadata::Gzip { level: 1 }],
         2 | 3 => vec![big, zstd],
-        4 => vec![big, CodecMetadata::Shuffle { element_size }, CodecMetadata::Zlib { level: 6 }, CodecMetadata::Fletcher32],
+        4 => vec![
+            big,
+            CodecMetadata::Shuffle { element_size },
+            CodecMetadata::Zlib { level: 6 },
+            CodecMetadata::Fletcher32,
+        ],
         5 => vec![little, CodecMetadata::Crc32c],
         6 => vec![big],
         7 | 8 => {
             let inner = vec![little.clone(), zstd];
             let index_codecs = vec![little, CodecMetadata::Crc32c];
             let chunk_shape = vec![elements.div_ceil(2).max(1)];
-            vec![CodecMetadata::ShardingIndexed { chunk_shape, codecs: inner, index_codecs, index_at_end: selector % 28 == 7 }]
+            vec![CodecMetadata::ShardingIndexed {
+                chunk_shape,
+                codecs: inner,
+                index_codecs,
+                index_at_end: selector % 28 == 7,
+            }]
         }
         9 => vec![CodecMetadata::Transpose { order: vec![0] }, little],
         other => {
@@ -63,12 +73,15 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         if let Err(error) = decode(Bytes::copy_from_slice(payload), &codecs, 0, spec, &at()) {
             expect_no_bug(&error);
         }
-        if let Err(error) = decode_text(Bytes::copy_from_slice(payload), &[CodecMetadata::VlenUtf8], &shape, "", &at()) {
+        if let Err(error) = decode_text(Bytes::copy_from_slice(payload), &[CodecMetadata::VlenUtf8], &shape, "", &at())
+        {
             expect_no_bug(&error);
         }
         return;
     }
-    if codecs.iter().any(|codec| matches!(codec, CodecMetadata::ShardingIndexed { chunk_shape, .. } if elements % chunk_shape[0] != 0)) {
+    if codecs.iter().any(
+        |codec| matches!(codec, CodecMetadata::ShardingIndexed { chunk_shape, .. } if elements % chunk_shape[0] != 0),
+    ) {
         return;
     }
     let spec = ChunkSpec { shape: &shape, element_size, fill_value: &fill_value };
@@ -88,4 +101,3 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         Err(error) => expect_no_bug(&error),
     }
 });
-

@@ -29,18 +29,21 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         }
     }
     if let Some(catalog) = catalog {
-        let set = serde_json::json!({"url": "s3://bucket/store", "public": true}).as_object().cloned().unwrap_or_default();
+        let set =
+            serde_json::json!({"url": "s3://bucket/store", "public": true}).as_object().cloned().unwrap_or_default();
         let change = StoreChange { id: "store".to_owned(), set };
         match edit_store("catalog.yaml", catalog.text, &change) {
             Ok(edited) => {
-                let again = edit_store("catalog.yaml", &edited.text, &change).expect("an edited document can be edited");
+                let again =
+                    edit_store("catalog.yaml", &edited.text, &change).expect("an edited document can be edited");
                 assert!(again.diff.is_empty() && again.text == edited.text, "the same edit again changes nothing");
             }
             Err(error) => expect_no_bug(&error),
         }
     }
     if let (Some(meta), Some(catalog)) = (loaded.documents.meta.clone(), loaded.documents.catalog.clone()) {
-        let documents = FeedstockDocuments { place: "input".to_owned(), name: "input".to_owned(), url: None, meta, catalog };
+        let documents =
+            FeedstockDocuments { place: "input".to_owned(), name: "input".to_owned(), url: None, meta, catalog };
         let (entries, _) = collect(std::slice::from_ref(&documents));
         let options = BuildOptions { pages: true, ..BuildOptions::default() };
         build(&[documents], &entries, &options).expect("valid documents can be built");

@@ -14,7 +14,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     if let Err(error) = Calendar::from_attribute(Some(calendar)) {
         expect_no_bug(&error);
     }
-    for calendar in [None, Some(calendar), Some("noleap"), Some("julian"), Some("360_day"), Some("proleptic_gregorian")] {
+    for calendar in [None, Some(calendar), Some("noleap"), Some("julian"), Some("360_day"), Some("proleptic_gregorian")]
+    {
         let Ok(coding) = TimeCoding::new(units, calendar) else { continue };
         let instants = [
             count.parse::<i64>().ok().and_then(|count| coding.instant_of_int(count).ok()),

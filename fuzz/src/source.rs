@@ -40,7 +40,8 @@ impl Source for Objects {
 
     fn object(&self, key: &str) -> Result<Option<Arc<dyn RangeReader>>, SourceError> {
         let document = self.documents.iter().find(|(name, _)| name == key).map(|(_, content)| content);
-        let is_document = key.is_empty() || key.rsplit('/').next().is_some_and(|name| name.starts_with('.') || name == "zarr.json");
+        let is_document =
+            key.is_empty() || key.rsplit('/').next().is_some_and(|name| name.starts_with('.') || name == "zarr.json");
         let content = document.or(if is_document { None } else { self.chunk.as_ref() });
         Ok(content.map(|content| Arc::new(MemoryReader::new(self.url(), content.clone())) as Arc<dyn RangeReader>))
     }
