@@ -26,9 +26,8 @@ impl LocalReader {
     /// Opens a file; `None` where it does not exist or is a directory.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, SourceError> {
         let at = At::url(path.to_string_lossy());
-        let absent_or = |error: std::io::Error| match is_absent(&error) {
-            true => Ok(None),
-            false => Err(StorageError::io(at.clone(), &error).into_source()),
+        let absent_or = |error: std::io::Error| {
+            if is_absent(&error) { Ok(None) } else { Err(StorageError::io(at.clone(), &error).into_source()) }
         };
         // Before it is opened: a pipe that nobody writes to would wait for ever.
         match std::fs::metadata(path) {
