@@ -26,7 +26,7 @@ MUTATE_ARGS ?= --count 400
 
 export FIRN_BIN ?= $(FIRN)
 
-.PHONY: help build demo test test-rust test-interop test-docs test-corpus test-mutations check check-fmt check-clippy check-doc check-purity check-deny \
+.PHONY: help build demo test test-rust test-fuzz test-interop test-docs test-corpus test-mutations check check-fmt check-clippy check-doc check-purity check-deny \
         check-repository check-testdata acceptance bench corpus venv requirements testdata-expected drift clean-demo
 
 help: ## this list
@@ -45,10 +45,13 @@ clean-demo:
 	@rm -rf $(DEMO_DIR)
 
 # ------------------------------------------------------------------ tests
-test: test-rust test-interop test-docs test-corpus test-mutations ## unit, property and interop tests, the replay of testdata/, damaged files
+test: test-rust test-fuzz test-interop test-docs test-corpus test-mutations ## unit, property and interop tests, fuzz targets, the replay of testdata/, damaged files
 
 test-rust:
 	$(CARGO) test --locked --workspace
+
+test-fuzz: ## every fuzz target for SECONDS_EACH (5) seconds
+	PYTHON="$(PYTHON)" CARGO="$(CARGO)" tests/fuzz.sh
 
 test-interop: build $(VENV)/.stamp ## what firn writes is opened by xarray, zarr-python and icechunk
 	$(PY) -m pytest tests/interop $(PYTEST_ARGS)

@@ -56,7 +56,6 @@ mutations_part() {
 }
 
 fuzz_part() {
-  [ -x tests/fuzz.sh ] || { echo "there are no fuzz targets yet"; return 3; }
   SECONDS_EACH=${SECONDS_EACH:-300} tests/fuzz.sh
 }
 

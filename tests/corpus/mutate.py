@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """Damages real files at random and feeds them to the binary: an error is right, a panic, a hang or a flood of memory is not.
 
-    mutate.py [--count 400] [--seed N] [--jobs N] [--keep DIR] [FOLDER...]
+    mutate.py [--count 400] [--seed N] [--jobs N] [--keep DIR] [--compare] [FOLDER...]
 
 Each mutation is (seed, number): the same pair damages the same file in the same way again. What misbehaves is kept in --keep.
+With --compare, what `firn transform` made of a damaged file is compared with what xarray reads in the same damaged file, where
+it opens it: a value that only firn sees is wrong.
+
 Each process gets 4 GiB of address space and 20 seconds; no bundled file needs a fraction of either.
 """
 import argparse
 import concurrent.futures
+import json
 import os
 import pathlib
 import random
@@ -19,6 +23,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support.binary import CATEGORIES, TESTDATA, binary, environment  # noqa: E402
 
+CORPUS = pathlib.Path(__file__).resolve().with_name("corpus.py")
 FOLDERS = ("netcdf3", "netcdf4", "hdf5", "hdf5_hostile")
 LARGEST = 200_000
 SECONDS = 20
@@ -74,7 +79,18 @@ def complaint(command):
     return None
 
 
-def attempt(number, seed, files, scratch, keep):
+def differs(path, store):
+    """How the store differs from what the C library reads in the damaged file, where that opens it and does not crash."""
+    try:
+        run = subprocess.run([sys.executable, str(CORPUS), "--compare", str(path), str(store), "zarr"], capture_output=True, text=True,
+                             timeout=SECONDS * 3, preexec_fn=limited)
+    except subprocess.TimeoutExpired:
+        return []
+    last = run.stdout.strip().rsplit("\n", 1)[-1]
+    return json.loads(last).get("differences", []) if run.returncode == 0 and last.startswith("{") else []
+
+
+def attempt(number, seed, files, scratch, keep, compare):
     dice = random.Random(f"{seed}/{number}")
     source = dice.choice(files)
     work = pathlib.Path(tempfile.mkdtemp(dir=scratch))
@@ -84,6 +100,8 @@ def attempt(number, seed, files, scratch, keep):
     for command in (["inspect", path], ["transform", path, "--target", work / "z"], ["virtualize", path, "--target", work / "i"]):
         if wrong := complaint(command):
             found.append(f"{number}: {source.parent.name}/{source.name}: firn {command[0]}: {wrong}")
+    if compare and (work / "z/zarr.json").exists():
+        found += [f"{number}: {source.parent.name}/{source.name}: {line}" for line in differs(path, work / "z")]
     if found and keep:
         keep.mkdir(parents=True, exist_ok=True)
         (keep / f"{seed}-{number}-{source.name}").write_bytes(path.read_bytes())
@@ -98,10 +116,11 @@ def main():
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--keep", type=pathlib.Path)
+    parser.add_argument("--compare", action="store_true")
     options = parser.parse_args()
     files = [f for folder in options.folders for f in sorted((TESTDATA / folder).iterdir()) if f.stat().st_size <= LARGEST]
     with tempfile.TemporaryDirectory(prefix="firn-mutate-") as scratch, concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        results = list(pool.map(lambda n: attempt(n, options.seed, files, scratch, options.keep), range(options.count)))
+        results = list(pool.map(lambda n: attempt(n, options.seed, files, scratch, options.keep, options.compare), range(options.count)))
     found = [line for result in results for line in result]
     print(*found, sep="\n", end="\n" if found else "")
     print(f"{options.count} damaged files, seed {options.seed}: {len(found)} misbehaved")

@@ -5,14 +5,14 @@ import pytest
 import xarray as xr
 import zarr
 from support import compare
-from support.binary import TESTDATA
+from support.binary import TESTDATA, firn
 
 SOURCE = TESTDATA / "netcdf4/air.nc"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def there_is_a_binary():
-    """These tests need none."""
+    """Most of these tests need none."""
 
 
 @pytest.fixture
@@ -92,3 +92,37 @@ def test_the_source_and_its_groups_are_seen():
     with pytest.raises(compare.SourceUnreadable):
         compare.open_source(TESTDATA / "SOURCES.md", "/")
     assert isinstance(compare.open_source(SOURCE, "/"), xr.Dataset)
+
+
+@pytest.mark.parametrize(("spoil", "says"), [
+    (lambda v: v["array"].update(data_type="int32"), "type int16 became int32"),
+    (lambda v: v["array"].update(shape=[1]), "shape"),
+    (lambda v: v["array"].update(dimensions=["time", "y", "lon"]), "dimensions"),
+    (lambda v: v["attributes"]["scale_factor"].update(value=0.02), "scale_factor"),
+    (lambda v: v["attributes"]["scale_factor"].update(type="float32"), "of type float64 became float32"),
+    (lambda v: v["attributes"].pop("units"), "'units' is missing"),
+    (lambda v: v["attributes"].update(more={"type": "string", "value": "x"}), "'more'"),
+    (lambda v: v.update(name="other"), "missing"),
+])
+def test_whatever_inspect_says_wrongly_is_found(spoil, says):
+    inspected = firn("inspect", SOURCE, check=True).result["files"][0]["inspected"]
+    assert compare.inspect_differences(SOURCE, inspected)[0] == []
+    spoil(next(v for v in inspected["groups"][0]["variables"] if v["name"] == "air"))
+    assert any(says in line for line in compare.inspect_differences(SOURCE, inspected)[0])
+
+
+def test_a_group_that_inspect_leaves_out_is_found():
+    path = TESTDATA / "netcdf4/nc4_groups.nc"
+    inspected = firn("inspect", path, check=True).result["files"][0]["inspected"]
+    del inspected["groups"][-1]
+    assert any("the group is missing" in line for line in compare.inspect_differences(path, inspected)[0])
+
+
+def test_only_what_h5py_confirms_is_excused():
+    path = TESTDATA / "hdf5/attr-u16.h5"
+    assert compare.excused(path, "/wfm_group0/axes/axis0: attribute 'ref_time' is missing")
+    assert not compare.excused(path, "/wfm_group0/axes/axis0: attribute 'numDigits' is missing")
+    path = TESTDATA / "hdf5/vlen_string_s390x.h5"
+    assert compare.excused(path, "/: attribute 'created_on_s390x' = 1 is not in the source")
+    assert not compare.excused(path, "/: attribute 'created_on_s390x' = 0 is not in the source")
+    assert not compare.excused(path, "/: attribute 'invented' = 1 is not in the source")

@@ -3,7 +3,9 @@
 Undecoded first (`mask_and_scale=False, decode_times=False`): groups, variables, dimensions, dtypes, every bit of the values,
 every attribute. Then decoded, as readers see it. Text is compared as text. Each difference is one line.
 """
+import ast
 import functools
+import re
 import warnings
 
 import h5py
@@ -23,6 +25,10 @@ def group_paths(path):
         found.append(group.path)
         for child in group.groups.values():
             walk(child)
+    if engine_of(str(path)) == "h5netcdf":
+        with h5py.File(path) as file:
+            file.visititems(lambda name, node: found.append(f"/{name}") if isinstance(node, h5py.Group) else None)
+        return ["/", *found]
     with netCDF4.Dataset(path) as root:
         walk(root)
     return found
@@ -37,15 +43,18 @@ def engine_of(path):
     """xarray's engine for a source: netcdf4, but h5netcdf where the C library shows fewer elements than a dataset holds.
 
     It does where two dimensions carry one `_Netcdf4Dimid` and it takes the length of the wrong one; HDF5's own dimension
-    scales are unambiguous there.
+    scales are unambiguous there. Nor can it list some files of plain HDF5, which h5py opens.
     """
     def cut_short(group, file):
         return any(var.size < file[f"{group.path}/{name}"].size for name, var in group.variables.items() if f"{group.path}/{name}" in file) \
             or any(cut_short(child, file) for child in group.groups.values())
     if not h5py.is_hdf5(path):
         return "netcdf4"
-    with netCDF4.Dataset(path) as root, h5py.File(path) as file:
-        return "h5netcdf" if cut_short(root, file) else "netcdf4"
+    try:
+        with netCDF4.Dataset(path) as root, h5py.File(path) as file:
+            return "h5netcdf" if cut_short(root, file) else "netcdf4"
+    except OSError:
+        return "h5netcdf"
 
 
 def cannot_match(values, fill):
@@ -53,11 +62,14 @@ def cannot_match(values, fill):
     return values.dtype.kind in "iu" and np.ndim(fill) == 0 and np.asarray(fill).dtype.kind == "f" and not float(fill).is_integer()
 
 
-def open_source(path, group, **options):
+def open_source(path, group, load=True, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return xr.open_dataset(path, engine=engine_of(str(path)), group=group, **options).load()
+            engine = engine_of(str(path))
+            phony = {"phony_dims": "sort"} if engine == "h5netcdf" else {}
+            dataset = xr.open_dataset(path, engine=engine, group=group, **phony, **options)
+            return dataset.load() if load else dataset
         except Exception as error:
             raise SourceUnreadable(f"{type(error).__name__}: {error}") from error
 
@@ -255,6 +267,84 @@ def store_differences(path, store, decoded=True):
         differences += more
         notes += said
     return differences, notes
+
+
+# ------------------------------------------------------------------ what `firn inspect` says of a file
+def inspected_attribute_differences(where, source, said):
+    """Value and type of every attribute: `said` is `{name: {type, value}}`."""
+    for key, value in source.items():
+        if key not in said:
+            yield f"{where}: attribute {key!r} is missing"
+            continue
+        if found := attribute_difference(key, value, said[key]["value"]):
+            yield f"{where}: attribute {found}"
+        kind = np.asarray(value).dtype
+        expected = "string" if kind.kind in "SUO" else kind.newbyteorder("=").name
+        if said[key]["type"] != expected:
+            yield f"{where}: attribute {key!r} of type {expected} became {said[key]['type']}"
+    for key in said.keys() - source.keys():
+        if key not in ENUM:
+            yield f"{where}: attribute {key!r} = {said[key]!r} is not in the source"
+
+
+def inspect_differences(path, inspected):
+    """What `firn inspect -o json` says of a file against xarray's undecoded view of it: (differences, notes)."""
+    differences, notes = [], []
+    groups = {group["path"]: group for group in inspected["groups"]}
+    for where in group_paths(path):
+        # Not loaded: of variables whose filter the C library lacks, everything but the values can be compared.
+        source = open_source(path, where, load=False, **RAW)
+        group = groups.pop(where, None)
+        if group is None:
+            differences.append(f"{where}: the group is missing")
+            continue
+        differences += inspected_attribute_differences(where, source.attrs, group["attributes"])
+        variables = {variable["name"]: variable for variable in group["variables"]}
+        for name, old in source.variables.items():
+            place = f"{where.rstrip('/')}/{name}"
+            new = variables.pop(name, None)
+            if new is None:
+                differences.append(f"{place}: missing")
+                continue
+            array = new.get("array")
+            if array is None:
+                notes.append(f"{place}: refused, {new['verdict'].get('code')}")
+                continue
+            if tuple(array["shape"]) != old.shape:
+                differences.append(f"{place}: shape {old.shape} became {array['shape']}")
+            if len(old.dims) != len(array["dimensions"]) or any(a != b and not a.startswith("phony_dim_") for a, b in zip(old.dims, array["dimensions"])):
+                differences.append(f"{place}: dimensions {old.dims} became {array['dimensions']}")
+            text = is_text(old.values) if old.dtype.kind == "O" else old.dtype.kind in "SUT"
+            expected = "string" if text else old.dtype.newbyteorder("=").name
+            if array["data_type"] != expected:
+                differences.append(f"{place}: type {expected} became {array['data_type']}")
+            differences += inspected_attribute_differences(place, old.attrs, new["attributes"])
+        for name, new in variables.items():
+            if new.get("array") is not None:
+                differences.append(f"{where.rstrip('/')}/{name}: not in the source")
+    differences += [f"{where}: the group is not in the source" for where in groups]
+    return differences, notes
+
+
+def excused(path, line):
+    """Whether h5py, asked about the same file, shows that the C library and not firn leaves something out.
+
+    netCDF-C reads integers of 16 bytes as 0, which firn leaves out with a note, and hides enums of foreign byte order.
+    """
+    found = re.fullmatch(r"(/.*?): attribute '(.*?)' (is missing|= (.*) is not in the source)", line)
+    if not found or not h5py.is_hdf5(path):
+        return False
+    node, name, rest, value = found.groups()
+    with h5py.File(path) as file:
+        if node not in file or name not in file[node].attrs:
+            return False
+        attributes = file[node].attrs
+        stored = attributes.get_id(name).get_type()
+        if rest == "is missing":
+            return isinstance(stored, h5py.h5t.TypeIntegerID) and stored.get_size() == 16
+        said = ast.literal_eval(value)
+        said = said["value"] if isinstance(said, dict) else said
+        return isinstance(stored, h5py.h5t.TypeEnumID) and np.array_equal(np.asarray(attributes[name]).astype("i8"), np.asarray(said))
 
 
 # ------------------------------------------------------------------ several files along one dimension

@@ -82,6 +82,8 @@ fn read(path: &Path) -> Result<Option<String>, EngineError> {
     match std::fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error.to_string())),
+        // Devices and pipes have no size and no end.
+        Ok(found) if !found.is_file() => return Err(failed("it is not a file".to_owned())),
         Ok(found) if found.len() > MAX_DOCUMENT => return Err(failed(format!("it has {} bytes", found.len()))),
         Ok(_) => {}
     }

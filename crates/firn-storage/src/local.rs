@@ -26,18 +26,23 @@ impl LocalReader {
     /// Opens a file; `None` where it does not exist or is a directory.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, SourceError> {
         let at = At::url(path.to_string_lossy());
+        let absent_or = |error: std::io::Error| {
+            if is_absent(&error) { Ok(None) } else { Err(StorageError::io(at.clone(), &error).into_source()) }
+        };
+        // Before it is opened: a pipe that nobody writes to would wait for ever.
+        match std::fs::metadata(path) {
+            Ok(seen) if seen.is_dir() => return Ok(None),
+            Ok(seen) if !seen.is_file() => {
+                return Err(SourceError::BadUrl { at, what: "it is a device, pipe or socket, not a file".to_owned() });
+            }
+            Ok(_) => {}
+            Err(error) => return absent_or(error),
+        }
         let file = match File::open(path) {
             Ok(file) => file,
-            Err(error) if is_absent(&error) => return Ok(None),
-            Err(error) => return Err(StorageError::io(at, &error).into_source()),
+            Err(error) => return absent_or(error),
         };
         let seen = file.metadata().map_err(|error| StorageError::io(at.clone(), &error).into_source())?;
-        if seen.is_dir() {
-            return Ok(None);
-        }
-        if !seen.is_file() {
-            return Err(SourceError::BadUrl { at, what: "it is a device, pipe or socket, not a file".to_owned() });
-        }
         Ok(Some(Self { file, at, seen }))
     }
 

@@ -4,6 +4,8 @@
 /// Undoes the shuffle into `out`, which has the same length.
 pub(super) fn unshuffle(shuffled: &[u8], element_size: usize, out: &mut [u8]) {
     match element_size {
+        // Less than one element: all of it is rest, however large a size a file claims.
+        size if size > shuffled.len() => out.copy_from_slice(shuffled),
         0 | 1 => out.copy_from_slice(shuffled),
         2 => unshuffle_pairs(shuffled, out),
         4 => unshuffle_fixed::<4>(shuffled, out),
@@ -15,6 +17,7 @@ pub(super) fn unshuffle(shuffled: &[u8], element_size: usize, out: &mut [u8]) {
 /// Shuffles into `out`, which has the same length.
 pub(super) fn shuffle(data: &[u8], element_size: usize, out: &mut [u8]) {
     match element_size {
+        size if size > data.len() => out.copy_from_slice(data),
         0 | 1 => out.copy_from_slice(data),
         2 => shuffle_fixed::<2>(data, out),
         4 => shuffle_fixed::<4>(data, out),
@@ -107,7 +110,7 @@ mod tests {
 
     #[test]
     fn every_size_round_trips() {
-        for size in [0, 1, 2, 3, 4, 5, 8, 12, 16] {
+        for size in [0, 1, 2, 3, 4, 5, 8, 12, 16, 300, usize::MAX] {
             for len in [0usize, 1, 7, 8, 63, 64, 257, 1031] {
                 let data: Vec<u8> = (0..len).map(|i| (i * 37 % 251) as u8).collect();
                 let (mut there, mut back) = (vec![0; len], vec![0; len]);

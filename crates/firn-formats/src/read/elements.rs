@@ -77,7 +77,7 @@ impl<'a> Job<'a> {
         let codecs: &'a [CodecMetadata] = &self.array.metadata.codecs;
         let grid = self.layout.chunk_grid();
         let mut pieces = Vec::new();
-        let mut shards = Vec::new();
+        let (mut wholes, mut shards) = (Vec::new(), Vec::new());
         for indices in grid.chunks_in(self.subset) {
             let chunk = whole_chunk(&grid, &indices, self.at)?;
             let Some(shared) = chunk.intersection(self.subset) else { continue };
@@ -108,11 +108,15 @@ impl<'a> Job<'a> {
             } else if piece.is_partial_shard() {
                 shards.push((piece, object, range));
             } else {
-                piece.bytes = PieceBytes::Encoded { ticket: fetch.want(object, range), filter_mask };
-                pieces.push(piece);
+                wholes.push((piece, object, range, filter_mask));
             }
         }
+        // Indices of shards are read before anything else is asked for: a round of reading ends every ticket.
         self.want_inner_chunks(shards, &mut pieces, fetch)?;
+        for (mut piece, object, range, filter_mask) in wholes {
+            piece.bytes = PieceBytes::Encoded { ticket: fetch.want(object, range), filter_mask };
+            pieces.push(piece);
+        }
         Ok(pieces)
     }
 

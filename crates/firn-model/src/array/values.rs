@@ -102,12 +102,30 @@ impl Values {
                 if let Some(v) = one.to_i64().and_then(|v| v.first().copied()) {
                     return v.to_string();
                 }
+                if self.data_type == DataType::UInt64 {
+                    // Beyond `i64`, where a float would show other digits.
+                    return each!(self.element_bytes(index), u64).next().map_or_else(String::new, |v| v.to_string());
+                }
                 match one.to_f64().and_then(|v| v.first().copied()) {
                     Some(v) if self.data_type == DataType::Float32 => format!("{}", v as f32),
                     Some(v) => format!("{v}"),
                     None => String::new(),
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unsigned_numbers_beyond_the_signed_range_are_shown_to_the_last_digit() {
+        for number in [0, i64::MAX as u64 + 1, u64::MAX - 1] {
+            let elements = Elements::Fixed(number.to_le_bytes().to_vec());
+            let values = Values { data_type: DataType::UInt64, shape: Vec::new(), elements };
+            assert_eq!(values.display(0), number.to_string());
         }
     }
 }

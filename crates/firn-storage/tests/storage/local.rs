@@ -237,3 +237,19 @@ fn readers_work_on_any_thread() {
     // Not what it is for, but it must not panic as `Handle::block_on` does.
     assert_eq!(runtime.block_on(async { tokio::spawn(async move { read(&storage) }).await.unwrap() }), 10);
 }
+
+#[test]
+fn what_is_no_file_is_refused_before_it_is_opened() {
+    let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
+    let storage = storage(&runtime);
+    let pipe = directory.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", directory.path().join("device")).unwrap();
+    for name in ["pipe", "device"] {
+        // Opening a pipe that nobody writes to waits for ever.
+        let error = storage.source(&ObjectUrl::local(directory.path().join(name))).unwrap().object("").err().unwrap();
+        assert!(matches!(&error, SourceError::BadUrl { what, .. } if what.contains("not a file")), "{error}");
+        let prefix = storage.prefix(&ObjectUrl::local(directory.path())).unwrap();
+        assert_eq!(runtime.block_on(prefix.get(name)).unwrap(), None);
+    }
+}
