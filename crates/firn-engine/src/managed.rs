@@ -96,7 +96,7 @@ pub async fn publish_version(
         if is_named && dataset.current == version.version {
             return Ok(());
         }
-        dataset.schema = "firn/dataset/1".to_owned();
+        "firn/dataset/1".clone_into(&mut dataset.schema);
         dataset.id = dataset.id.or_else(|| id.map(str::to_owned));
         if !is_named {
             dataset.versions.push(version.clone());
@@ -186,7 +186,7 @@ pub async fn check_place(prefix: &Prefix, format: &str) -> Result<(), EngineErro
     let mut names = level.objects.into_iter().map(|object| object.key);
     let foreign = names.find(|name| !is_own(name)).or_else(|| {
         let mut prefixes = level.prefixes.into_iter();
-        prefixes.find(|name| !is_own(name) && !(is_zarr3 && is_version(name)))
+        prefixes.find(|name| !(is_own(name) || is_zarr3 && is_version(name)))
     });
     match foreign {
         Some(name) if is_version(&name) => {
