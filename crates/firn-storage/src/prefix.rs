@@ -338,8 +338,8 @@ impl Prefix {
         }
     }
 
-    /// Removes what writers that were stopped left below this prefix and no listing shows: unfinished writes and empty
-    /// directories of a local one, `depth` directories deep. A service leaves nothing of a write that was not finished.
+    /// Removes what writers that were stopped left below this prefix and no store is made of: unfinished writes and empty
+    /// directories of a local one, `depth` directories deep; what a probe of a service left, directly below.
     ///
     /// Only for what nobody else writes: the unfinished writes of the living are removed too, and have to be made again.
     ///
@@ -351,7 +351,7 @@ impl Prefix {
                 let root = root.clone();
                 self.storage.bridge().blocking(move || local_write::sweep(&root, depth)).await
             }
-            Backend::S3(_) => Ok(()),
+            Backend::S3(_) => crate::probe::sweep(self).await,
         }
     }
 

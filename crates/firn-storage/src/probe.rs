@@ -2,6 +2,7 @@
 
 use crate::capabilities::{Answer, CAPABILITIES_VERSION, Capabilities, Capability, Conditions, EtagForm};
 use crate::error::StorageError;
+use crate::holder::Holder;
 use crate::prefix::{Guarantee, Precondition, Prefix};
 use crate::url::ObjectUrl;
 use bytes::Bytes;
@@ -19,7 +20,7 @@ const RACERS: usize = 8;
 /// `public_url` is the address at which everybody reads the same prefix. Failures are answers, with what was seen; they
 /// are not errors.
 pub async fn probe(prefix: &Prefix, public_url: Option<&ObjectUrl>, now: u64) -> Capabilities {
-    let run = Run { prefix, folder: format!("{FOLDER}/{}", random()) };
+    let run = Run::new(prefix);
     let untried = || Capability::unknown("writing failed, so it was not tried");
     let mut table = Capabilities {
         version: CAPABILITIES_VERSION,
@@ -50,7 +51,7 @@ pub async fn probe(prefix: &Prefix, public_url: Option<&ObjectUrl>, now: u64) ->
 /// # Errors
 /// [`SourceError::Unavailable`] where the storage does not answer: then nothing is known.
 pub(crate) async fn conditions(prefix: &Prefix) -> Result<Conditions, StorageError> {
-    let run = Run { prefix, folder: format!("{FOLDER}/{}", random()) };
+    let run = Run::new(prefix);
     let conditions = run.conditions().await;
     for seen in [&conditions.create, &conditions.if_match] {
         if seen.answer == Answer::Unknown {
@@ -64,16 +65,41 @@ pub(crate) async fn conditions(prefix: &Prefix) -> Result<Conditions, StorageErr
     Ok(conditions)
 }
 
-fn random() -> String {
-    format!("{:016x}", std::hash::RandomState::new().build_hasher().finish())
+/// Removes what probes of this prefix left whose process was stopped. What the living try is theirs: without their objects
+/// they would see a storage that it is not.
+///
+/// # Errors
+/// What the storage says.
+pub(crate) async fn sweep(prefix: &Prefix) -> Result<(), StorageError> {
+    for object in prefix.list(FOLDER).await? {
+        let Some(found) = prefix.get(&object.key).await? else { continue };
+        let first = found.bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let holder: Result<Holder, _> = serde_json::from_slice(first);
+        if holder.is_ok_and(|holder| holder.is_gone()) {
+            prefix.delete(&object.key).await?;
+        }
+    }
+    Ok(())
 }
 
 struct Run<'a> {
     prefix: &'a Prefix,
     folder: String,
+    /// First line of what writers write, so that [`sweep`] knows whose it is.
+    holder: String,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(prefix: &'a Prefix) -> Self {
+        let random = std::hash::RandomState::new().build_hasher().finish();
+        let holder = serde_json::to_string(&Holder::this_process()).unwrap_or_default();
+        Self { prefix, folder: format!("{FOLDER}/{random:016x}"), holder }
+    }
+
+    fn body(&self, text: &str) -> Bytes {
+        Bytes::from(format!("{}\n{} {text}", self.holder, self.folder))
+    }
+
     fn key(&self, name: &str) -> String {
         format!("{}/{name}", self.folder)
     }
@@ -125,7 +151,7 @@ impl Run<'_> {
     async fn race(&self, name: &str, when: &Precondition, form: EtagForm) -> Capability {
         let key = self.key(name);
         let racers = (0..RACERS).map(|racer| {
-            let (key, bytes) = (key.clone(), Bytes::from(format!("{} {racer}", self.folder)));
+            let (key, bytes) = (key.clone(), self.body(&racer.to_string()));
             async move { (bytes.clone(), self.prefix.put_raw(&key, bytes, when, form).await) }
         });
         let outcomes = futures::future::join_all(racers).await;
@@ -164,13 +190,13 @@ impl Run<'_> {
 
     async fn if_match_in(&self, form: EtagForm) -> Capability {
         let key = self.key("match");
-        let current = match self.prefix.put_plain(&key, Bytes::from("1")).await {
+        let current = match self.prefix.put_plain(&key, self.body("first")).await {
             Ok(put) => put.etag,
             Err(error) => return Self::failed(&error),
         };
         let Some(current) = current else { return Capability::no("the server gives no entity tags") };
         let wrong = Precondition::IfMatch("\"00000000000000000000000000000000\"".to_owned());
-        match self.prefix.put_raw(&key, Bytes::from("2"), &wrong, form).await {
+        match self.prefix.put_raw(&key, self.body("wrong"), &wrong, form).await {
             Err(error) if error.is_conflict() => {}
             Err(error) => return Self::failed(&error),
             Ok(_) => return Capability::no("a wrong tag is accepted"),

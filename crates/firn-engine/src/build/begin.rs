@@ -68,6 +68,7 @@ pub(super) fn enter(
         runtime.block_on(prefix.sweep(usize::MAX))?;
         runtime.block_on(engine.target_prefix(destination.url())?.sweep(0))?;
     } else {
+        runtime.block_on(prefix.sweep(0))?;
         runtime.block_on(prefix.child(".firn")?.sweep(usize::MAX))?;
     }
     Ok(Some(lease))
