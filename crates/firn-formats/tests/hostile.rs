@@ -120,6 +120,19 @@ fn claims_of_a_small_file_are_not_believed() {
     assert!(error.to_string().contains("12 is not a type"), "{error}");
 }
 
+/// Neither the part before it, which other libraries show, nor what is left without it is the name that was written.
+#[test]
+fn a_name_with_nul_inside_is_damage() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/netcdf3/nc_fill_values.nc");
+    let mut bytes = std::fs::read(path).unwrap();
+    let name = b"nc_fill_value_f32";
+    let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
+    bytes[at + 6..at + 10].fill(0);
+    let error = contents(bytes.into()).unwrap_err();
+    assert_eq!(error.category(), Category::Corrupt);
+    assert!(error.to_string().contains("a name contains NUL"), "{error}");
+}
+
 #[test]
 fn records_that_their_writer_did_not_count_are_counted_from_the_size() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/netcdf3/ref_multi_rec.nc");

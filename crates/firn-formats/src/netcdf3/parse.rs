@@ -114,10 +114,17 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The bytes of a name.
+    /// The bytes of a name. Other libraries end a name at its first NUL; with more behind it, that is damage, and whichever
+    /// name were chosen would be invented.
     pub(super) fn name(&mut self) -> Result<&'a [u8], Stop> {
         let length = self.length()?;
-        self.take_padded(length)
+        let name = self.take_padded(length)?;
+        match name.iter().position(|byte| *byte == 0) {
+            Some(end) if name[end..].iter().any(|byte| *byte != 0) => {
+                Err(self.wrong(format!("a name contains NUL: {:?}", String::from_utf8_lossy(name))))
+            }
+            _ => Ok(name),
+        }
     }
 
     /// The count of a list that starts with this tag; an absent list has none.
