@@ -12,6 +12,7 @@ use crate::icechunk::{
     TargetStructure, VirtualContainer, open_snapshot, origin_of,
 };
 use crate::journal::{Claim, Journal};
+use crate::lease::RunLease;
 use crate::managed;
 use crate::open::ContainerSource;
 use crate::phases::{Phases, Stopwatch};
@@ -156,18 +157,7 @@ pub fn build_icechunk(
     let bare = Structure::new(&prepared.combined, &arrays, &options.provenance.added)?;
     let run = run_id(prepared, url, options, &format!("icechunk {}", options.spec), &bare);
     let journal = Journal::new(prefix.clone(), run_record(prepared, &run));
-    let claimed = if matches!(destination, Destination::Managed { .. }) {
-        runtime.block_on(managed::check_place(&prefix, "icechunk"))?;
-        runtime.block_on(journal.claim_next())?
-    } else {
-        let exists = runtime.block_on(repository_exists(&prefix))?;
-        runtime.block_on(claim(&journal, &prefix, destination, exists))?
-    };
-    let held = match claimed {
-        Claim::Ours => enter(engine, &journal, &prefix, destination, options)?,
-        Claim::Finished => None,
-        Claim::Other(other) => return Err(other_run(&journal, &prefix, destination, &other)),
-    };
+    let held = begin(engine, &journal, &prefix, destination, options)?;
     let Some(lease) = held else {
         if !clear(engine, &journal, &prefix)? && matches!(destination, Destination::Bare(_)) {
             return Err(EngineError::TargetExists { at: url.at() });
@@ -239,6 +229,29 @@ pub fn build_icechunk(
     finish(engine, &journal, lease)?;
     report.phases.publish = watch.lap();
     Ok(report)
+}
+
+/// Claims the repository for a run; `None` where nothing is left to do.
+fn begin(
+    engine: &Engine,
+    journal: &Journal,
+    prefix: &Prefix,
+    destination: &Destination,
+    options: &BuildOptions,
+) -> Result<Option<RunLease>, EngineError> {
+    let runtime = engine.storage.runtime();
+    let claimed = if matches!(destination, Destination::Managed { .. }) {
+        runtime.block_on(managed::check_place(prefix, "icechunk"))?;
+        runtime.block_on(journal.claim_next())?
+    } else {
+        let exists = runtime.block_on(repository_exists(prefix))?;
+        runtime.block_on(claim(journal, prefix, destination, exists))?
+    };
+    match claimed {
+        Claim::Ours => enter(engine, journal, prefix, destination, options),
+        Claim::Finished => Ok(None),
+        Claim::Other(other) => Err(other_run(journal, prefix, destination, &other)),
+    }
 }
 
 /// The newest snapshot that `firn.json` names as this run's.

@@ -5,6 +5,7 @@ use super::{BuildOptions, BuildReport, BuiltArray, Destination, name_version, ru
 use crate::error::EngineError;
 use crate::execute::{Execution, Output, OutputState};
 use crate::journal::{Claim, Journal, RunRecord};
+use crate::lease::RunLease;
 use crate::managed::{VersionSlot, check_place, version_for};
 use crate::phases::{Phases, Stopwatch};
 use crate::pipeline::Prepared;
@@ -19,7 +20,7 @@ use firn_model::dataset::NodePath;
 use firn_model::diagnose::At;
 use firn_model::plan::{ArrayLayout, Plan, plan};
 use firn_model::source::{ListedObject, MemoryReader, RangeReader, Source, SourceError};
-use firn_storage::ObjectUrl;
+use firn_storage::{ObjectUrl, Prefix};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -47,33 +48,9 @@ pub fn build_zarr3(
         .collect();
     let bare = Structure::new(&prepared.combined, &arrays, &options.provenance.added)?;
     let run = run_id(prepared, destination.url(), options, "zarr3", &bare);
-    let record = run_record(prepared, &run);
-    let slot = match destination {
-        Destination::Bare(_) => None,
-        Destination::Managed { url, .. } => {
-            let dataset = engine.target_prefix(url)?;
-            runtime.block_on(check_place(&dataset, "zarr3"))?;
-            Some(runtime.block_on(version_for(&dataset, &run))?)
-        }
-    };
-    let url = &match &slot {
-        None => destination.url().clone(),
-        Some(slot) => destination.url().child(&slot.version)?,
-    };
-    let prefix = engine.target_prefix(url)?;
-    let journal = Journal::new(prefix.clone(), record);
-    let holder = runtime.block_on(Journal::holder(&prefix))?;
-    let is_done = slot.as_ref().is_some_and(|slot| slot.is_named) && holder.is_none_or(|record| record.finished);
-    let held = if is_done {
-        None
-    } else {
-        let exists = runtime.block_on(Zarr3Target::exists(&prefix))?;
-        match runtime.block_on(claim(&journal, &prefix, destination, exists))? {
-            Claim::Ours => enter(engine, &journal, &prefix, destination, options)?,
-            _ => None,
-        }
-    };
-    let Some(lease) = held else {
+    let Begun { url, prefix, slot, journal, lease } = begin(engine, destination, options, run_record(prepared, &run))?;
+    let url = &url;
+    let Some(lease) = lease else {
         if !clear(engine, &journal, &prefix)? && slot.is_none() {
             return Err(EngineError::TargetExists { at: url.at() });
         }
@@ -135,6 +112,53 @@ pub fn build_zarr3(
     finish(engine, &journal, lease)?;
     report.phases.publish = watch.lap();
     Ok(report)
+}
+
+/// Where a run writes.
+struct Begun {
+    /// The store.
+    url: ObjectUrl,
+    prefix: Prefix,
+    /// Which version of a managed dataset it is.
+    slot: Option<VersionSlot>,
+    journal: Journal,
+    /// `None` where nothing is left to do.
+    lease: Option<RunLease>,
+}
+
+fn begin(
+    engine: &Engine,
+    destination: &Destination,
+    options: &BuildOptions,
+    record: RunRecord,
+) -> Result<Begun, EngineError> {
+    let runtime = engine.storage.runtime();
+    let slot = match destination {
+        Destination::Bare(_) => None,
+        Destination::Managed { url, .. } => {
+            let dataset = engine.target_prefix(url)?;
+            runtime.block_on(check_place(&dataset, "zarr3"))?;
+            Some(runtime.block_on(version_for(&dataset, &record.run))?)
+        }
+    };
+    let url = match &slot {
+        None => destination.url().clone(),
+        Some(slot) => destination.url().child(&slot.version)?,
+    };
+    let prefix = engine.target_prefix(&url)?;
+    let journal = Journal::new(prefix.clone(), record);
+    let holder = runtime.block_on(Journal::holder(&prefix))?;
+    let is_done = slot.as_ref().is_some_and(|slot| slot.is_named) && holder.is_none_or(|record| record.finished);
+    let lease = if is_done {
+        None
+    } else {
+        let exists = runtime.block_on(Zarr3Target::exists(&prefix))?;
+        match runtime.block_on(claim(&journal, &prefix, destination, exists))? {
+            Claim::Ours => enter(engine, &journal, &prefix, destination, options)?,
+            _ => None,
+        }
+    };
+    Ok(Begun { url, prefix, slot, journal, lease })
 }
 
 /// Runs that did not end and whose versions this one leaves alone.
