@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What does not belong into every run: a real Ceph RADOS Gateway, more kills, the newer icechunk, longer fuzzing.
-# Prints what it could not run and why; REQUIRE=ceph,kills,icechunk2,mutations,fuzz makes the named parts obligatory.
+# KILLS=100, MUTATIONS=20000 and SECONDS_EACH=300 (a fuzz target) say how long. Prints what it could not run and why; REQUIRE=ceph,kills,icechunk2,mutations,fuzz makes the named parts obligatory.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 PY=${VENV:-.venv}/bin/python
@@ -32,14 +32,14 @@ ceph_part() {
   # shellcheck disable=SC1091
   . "$CACHE/ceph/cluster/endpoint"
   local status=0
-  "$PY" -m pytest tests/interop -k "s3 or location or denied" --timeout 1800 || status=1
+  FIRN_TEST_KILLS=${CEPH_KILLS:-20} "$PY" -m pytest tests/interop -k "s3 or location or denied" --timeout 1800 || status=1
   unset FIRN_TEST_S3_ENDPOINT FIRN_TEST_S3_KEY FIRN_TEST_S3_SECRET
   tests/ceph/down.sh
   return $status
 }
 
 kills_part() {
-  FIRN_TEST_KILLS=100 FIRN_TEST_SEED=${FIRN_TEST_SEED:-$RANDOM} "$PY" -m pytest tests/interop/test_kill.py -k "not s3" --timeout 1800
+  FIRN_TEST_KILLS=${KILLS:-100} FIRN_TEST_SEED=${FIRN_TEST_SEED:-$RANDOM} "$PY" -m pytest tests/interop/test_kill.py -k "not s3" --timeout 1800
 }
 
 icechunk2_part() {
@@ -52,7 +52,7 @@ icechunk2_part() {
 }
 
 mutations_part() {
-  "$PY" tests/corpus/mutate.py --count 20000 --keep "$CACHE/mutations"
+  "$PY" tests/corpus/mutate.py --count "${MUTATIONS:-20000}" --keep "$CACHE/mutations"
 }
 
 fuzz_part() {
