@@ -1,6 +1,8 @@
 """`firn transform`: the Zarr v3 store it writes, opened by xarray and zarr-python, equals the source opened by xarray."""
 import json
 
+import netCDF4
+import numpy as np
 import pytest
 import xarray as xr
 import zarr
@@ -48,6 +50,22 @@ def test_without_a_usable_key_firn_stops_and_proposes_one(tmp_path):
     assert answer.status == 11, str(answer)
     assert "time_centered" in answer.error["next"], str(answer)
     assert not (tmp_path / "nemo.zarr/zarr.json").exists()
+
+
+def test_classic_and_netcdf4_files_of_one_series_are_joined(tmp_path):
+    """Each format keeps the fill of unwritten cells in its own way; both follow `_FillValue`."""
+    files = []
+    for number, form in enumerate(["NETCDF4", "NETCDF3_CLASSIC", "NETCDF3_64BIT_DATA"]):
+        files.append(tmp_path / f"{number}.nc")
+        with netCDF4.Dataset(files[-1], "w", format=form) as file:
+            file.createDimension("time", None)
+            time = file.createVariable("time", "f8", ("time",))
+            time.units = "days since 2000-01-01"
+            time[:] = [2 * number, 2 * number + 1]
+            file.createVariable("a", "f4", ("time",), fill_value=np.nan)[:] = [number, np.nan]
+            file.createVariable("b", "i2", ("time",))[:] = [number, 7]
+    firn("transform", *files, "--target", tmp_path / "out.zarr", "--concat-dim", "time", check=True)
+    assert compare.combined_differences(files, "time", tmp_path / "out.zarr") == []
 
 
 def test_the_order_of_the_arguments_does_not_matter(tmp_path):

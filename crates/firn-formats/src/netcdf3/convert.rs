@@ -4,8 +4,8 @@ use super::header::{Attribute, Header, NcType, Variable};
 use super::layout::{Layout, Placed};
 use crate::error::FormatError;
 use firn_model::array::{
-    Array, ArrayMetadata, Attributes, ChunkGrid, ChunkManifest, ChunkTable, CodecMetadata, DataType, Endian, FillValue,
-    SourceObject, StoredAs,
+    Array, ArrayMetadata, AttributeValue, Attributes, ChunkGrid, ChunkManifest, ChunkTable, CodecMetadata, DataType,
+    Endian, FillValue, SourceObject, StoredAs,
 };
 use firn_model::dataset::{Dataset, Dimension, Group, Node, NodeName, NodePath};
 use firn_model::diagnose::At;
@@ -35,6 +35,9 @@ pub(super) fn dataset(header: &Header, layout: &Layout, object: SourceObject, at
         let names = variable.dimensions.iter().map(|id| header.dimensions[*id].name.clone());
         array.metadata.dimension_names = names.take(array.metadata.shape.len()).collect();
         array.metadata.attributes = attributes(&variable.attributes, &variable.name, &mut dataset.notes);
+        if let Some(fill_value) = own_fill(&array.metadata) {
+            array.metadata.fill_value = Some(fill_value);
+        }
         if dataset.nodes.insert(NodePath::root().child(&name), Node::Array(Box::new(array))).is_some() {
             return Err(FormatError::corrupt(&at, "two variables have this name"));
         }
@@ -128,6 +131,16 @@ fn table(
         table.set_stored(record, number, placed.begin + record * record_size, placed.length, 0);
     }
     Ok(table)
+}
+
+/// The value that a variable's own `_FillValue` puts in place of the library's: one number of the variable's type.
+fn own_fill(metadata: &ArrayMetadata) -> Option<FillValue> {
+    match metadata.attributes.get("_FillValue") {
+        Some(AttributeValue::Numbers(numbers)) if numbers.len() == 1 && numbers.data_type() == metadata.data_type => {
+            Some(FillValue::Fixed(numbers.to_le_bytes()))
+        }
+        _ => None,
+    }
 }
 
 /// The type, and the value that the library fills unwritten cells with (`NC_FILL_*`). Every cell of a classic file is

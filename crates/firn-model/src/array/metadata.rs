@@ -1,5 +1,6 @@
 //! What is known of an array apart from where its bytes are.
 
+use super::values::{Elements, Values};
 use super::{Attributes, ChunkGrid, ChunkManifest, CodecMetadata, DataType};
 
 /// The value of elements of chunks that were never written.
@@ -19,6 +20,16 @@ impl FillValue {
             None => Self::Text(String::new()),
         }
     }
+
+    /// For people: the number or text of an element of this type.
+    pub fn display(&self, data_type: DataType) -> String {
+        match self {
+            Self::Fixed(bytes) => {
+                Values { data_type, shape: Vec::new(), elements: Elements::Fixed(bytes.clone()) }.display(0)
+            }
+            Self::Text(text) => format!("{text:?}"),
+        }
+    }
 }
 
 /// Metadata of an array, in Zarr v3's words.
@@ -30,8 +41,8 @@ pub struct ArrayMetadata {
     pub data_type: DataType,
     /// How it is cut into chunks.
     pub chunk_grid: ChunkGrid,
-    /// The value of unwritten elements, where the format has one (HDF5 fill value, NetCDF-3 default fill, Zarr
-    /// `fill_value`); not the attribute `_FillValue`.
+    /// The value of unwritten elements, where the format has one (HDF5 fill value, Zarr `fill_value`; in NetCDF-3
+    /// alone the attribute `_FillValue`, else the default of the type).
     pub fill_value: Option<FillValue>,
     /// How stored bytes become elements, in encoding order.
     pub codecs: Vec<CodecMetadata>,

@@ -162,7 +162,7 @@ impl<'a> Work<'a> {
                 };
                 let (a, b) = (&first.metadata, &other.metadata);
                 if a.dimension_names != b.dimension_names {
-                    differs(Rule::Dimensions, format!("{:?}", a.dimension_names), format!("{:?}", b.dimension_names));
+                    differs(Rule::Dimensions, dimensions(&a.dimension_names), dimensions(&b.dimension_names));
                     continue;
                 }
                 for (axis, dim) in a.dimension_names.iter().enumerate() {
@@ -177,7 +177,7 @@ impl<'a> Work<'a> {
                     && x != y
                     && a.data_type == b.data_type
                 {
-                    differs(Rule::Fill, format!("{x:?}"), format!("{y:?}"));
+                    differs(Rule::Fill, x.display(a.data_type), y.display(b.data_type));
                 }
             }
         }
@@ -611,6 +611,11 @@ fn new_coordinate(axis: &Axis, members: &Members) -> Option<(NodePath, CombinedA
     };
     let content = CombinedContent::Values(Values { data_type, shape, elements });
     Some((path.clone(), CombinedArray { metadata, source_path: path, axes: vec![], content }))
+}
+
+/// As `ncdump` writes them.
+fn dimensions(names: &[String]) -> String {
+    format!("({})", names.join(", "))
 }
 
 fn no_key(axis: &Axis, proposal: Option<&str>) -> Disagreement {
