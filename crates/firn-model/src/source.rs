@@ -220,7 +220,7 @@ impl Diagnose for SourceError {
     fn why(&self) -> String {
         match self {
             Self::NotFound { .. } => "a missing source would leave a hole in the dataset",
-            Self::Denied { .. } => "\"may not read\" is not \"is empty\": carrying on would turn it into fill values",
+            Self::Denied { .. } => "what may not be read is not empty, and what may not be written is not stored: carrying on would lose values",
             Self::Unavailable { .. } | Self::Broken { .. } => {
                 "what cannot be read now must not be taken for absent data"
             }
@@ -236,6 +236,9 @@ impl Diagnose for SourceError {
         let url = self.at().url.unwrap_or_else(|| "URL".to_owned());
         match self {
             Self::NotFound { .. } => format!("check the address: firn inspect {url}"),
+            Self::Denied { .. } if url.starts_with("file:") || !url.contains("://") => {
+                format!("give yourself the right to it, or choose another place: ls -ld {url}")
+            }
             Self::Denied { .. } => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a location in firn.toml; then: firn config check".to_owned(),
             Self::Unavailable { .. } | Self::Broken { .. } => "run the same command again later; it continues where it stopped".to_owned(),
             Self::OutOfBounds { .. } => format!("fetch the file again, then: firn inspect {url}"),
