@@ -3,7 +3,7 @@
 //! Below `.firn/runs/<id>/leases/`: `all`, held by a process that does every task, finishes, or abandons, and
 //! `<part>-of-<n>`, held by one that does a part. Parts that share no task go side by side; nothing else does. The holder
 //! renews its lease while it lives. One that was killed on this machine is seen to be gone at once; one elsewhere when its
-//! lease ends, within [`LENGTH`] and [`firn_storage::lease::SKEW`].
+//! lease ends: at most half a minute and [`firn_storage::lease::SKEW`] after its last sign of life.
 
 use crate::clock;
 use crate::error::EngineError;
