@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What does not belong into every run: a real Ceph RADOS Gateway, more kills, the newer icechunk, longer fuzzing.
-# KILLS=100, MUTATIONS=20000 and SECONDS_EACH=300 (a fuzz target) say how long. Prints what it could not run and why; REQUIRE=ceph,kills,icechunk2,mutations,fuzz makes the named parts obligatory.
+# KILLS=100, MUTATIONS=20000 and SECONDS_EACH=300 (a fuzz target) say how long.
+# Prints what it could not run and why; REQUIRE=ceph,kills,icechunk2,mutations,fuzz makes the named parts obligatory.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 PY=${VENV:-.venv}/bin/python

@@ -60,8 +60,13 @@ impl Engine {
     /// A prefix to write to. A configured location is probed at its first use; what it was seen to do is kept and obeyed.
     ///
     /// # Errors
-    /// What the storage says; a state directory that cannot be written.
+    /// [`StorageError::Conflict`] where a file is there; what the storage says; a state directory that cannot be written.
     pub fn target_prefix(&self, url: &ObjectUrl) -> Result<Prefix, StorageError> {
+        let place = self.storage.physical(url)?;
+        if place.local_path().is_some_and(|path| path.exists() && !path.is_dir()) {
+            let what = "a file is there already, and a store is a folder".to_owned();
+            return Err(StorageError::Conflict { at: url.at(), what });
+        }
         let prefix = self.storage.prefix(url)?;
         let Some((location, _)) = self.storage.location_of(url)? else { return Ok(prefix) };
         let root = self.storage.prefix(&ObjectUrl::named(&location.name, "")?)?;

@@ -159,7 +159,11 @@ pub fn open_store(engine: &Engine, url: &ObjectUrl) -> Result<StoreView, EngineE
 fn open_plain(engine: &Engine, url: &ObjectUrl) -> Result<StoreView, EngineError> {
     let source: Arc<dyn Source> = Arc::new(OnceSource::new(engine.storage.source(url)?));
     let at = At::url(source.url());
-    let dataset = firn_formats::open(source.as_ref(), &at)?;
+    let dataset = firn_formats::open(source.as_ref(), &at).map_err(EngineError::from);
+    let dataset = dataset.map_err(|error| match error.category() {
+        Category::NotFound => folder(url).unwrap_or(error),
+        _ => error,
+    })?;
     let is_file = url.local_path().is_some_and(|path| path.is_file());
     let ledger = if is_file { None } else { source.object(LEDGER_KEY)? };
     let ledger = match ledger {

@@ -209,3 +209,22 @@ fn rules_of_verification_are_kept_or_refused_with_their_line() {
     let kept = rules("time-monotonic: error, missing-fraction: {max: 0.5}");
     assert_eq!(kept.status, 0, "{kept:#?}");
 }
+
+#[test]
+fn a_file_is_no_place_for_a_store_and_a_folder_without_one_is_told_from_nothing() {
+    let place = Place::new();
+    place.write("file", "kept");
+    place.write("folder/notes.txt", "no store");
+    for verb in ["transform", "virtualize"] {
+        let answer = place.run(&[verb, &testdata("netcdf4/air.nc"), "--target", "file", "-o", "json"]);
+        assert_eq!(answer.status, 6, "{answer:#?}");
+        assert_eq!(answer.json()["error"]["code"], "storage-conflict");
+    }
+    assert_eq!(std::fs::read_to_string(place.path().join("file")).unwrap(), "kept");
+    let codes = ["folder", "nothing"].map(|store| {
+        let answer = place.run(&["verify", store, "-o", "json"]);
+        assert_eq!(answer.status, 4, "{answer:#?}");
+        answer.json()["error"]["code"].clone()
+    });
+    assert_eq!(codes, ["folder-without-arrays", "source-not-found"]);
+}
