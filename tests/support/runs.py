@@ -1,5 +1,6 @@
 """What the tests of runs share: places that stores go to, a feedstock of many small files, and processes that are killed."""
 import json
+import os
 import pathlib
 import random
 import signal
@@ -52,10 +53,15 @@ class Local:
             return None
 
     def keys(self, name):
-        """Everything below, also what no listing of firn shows; empty directories end with a slash."""
-        root = self.root / name
-        found = [(p, p.is_dir()) for p in root.rglob("*")]
-        return {p.relative_to(root).as_posix() + ("/" if folder else "") for p, folder in found if not folder or not any(p.iterdir())}
+        """Everything below, also what no listing of firn shows; empty directories end with a slash. Directories may vanish
+        meanwhile: `os.walk` passes over them."""
+        root, keys = self.root / name, set()
+        for directory, folders, files in os.walk(root):
+            below = pathlib.Path(directory).relative_to(root)
+            keys |= {(below / file).as_posix() for file in files}
+            if not folders and not files and directory != str(root):
+                keys.add(f"{below.as_posix()}/")
+        return keys
 
     def zarr(self, name):
         return str(self.root / name)
@@ -150,7 +156,12 @@ class Poller(threading.Thread):
     def run(self):
         while not self.stopped.wait(self.pause):
             self.polls += 1
-            found = self.kind.look(self.place, self.name_of_store)
+            try:
+                found = self.kind.look(self.place, self.name_of_store)
+            except Exception as error:
+                # A poller that died would find nothing any more.
+                self.findings.append(f"the reader failed: {error!r}")
+                return
             if found is None:
                 if self.seen:
                     self.findings.append("the store was there and is not any more")
