@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What does not belong into every run: a real Ceph RADOS Gateway, more kills, the newer icechunk, longer fuzzing.
 # KILLS=100, MUTATIONS=20000 and SECONDS_EACH=300 (a fuzz target) say how long.
-# Prints what it could not run and why; REQUIRE=ceph,kills,icechunk2,mutations,fuzz makes the named parts obligatory.
+# ONLY=ceph,kills runs the named parts. Prints what it could not run and why; REQUIRE=ceph,kills,icechunk2,mutations,fuzz makes the named parts obligatory.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 PY=${VENV:-.venv}/bin/python
@@ -12,6 +12,7 @@ failed=() missing=() passed=()
 part() { # name, command...: exit status 3 means "cannot run here"
   local name=$1 status
   shift
+  [ -z "${ONLY:-}" ] || [[ ",$ONLY," == *",$name,"* ]] || return
   echo "── $name"
   "$@"
   status=$?
@@ -51,7 +52,7 @@ icechunk2_part() { # NEWER_PYTHON names one that is not on the path
   done
   [ -n "$python" ] || { echo "needs Python 3.12 or newer (found $("$PY" --version))"; return 3; }
   [ -x "$CACHE/icechunk2/bin/python" ] || "$python" -m venv "$CACHE/icechunk2"
-  "$CACHE/icechunk2/bin/pip" install --quiet 'icechunk>=2,<3' xarray zarr netCDF4 h5netcdf numcodecs dask pytest pytest-timeout PyYAML blake3 aiohttp fsspec obstore boto3 'moto[s3]' flask flask-cors || return 3
+  "$CACHE/icechunk2/bin/pip" install --quiet 'icechunk>=2,<3' xarray zarr netCDF4 h5netcdf h5py numcodecs dask pytest pytest-timeout PyYAML blake3 aiohttp fsspec obstore boto3 'moto[s3]' flask flask-cors || return 3
   "$CACHE/icechunk2/bin/python" -m pytest tests/interop/test_virtualize.py tests/interop/test_demo_snippets.py
 }
 
