@@ -3,6 +3,7 @@
 //! Pure: the caller has opened the files and read the small arrays that [`values_wanted`] names. The result says for every
 //! array which box of which file goes where; no element of a data variable is touched here.
 
+mod agree;
 mod attributes;
 mod axis;
 mod compare;
@@ -10,6 +11,7 @@ mod disagreement;
 mod facts;
 mod place;
 mod select;
+mod slots;
 mod time;
 mod virtualize;
 

@@ -1,0 +1,172 @@
+//! The slots of each concat dimension: files that share a place along it, their order, and whether all combinations are there.
+
+use super::axis::{self, AxisOrder, Slot};
+use super::place::{Axis, Members, Work};
+use super::{CombineRules, Disagreement, Rule, SlotKey, time};
+use crate::dataset::NodePath;
+use crate::diagnose::At;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Work<'_> {
+    /// Slots of one concat dimension, ordered.
+    pub(super) fn axis(&mut self, dim: &str, members: &Members, reencoded: &time::TimeEncodings) -> Axis {
+        let is_new = !self.files.iter().any(|f| f.dataset.groups().any(|(_, g)| g.dimensions.contains_key(dim)));
+        let key_name = self.rules.keys.get(dim).cloned().unwrap_or_else(|| dim.to_owned());
+        let key_path = members.keys().find(|path| path.name() == key_name).cloned();
+        let (slots, slot_of) = self.slots(dim, is_new, key_path.as_ref(), reencoded);
+        let mut axis = Axis { name: dim.to_owned(), key_name, is_new, slots, slot_of, order: AxisOrder::default() };
+        if axis.slots.len() > 1
+            && !is_new
+            && axis.slots.iter().any(|s| s.values.is_empty() && s.length > 0 && s.key.is_none())
+        {
+            let proposal = self.propose_key(&axis, members);
+            self.wrong.push(no_key(&axis, proposal.as_deref()));
+            self.proposed_keys.extend(proposal.map(|key| (dim.to_owned(), key)));
+            return axis;
+        }
+        let before = self.wrong.len();
+        axis.order = axis::order(dim, &axis.key_name, &axis.slots, self.rules, &mut self.noted, &mut self.wrong);
+        if let Some(proposal) = self.propose_key(&axis, members)
+            && self.wrong.len() > before
+        {
+            for disagreement in &mut self.wrong[before..] {
+                disagreement.expected =
+                    format!("{} (the variable {proposal:?} would order the files)", disagreement.expected);
+                disagreement.rule = Rule::NoKey;
+            }
+            self.proposed_keys.push((dim.to_owned(), proposal));
+        }
+        axis
+    }
+
+    fn slots(
+        &mut self,
+        dim: &str,
+        is_new: bool,
+        key_path: Option<&NodePath>,
+        reencoded: &time::TimeEncodings,
+    ) -> (Vec<Slot>, Vec<usize>) {
+        let mut slots: Vec<Slot> = Vec::new();
+        let mut slot_of = Vec::with_capacity(self.files.len());
+        let mut by_key: BTreeMap<SlotKey, usize> = BTreeMap::new();
+        for (number, file) in self.files.iter().enumerate() {
+            let key = file.keys.get(dim).cloned();
+            let length = if is_new {
+                1
+            } else {
+                file.dataset.groups().find_map(|(_, g)| g.dimensions.get(dim)).map_or(0, |d| d.size)
+            };
+            let values = key_path.filter(|_| !is_new).and_then(|path| self.key_values(number, path, reencoded));
+            if let Some(slot) = key.as_ref().and_then(|k| by_key.get(k)).copied() {
+                let known: &Slot = &slots[slot];
+                let same = values.is_none() || known.values.is_empty() || values.as_ref() == Some(&known.values);
+                if known.length != length || !same {
+                    self.wrong.push(Disagreement {
+                        rule: if known.length == length { Rule::Coordinate } else { Rule::Shape },
+                        at: At::url(&file.url).node(dim),
+                        against: Some(known.url.clone()),
+                        expected: format!("the same {} steps along {dim:?}", known.length),
+                        found: format!("{length} steps, or other values"),
+                    });
+                }
+                if slots[slot].values.is_empty() {
+                    slots[slot].values = values.unwrap_or_default();
+                }
+                slot_of.push(slot);
+                continue;
+            }
+            if let Some(key) = &key {
+                by_key.insert(key.clone(), slots.len());
+            }
+            slot_of.push(slots.len());
+            slots.push(Slot {
+                key,
+                first_file: number,
+                url: file.url.clone(),
+                last_modified: file.version.last_modified,
+                length,
+                values: values.unwrap_or_default(),
+            });
+        }
+        (slots, slot_of)
+    }
+
+    pub(super) fn key_values(
+        &self,
+        file: usize,
+        path: &NodePath,
+        reencoded: &time::TimeEncodings,
+    ) -> Option<Vec<axis::KeyValue>> {
+        if let Some(values) = reencoded.get(path).and_then(|encoding| encoding.values.as_ref()) {
+            return values.get(&file).map(|v| v.iter().copied().map(axis::KeyValue::Int).collect());
+        }
+        let content = self.files[file].contents.get(path)?;
+        let values = content.values.as_ref().or_else(|| self.known.get(&content.digest))?;
+        (values.shape.len() == 1).then(|| axis::key_values(values)).flatten()
+    }
+
+    /// Another 1-D variable along the dimension that would order the files strictly.
+    fn propose_key(&self, axis: &Axis, members: &Members) -> Option<String> {
+        let reencoded = time::TimeEncodings::new();
+        members
+            .iter()
+            .filter(|(path, holders)| {
+                let dims = &self.array(holders[0], path).metadata.dimension_names;
+                path.name() != axis.key_name
+                    && dims.len() == 1
+                    && dims[0] == axis.name
+                    && holders.len() == self.files.len()
+            })
+            .find_map(|(path, _)| {
+                let mut slots = axis.slots.clone();
+                for slot in &mut slots {
+                    slot.values = self.key_values(slot.first_file, path, &reencoded)?;
+                }
+                let (mut noted, mut wrong) = (Vec::new(), Vec::new());
+                let order =
+                    axis::order(&axis.name, path.name(), &slots, &CombineRules::default(), &mut noted, &mut wrong);
+                (wrong.is_empty() && order.length > 0).then(|| path.name().to_owned())
+            })
+    }
+
+    /// Every combination of slots must have a file: in each merge key, the product of the dimensions.
+    pub(super) fn find_holes(&mut self, axes: &[Axis]) {
+        if axes.len() < 2 && self.rules.merge_dims.is_empty() {
+            return;
+        }
+        let mut present: BTreeMap<Vec<Option<SlotKey>>, BTreeSet<Vec<usize>>> = BTreeMap::new();
+        for (number, file) in self.files.iter().enumerate() {
+            let merge = self.rules.merge_dims.iter().map(|dim| file.keys.get(dim).cloned()).collect();
+            present.entry(merge).or_default().insert(axes.iter().map(|a| a.slot_of[number]).collect());
+        }
+        let wanted: usize = axes.iter().map(|a| a.slots.len()).product();
+        for (merge, combinations) in present.iter().filter(|(_, c)| c.len() != wanted) {
+            let names: Vec<&str> = axes.iter().map(|a| a.name.as_str()).collect();
+            self.wrong.push(Disagreement {
+                rule: Rule::Hole,
+                at: At::nowhere().node(names.join(" × ")),
+                against: None,
+                expected: format!("a file for each of the {wanted} combinations of keys"),
+                found: format!(
+                    "{} of them{}",
+                    combinations.len(),
+                    if merge.is_empty() { String::new() } else { format!(" for {merge:?}") }
+                ),
+            });
+        }
+    }
+}
+
+fn no_key(axis: &Axis, proposal: Option<&str>) -> Disagreement {
+    let expected = match proposal {
+        Some(name) => format!("a variable that orders the files along {:?}, such as {name:?}", axis.name),
+        None => format!("a variable {:?} with values along it", axis.key_name),
+    };
+    Disagreement {
+        rule: Rule::NoKey,
+        at: At::url(&axis.slots[0].url).node(axis.name.clone()),
+        against: None,
+        expected,
+        found: "no values to order the files by".to_owned(),
+    }
+}
