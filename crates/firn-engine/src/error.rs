@@ -48,6 +48,14 @@ pub enum EngineError {
         /// The failures, at least one.
         errors: Vec<EngineError>,
     },
+    /// A failure whose mending is known better here than where it happened.
+    #[error("{error}")]
+    Advised {
+        /// The failure.
+        error: Box<EngineError>,
+        /// The exact next step.
+        next: String,
+    },
     /// The call is wrong.
     #[error("{what}")]
     Usage {
@@ -161,6 +169,15 @@ impl EngineError {
         if errors.len() <= 1 { errors.pop() } else { Some(Self::Several { what: what.into(), errors }) }
     }
 
+    /// The single failures behind this one.
+    pub(crate) fn single(&self) -> Vec<&Self> {
+        match self {
+            Self::Several { errors, .. } => errors.iter().flat_map(Self::single).collect(),
+            Self::Advised { error, .. } => error.single(),
+            other => vec![other],
+        }
+    }
+
     /// The error that has code, place and advice, where this one only carries it.
     fn inner(&self) -> Option<&dyn Diagnose> {
         Some(match self {
@@ -174,6 +191,7 @@ impl EngineError {
             Self::Catalog(e) => e,
             Self::Interrupted(e) => e,
             Self::Several { errors, .. } => errors.first()?,
+            Self::Advised { error, .. } => error.as_ref(),
             _ => return None,
         })
     }
@@ -251,6 +269,7 @@ impl Diagnose for EngineError {
             Self::Usage { next, .. }
             | Self::Unsupported { next, .. }
             | Self::Document { next, .. }
+            | Self::Advised { next, .. }
             | Self::TargetNotEmpty { next, .. } => next.clone(),
             Self::TargetExists { at } => format!(
                 "the same command with another --target, or remove {} yourself first",

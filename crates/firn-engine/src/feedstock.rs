@@ -3,11 +3,13 @@
 use crate::error::EngineError;
 use crate::open::SourceFile;
 use crate::settings::Engine;
-use firn_model::combine::SlotKey;
+use firn_model::combine::{FilledGap, SlotKey};
 use firn_model::diagnose::{At, Category, Diagnose, without_secrets};
 use firn_model::document::DocumentError;
 use firn_model::feedstock::recipe::{Recipe, SourceKind};
-use firn_model::feedstock::{DocumentText, Feedstock, FeedstockTexts, FilePattern, LoadedFeedstock, parse_list};
+use firn_model::feedstock::{
+    DocumentText, Feedstock, FeedstockTexts, FilePattern, LoadedFeedstock, PatternSlot, parse_list,
+};
 use firn_model::source::SourceError;
 use firn_storage::ObjectUrl;
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,6 +103,15 @@ pub fn document_error(error: &DocumentError) -> EngineError {
     }
 }
 
+/// What a recipe names as its sources.
+#[derive(Default)]
+pub struct Sources {
+    /// The files, in the order of the recipe.
+    pub files: Vec<SourceFile>,
+    /// Gaps that are filled.
+    pub filled: Vec<FilledGap>,
+}
+
 /// The files that a recipe names, in its order; with a limit only those of the first so many keys along each concat
 /// dimension.
 ///
@@ -111,7 +122,7 @@ pub fn source_files(
     dir: &Path,
     recipe: &Recipe,
     limit: Option<NonZeroU64>,
-) -> Result<Vec<SourceFile>, EngineError> {
+) -> Result<Sources, EngineError> {
     let plain = |texts: Vec<String>| -> Result<Vec<SourceFile>, EngineError> {
         let mut files = Vec::with_capacity(texts.len());
         for text in texts {
@@ -142,7 +153,7 @@ pub fn source_files(
     if let Some(limit) = limit {
         files.truncate(usize::try_from(limit.get()).unwrap_or(usize::MAX));
     }
-    Ok(files)
+    Ok(Sources { files, filled: Vec::new() })
 }
 
 fn pattern_files(
@@ -150,26 +161,37 @@ fn pattern_files(
     dir: &Path,
     recipe: &Recipe,
     limit: Option<NonZeroU64>,
-) -> Result<Vec<SourceFile>, EngineError> {
+) -> Result<Sources, EngineError> {
     let concat: Vec<&str> = recipe.source.concat_dims().collect();
     let mut seen: BTreeMap<&str, BTreeSet<SlotKey>> = BTreeMap::new();
-    let mut files = Vec::new();
-    for file in pattern.files() {
+    let mut sources = Sources::default();
+    for slot in pattern.slots() {
+        let (file, is_filled) = match slot {
+            PatternSlot::File(file) => (file, false),
+            PatternSlot::Gap { file, fill: true, .. } => (file, true),
+            PatternSlot::Gap { .. } => continue,
+        };
         let keys: BTreeMap<String, SlotKey> = file.keys.iter().map(|(dim, key)| (dim.clone(), key.slot())).collect();
         let kept = concat.iter().all(|dim| {
             let (Some(limit), Some(key)) = (limit, keys.get(*dim)) else { return true };
             let known = seen.entry(dim).or_default();
             known.contains(key) || ((known.len() as u64) < limit.get() && known.insert(key.clone()))
         });
-        if kept {
-            files.push(SourceFile { url: resolve(dir, &file.url)?, keys });
+        if !kept {
+            continue;
+        }
+        let url = resolve(dir, &file.url)?;
+        if is_filled {
+            sources.filled.push(FilledGap { url: url.to_string(), keys, files_before: sources.files.len() });
+        } else {
+            sources.files.push(SourceFile { url, keys });
         }
     }
-    Ok(files)
+    Ok(sources)
 }
 
 /// An address of a document: relative paths are relative to the directory of the document.
-fn resolve(dir: &Path, text: &str) -> Result<ObjectUrl, EngineError> {
+pub(crate) fn resolve(dir: &Path, text: &str) -> Result<ObjectUrl, EngineError> {
     let url = ObjectUrl::parse(text)?;
     match url.local_path() {
         Some(path) if path.is_relative() => Ok(ObjectUrl::local(without_dots(&dir.join(path)))),

@@ -8,6 +8,7 @@ mod catalog_source;
 pub mod catalog_validate;
 pub mod config;
 pub mod demo;
+mod gaps;
 pub mod init;
 pub mod inspect;
 pub mod plan;

@@ -26,6 +26,8 @@ pub struct ConcatRequest {
     pub dims: Vec<String>,
     /// Dimension → the 1-D variable along it whose values order the sources.
     pub keys: IndexMap<String, String>,
+    /// Whether a jump along an otherwise regular axis is no error.
+    pub allow_gaps: bool,
 }
 
 /// `--format` of `transform`.

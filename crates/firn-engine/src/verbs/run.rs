@@ -4,7 +4,7 @@ use crate::build::{
     BuildOptions, BuildReport, Destination, VirtualPlan, build_icechunk, build_zarr3, virtual_verdicts,
 };
 use crate::error::EngineError;
-use crate::feedstock::{FeedstockDir, document_error, git_commit, git_origin, load, source_files};
+use crate::feedstock::{FeedstockDir, Sources, document_error, git_commit, git_origin, load, source_files};
 use crate::icechunk::{SpecVersion, check_address};
 use crate::journal::Journal;
 use crate::managed;
@@ -14,10 +14,12 @@ use crate::settings::Engine;
 use crate::store::{StoreKind, kind_of, open_store};
 use crate::verbs::abandon::abandon;
 use crate::verbs::catalog_entry::{PublishedStore, StoreEntryChange, store_entry, update_feedstock_entry};
+use crate::verbs::gaps;
 use crate::verbs::requests::{RunEngine, RunPart, RunRequest, VerifyDepth};
 use crate::verbs::transform::{encoding, ordered};
 use crate::verify::{MissingRule, Severity};
 use firn_model::array::{AttributeValue, Attributes, Numbers};
+use firn_model::combine::CombineRules;
 use firn_model::dataset::NodePath;
 use firn_model::diagnose::{At, Category};
 use firn_model::feedstock::public_id;
@@ -121,7 +123,8 @@ fn run_recipe(
         return Ok(report);
     }
     let spec = build_spec(engine, feedstock, recipe, request)?;
-    let mut prepared = prepare(engine, &spec)?;
+    let mut prepared =
+        prepare(engine, &spec).map_err(|error| gaps::advise(&feedstock.dir, recipe, &spec.files, error))?;
     let chosen = choose(engine, recipe, &prepared)?;
     report.strategy = if chosen.is_virtual { "virtualize" } else { "transform" };
     report.strategy_reason = chosen.reason;
@@ -203,9 +206,10 @@ pub(super) fn build_spec(
     recipe: &Recipe,
     request: &RunRequest,
 ) -> Result<BuildSpec, EngineError> {
+    let Sources { files, filled } = source_files(engine, &feedstock.dir, recipe, request.limit)?;
     Ok(BuildSpec {
-        files: source_files(engine, &feedstock.dir, recipe, request.limit)?,
-        rules: recipe.combine_rules(),
+        files,
+        rules: CombineRules { filled, ..recipe.combine_rules() },
         selection: recipe.selection(),
         options: target_options(recipe),
         encoding: encoding(request.encoding),

@@ -72,6 +72,7 @@ pub(super) fn rules(concat: &ConcatRequest) -> CombineRules {
     CombineRules {
         concat_dims: concat.dims.clone(),
         keys: concat.keys.iter().map(|(dim, key)| (dim.clone(), key.clone())).collect(),
+        gaps_declared: concat.allow_gaps,
         ..CombineRules::default()
     }
 }

@@ -48,7 +48,8 @@ fn prepare_sources(engine: &Engine, sources: &[String], store: &StoreView) -> Re
     dims.sort_unstable();
     dims.dedup();
     let dims: Vec<String> = dims.into_iter().filter(longer).cloned().collect();
-    spec.rules = CombineRules { concat_dims: dims.clone(), ..CombineRules::default() };
+    // The store is there already: its steps are compared, not its sources' record.
+    spec.rules = CombineRules { concat_dims: dims.clone(), gaps_declared: true, ..CombineRules::default() };
     match prepare(engine, &spec) {
         Err(EngineError::Combine(error)) if error.rule() == Rule::NoKey => {
             // The dimension's own variable does not order the files; another one of the store may.

@@ -69,6 +69,20 @@ impl TimeCoding {
         Ok(Instant { micros, exact: since.whole })
     }
 
+    /// The integer count that means an instant exactly.
+    pub fn count_of(&self, instant: i64) -> Option<i64> {
+        let since = instant.checked_sub(self.epoch)?;
+        (since % self.unit.micros() == 0).then(|| since / self.unit.micros())
+    }
+
+    /// The float, of 32 bits where it is to be `narrow`, that decodes to exactly this instant.
+    pub fn float_count_of(&self, instant: i64, narrow: bool) -> Option<f64> {
+        let count = instant.checked_sub(self.epoch)? as f64 / self.unit.micros() as f64;
+        let count = if narrow { f64::from(count as f32) } else { count };
+        let decoded = self.instant_of_float(count).ok()?;
+        (decoded.exact && decoded.micros == instant).then_some(count)
+    }
+
     /// The date of an instant of this calendar.
     pub fn date_time(&self, instant: i64) -> DateTime {
         self.calendar.date_time(instant)

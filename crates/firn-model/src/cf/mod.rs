@@ -21,5 +21,5 @@ pub use error::{CfError, ValueProblem};
 pub use frequency::{Frequency, FrequencyUnit, MAX_STEPS, Steps};
 pub use pattern_time::PatternTime;
 pub use strptime::TimeFormat;
-pub use time_axis::{Number, Reencoding, TimeDecision, TimeValues, TimeVariable, decide};
+pub use time_axis::{Number, Reencoding, TimeDecision, TimeValues, TimeVariable, decide, instants};
 pub use units::{TimeStep, TimeUnit, TimeUnits};

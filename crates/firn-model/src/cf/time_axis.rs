@@ -269,6 +269,21 @@ fn offset(value: Number, missing: &[Number], coding: &TimeCoding, epoch: i64) ->
     instant.micros.checked_sub(epoch).ok_or(ValueProblem::OutOfRange)
 }
 
+/// What the values of one time variable mean, and the instant of each, in microseconds since 1970-01-01 of its calendar.
+///
+/// # Errors
+/// As [`decide`] where values must be re-encoded.
+pub fn instants(variable: &TimeVariable<'_>) -> Result<(TimeCoding, Vec<i64>), CfError> {
+    let variables = std::slice::from_ref(variable);
+    let codings = codings(variables)?;
+    let instants = offsets(variables, &codings, 0, false)?;
+    codings.into_iter().zip(instants).next().ok_or_else(|| CfError::InvalidUnits {
+        file: None,
+        units: shown(variable.units),
+        what: "there is no variable".to_owned(),
+    })
+}
+
 fn coarsest_exact<'a>(offsets: impl Iterator<Item = &'a i64> + Clone) -> TimeUnit {
     let is_exact = |unit: &TimeUnit| offsets.clone().all(|offset| offset % unit.micros() == 0);
     TimeUnit::ALL.into_iter().find(is_exact).unwrap_or(TimeUnit::Microseconds)

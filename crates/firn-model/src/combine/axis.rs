@@ -59,8 +59,8 @@ pub(super) fn key_values(values: &Values) -> Option<Vec<KeyValue>> {
 pub(super) struct Slot {
     /// Key of the pattern, where there is one.
     pub key: Option<SlotKey>,
-    /// Position of its first file in the source list.
-    pub first_file: usize,
+    /// Position of its first file in the source list; `None` where there is none and the step is filled.
+    pub first_file: Option<usize>,
     /// URL of that file.
     pub url: String,
     /// Last modification of that file.
@@ -103,8 +103,7 @@ pub(super) fn order(
 ) -> AxisOrder {
     let mut sequence: Vec<usize> = (0..slots.len()).collect();
     if slots.iter().any(|slot| slot.values.is_empty() && slot.length > 0) {
-        // The pattern declares the order of its keys, and its files come in that order.
-        sequence.sort_by_key(|slot| slots[*slot].first_file);
+        // The pattern declares the order of its keys, and its slots come in that order.
         return consecutive(&sequence, slots);
     }
     sequence.retain(|s| !slots[*s].values.is_empty());
@@ -119,9 +118,7 @@ pub(super) fn order(
     if !each_file_is_monotonic(key_name, slots, &sequence, &directed, wrong) {
         return AxisOrder::default();
     }
-    sequence.sort_by(|a, b| {
-        directed(&slots[*a].values[0], &slots[*b].values[0]).then(slots[*a].first_file.cmp(&slots[*b].first_file))
-    });
+    sequence.sort_by(|a, b| directed(&slots[*a].values[0], &slots[*b].values[0]).then(a.cmp(b)));
     let overlaps = sequence.windows(2).any(|pair| {
         let last = &slots[pair[0]].values[slots[pair[0]].values.len() - 1];
         directed(last, &slots[pair[1]].values[0]) != Ordering::Less
@@ -191,9 +188,11 @@ fn resolve_overlap(
                 Overlap::Newest => slots[b.0].last_modified.cmp(&slots[a.0].last_modified),
                 _ => Ordering::Equal,
             })
-            .then(slots[a.0].first_file.cmp(&slots[b.0].first_file))
+            .then(a.0.cmp(&b.0))
     });
-    if rules.overlap == Overlap::Newest && slots.iter().any(|slot| slot.last_modified.is_none()) {
+    if rules.overlap == Overlap::Newest
+        && slots.iter().any(|slot| slot.first_file.is_some() && slot.last_modified.is_none())
+    {
         wrong.push(overlap_disagreement(
             key_name,
             slots,
@@ -210,6 +209,18 @@ fn resolve_overlap(
             }
             _ => kept.push(step),
         }
+    }
+    let filled = |slot: usize| slots[slot].first_file.is_none();
+    if let Some((a, i, b, _)) = order.duplicates.iter().find(|(a, _, b, _)| filled(*a) || filled(*b)) {
+        let (gap, file) = if filled(*a) { (*a, *b) } else { (*b, *a) };
+        wrong.push(Disagreement {
+            rule: Rule::GapFill,
+            at: At::url(&slots[gap].url).node(key_name),
+            against: Some(slots[file].url.clone()),
+            expected: "a step that no file holds".to_owned(),
+            found: format!("{}, which a file holds", slots[*a].values[*i as usize]),
+        });
+        return order;
     }
     if rules.overlap == Overlap::Fail {
         let Some((a, i, b, _)) = order.duplicates.first().copied() else {
@@ -306,7 +317,7 @@ mod tests {
     fn slot(n: usize, values: &[i64]) -> Slot {
         Slot {
             key: None,
-            first_file: n,
+            first_file: Some(n),
             url: format!("f{n}.nc"),
             last_modified: Some(n as i64),
             length: values.len() as u64,

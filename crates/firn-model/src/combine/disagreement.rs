@@ -49,6 +49,8 @@ pub enum Rule {
     OverlapDifferent,
     /// A jump along an otherwise regular axis.
     Gap,
+    /// A declared gap that cannot be filled.
+    GapFill,
     /// A combination of keys for which there is no file.
     Hole,
     /// The same variable in the files of two merge keys, with different content.
@@ -57,7 +59,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Variables,
         Self::Dimensions,
         Self::Shape,
@@ -79,6 +81,7 @@ impl Rule {
         Self::OverlapIdentical,
         Self::OverlapDifferent,
         Self::Gap,
+        Self::GapFill,
         Self::Hole,
         Self::Merge,
     ];
@@ -107,6 +110,7 @@ impl Rule {
             Self::OverlapIdentical => "axis-overlap-identical",
             Self::OverlapDifferent => "axis-overlap-different",
             Self::Gap => "axis-gap",
+            Self::GapFill => "gap-fill",
             Self::Hole => "axis-hole",
             Self::Merge => "merge-conflict",
         }
@@ -135,6 +139,7 @@ impl Rule {
                 "a step would be in the dataset twice, or one of two versions would win by chance"
             }
             Self::Gap => "a missing file would go unnoticed: nothing in the result tells it from a short record",
+            Self::GapFill => "a filled step needs a coordinate that is not a guess, and cells that read as missing",
             Self::Hole => "the hole would read as fill values, as if the data were missing at the source",
             Self::StaticVariable | Self::Merge => "only one of the two versions would survive",
         }
@@ -169,7 +174,12 @@ impl Rule {
             Self::OverlapDifferent => {
                 "the values differ: say `combine: {overlap: newest}` or `first` in the recipe, or leave one file out"
             }
-            Self::Gap => "add the missing file, or declare it: `source: {gaps: [{DIM: ..., reason: ...}]}`",
+            Self::Gap => {
+                "add the missing file; or join what is there: --allow-gaps, or `combine: {gaps: allow}` in the recipe"
+            }
+            Self::GapFill => {
+                "remove `fill: true`, which leaves the step out of the axis; or leave the variable out with `select: {variables: [...]}`"
+            }
             Self::Hole => "add the missing file, or declare the step as a gap in every other file too",
             Self::Merge => "rename one of them in a recipe of its own, or leave it out with `select`",
         }

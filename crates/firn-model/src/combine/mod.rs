@@ -9,6 +9,7 @@ mod axis;
 mod compare;
 mod disagreement;
 mod facts;
+mod fill;
 mod place;
 mod select;
 mod slots;
@@ -19,6 +20,7 @@ pub use attributes::coding_rule;
 pub use compare::{Difference, compare_values};
 pub use disagreement::{CombineError, Disagreement, Rule};
 pub use facts::{Content, FileFacts, SlotKey, Wanted, is_coordinate, values_wanted};
+pub use fill::FilledGap;
 pub use select::{Range, SelectError, Selection, keep_variables, select};
 pub use virtualize::{MAX_REFERENCES, NotVirtual, VirtualArray, split_uncompressed, virtual_array, virtual_verdict};
 
@@ -82,8 +84,10 @@ pub struct CombineRules {
     pub schema: Schema,
     /// What to do with attributes that differ.
     pub attributes: AttributeRule,
-    /// Whether jumps along an otherwise regular axis were declared (gaps) and are no finding.
+    /// Whether jumps along an otherwise regular axis were declared or allowed, and are no finding.
     pub gaps_declared: bool,
+    /// Places of the pattern without a file that stay on the axis, in its order.
+    pub filled: Vec<FilledGap>,
 }
 
 /// A box of a file's array and where it goes in the combined array. Both boxes have the same number of elements; the axes

@@ -3,6 +3,7 @@
 use super::NotCombined;
 use super::axis::{AxisOrder, Slot};
 use super::facts::is_coordinate;
+use super::fill::Filled;
 use super::{
     CombineError, CombineRules, Combined, CombinedArray, CombinedContent, Disagreement, EqualityCheck, FileFacts,
     Noted, Overlap, Piece, SlotKey, merged_attributes, time,
@@ -22,6 +23,8 @@ pub(super) struct Axis {
     pub slots: Vec<Slot>,
     /// For each file its slot.
     pub slot_of: Vec<usize>,
+    /// For each gap that is filled its slot.
+    pub gap_slot: Vec<usize>,
     pub order: AxisOrder,
 }
 
@@ -34,6 +37,8 @@ pub(super) struct Work<'a> {
     pub proposed_keys: Vec<(String, String)>,
     /// Values by digest, from whichever file carries them.
     pub known: BTreeMap<[u8; 32], Arc<Values>>,
+    /// Values of the steps that are filled.
+    pub filled: Filled,
 }
 
 pub(super) fn combine(files: Vec<FileFacts>, rules: &CombineRules) -> Result<Combined, NotCombined> {
@@ -57,7 +62,15 @@ fn join(files: &[FileFacts], rules: &CombineRules) -> Result<Joined, CombineErro
         .flat_map(|f| f.contents.values())
         .filter_map(|c| c.values.as_ref().map(|v| (c.digest, Arc::clone(v))))
         .collect();
-    let mut work = Work { files, rules, noted: Vec::new(), wrong: Vec::new(), proposed_keys: Vec::new(), known };
+    let mut work = Work {
+        files,
+        rules,
+        noted: Vec::new(),
+        wrong: Vec::new(),
+        proposed_keys: Vec::new(),
+        known,
+        filled: Filled::default(),
+    };
     let members = work.members();
     work.stop_if_wrong()?;
     let reencoded = time::plan(files, &members, rules, &mut work.noted, &mut work.wrong);
@@ -68,6 +81,7 @@ fn join(files: &[FileFacts], rules: &CombineRules) -> Result<Joined, CombineErro
     work.find_holes(&axes);
     work.compare_static(&members, &axes);
     work.stop_if_wrong()?;
+    work.note_filled(&axes);
     let (arrays, checks) = work.place(&members, &axes, &reencoded);
     let groups = work.groups(&axes);
     work.stop_if_wrong()?;
@@ -161,9 +175,18 @@ impl<'a> Work<'a> {
             Some(values) => {
                 time::describe(&mut metadata);
                 let dim = metadata.dimension_names[0].clone();
-                CombinedContent::Values(time::values(values, axes, &dim, &metadata.shape))
+                let filled = self.filled.values.get(path);
+                CombinedContent::Values(time::values(values, filled, axes, &dim, &metadata.shape))
             }
-            None => CombinedContent::Pieces(self.pieces(path, holders, axes, &new)),
+            None => match self.with_filled(path, axes, &mut metadata) {
+                Some(values) => CombinedContent::Values(values),
+                None => {
+                    if self.is_filled(path, holders, axes) {
+                        self.settle_fill(path, &mut metadata);
+                    }
+                    CombinedContent::Pieces(self.pieces(path, holders, axes, &new))
+                }
+            },
         };
         CombinedArray { metadata, source_path: path.clone(), axes: mapping, content }
     }

@@ -1,6 +1,7 @@
 //! The slots of each concat dimension: files that share a place along it, their order, and whether all combinations are there.
 
 use super::axis::{self, AxisOrder, Slot};
+use super::fill::FilledGap;
 use super::place::{Axis, Members, Work};
 use super::{CombineRules, Disagreement, Rule, SlotKey, time};
 use crate::dataset::NodePath;
@@ -13,8 +14,14 @@ impl Work<'_> {
         let is_new = !self.files.iter().any(|f| f.dataset.groups().any(|(_, g)| g.dimensions.contains_key(dim)));
         let key_name = self.rules.keys.get(dim).cloned().unwrap_or_else(|| dim.to_owned());
         let key_path = members.keys().find(|path| path.name() == key_name).cloned();
-        let (slots, slot_of) = self.slots(dim, is_new, key_path.as_ref(), reencoded);
-        let mut axis = Axis { name: dim.to_owned(), key_name, is_new, slots, slot_of, order: AxisOrder::default() };
+        let (slots, slot_of, gap_slot) = self.slots(dim, is_new, key_path.as_ref(), reencoded);
+        let mut axis =
+            Axis { name: dim.to_owned(), key_name, is_new, slots, slot_of, gap_slot, order: AxisOrder::default() };
+        let wrong = self.wrong.len();
+        self.fill_slots(&mut axis, key_path.as_ref(), reencoded);
+        if self.wrong.len() > wrong {
+            return axis;
+        }
         if axis.slots.len() > 1
             && !is_new
             && axis.slots.iter().any(|s| s.values.is_empty() && s.length > 0 && s.key.is_none())
@@ -45,11 +52,16 @@ impl Work<'_> {
         is_new: bool,
         key_path: Option<&NodePath>,
         reencoded: &time::TimeEncodings,
-    ) -> (Vec<Slot>, Vec<usize>) {
+    ) -> (Vec<Slot>, Vec<usize>, Vec<usize>) {
         let mut slots: Vec<Slot> = Vec::new();
+        let mut gap_slot = Vec::with_capacity(self.rules.filled.len());
+        let mut gaps = self.rules.filled.iter().peekable();
         let mut slot_of = Vec::with_capacity(self.files.len());
         let mut by_key: BTreeMap<SlotKey, usize> = BTreeMap::new();
         for (number, file) in self.files.iter().enumerate() {
+            while let Some(gap) = gaps.next_if(|gap| gap.files_before <= number) {
+                gap_slot.push(slot_of_gap(gap, dim, &mut slots, &mut by_key));
+            }
             let key = file.keys.get(dim).cloned();
             let length = if is_new {
                 1
@@ -57,7 +69,20 @@ impl Work<'_> {
                 file.dataset.groups().find_map(|(_, g)| g.dimensions.get(dim)).map_or(0, |d| d.size)
             };
             let values = key_path.filter(|_| !is_new).and_then(|path| self.key_values(number, path, reencoded));
+            let made = |values: Option<Vec<axis::KeyValue>>| Slot {
+                key: key.clone(),
+                first_file: Some(number),
+                url: file.url.clone(),
+                last_modified: file.version.last_modified,
+                length,
+                values: values.unwrap_or_default(),
+            };
             if let Some(slot) = key.as_ref().and_then(|k| by_key.get(k)).copied() {
+                slot_of.push(slot);
+                if slots[slot].first_file.is_none() {
+                    slots[slot] = made(values);
+                    continue;
+                }
                 let known: &Slot = &slots[slot];
                 let same = values.is_none() || known.values.is_empty() || values.as_ref() == Some(&known.values);
                 if known.length != length || !same {
@@ -72,23 +97,16 @@ impl Work<'_> {
                 if slots[slot].values.is_empty() {
                     slots[slot].values = values.unwrap_or_default();
                 }
-                slot_of.push(slot);
                 continue;
             }
             if let Some(key) = &key {
                 by_key.insert(key.clone(), slots.len());
             }
             slot_of.push(slots.len());
-            slots.push(Slot {
-                key,
-                first_file: number,
-                url: file.url.clone(),
-                last_modified: file.version.last_modified,
-                length,
-                values: values.unwrap_or_default(),
-            });
+            slots.push(made(values));
         }
-        (slots, slot_of)
+        gap_slot.extend(gaps.map(|gap| slot_of_gap(gap, dim, &mut slots, &mut by_key)));
+        (slots, slot_of, gap_slot)
     }
 
     pub(super) fn key_values(
@@ -118,9 +136,10 @@ impl Work<'_> {
                     && holders.len() == self.files.len()
             })
             .find_map(|(path, _)| {
-                let mut slots = axis.slots.clone();
+                let mut slots: Vec<Slot> =
+                    axis.slots.iter().filter(|slot| slot.first_file.is_some()).cloned().collect();
                 for slot in &mut slots {
-                    slot.values = self.key_values(slot.first_file, path, &reencoded)?;
+                    slot.values = self.key_values(slot.first_file?, path, &reencoded)?;
                 }
                 let (mut noted, mut wrong) = (Vec::new(), Vec::new());
                 let order =
@@ -138,6 +157,22 @@ impl Work<'_> {
         for (number, file) in self.files.iter().enumerate() {
             let merge = self.rules.merge_dims.iter().map(|dim| file.keys.get(dim).cloned()).collect();
             present.entry(merge).or_default().insert(axes.iter().map(|a| a.slot_of[number]).collect());
+        }
+        for (number, gap) in self.rules.filled.iter().enumerate() {
+            let merge: Vec<Option<SlotKey>> =
+                self.rules.merge_dims.iter().map(|dim| gap.keys.get(dim).cloned()).collect();
+            // Without any file of these keys nothing tells which variables are missing.
+            if let Some(known) = present.get_mut(&merge) {
+                known.insert(axes.iter().map(|a| a.gap_slot[number]).collect());
+            } else {
+                self.wrong.push(Disagreement {
+                    rule: Rule::Hole,
+                    at: At::url(&gap.url),
+                    against: None,
+                    expected: "at least one file that tells which variables are to be filled".to_owned(),
+                    found: "only gaps".to_owned(),
+                });
+            }
         }
         let wanted: usize = axes.iter().map(|a| a.slots.len()).product();
         for (merge, combinations) in present.iter().filter(|(_, c)| c.len() != wanted) {
@@ -169,4 +204,16 @@ fn no_key(axis: &Axis, proposal: Option<&str>) -> Disagreement {
         expected,
         found: "no values to order the files by".to_owned(),
     }
+}
+
+/// The slot of a declared gap: its key's, which may have files for other keys.
+fn slot_of_gap(gap: &FilledGap, dim: &str, slots: &mut Vec<Slot>, by_key: &mut BTreeMap<SlotKey, usize>) -> usize {
+    let key = gap.keys.get(dim).cloned();
+    if let Some(slot) = key.as_ref().and_then(|key| by_key.get(key)) {
+        return *slot;
+    }
+    by_key.extend(key.clone().map(|key| (key, slots.len())));
+    let url = gap.url.clone();
+    slots.push(Slot { key, first_file: None, url, last_modified: None, length: 1, values: Vec::new() });
+    slots.len() - 1
 }

@@ -309,3 +309,62 @@ fn selecting_what_is_not_there_is_refused() {
         Selection { ranges: [("lat".to_owned(), Range::Values(50.0, 60.0))].into(), ..Selection::default() };
     assert!(matches!(select(combined, &selection), Err(SelectError::Empty { .. })));
 }
+
+/// A file of one day, with its key, whose `sst` names a fill value.
+fn day_with_key(name: &'static str, key: i64, time: &[f64]) -> File {
+    let mut file = File::new(name, time);
+    file.sst.insert("_FillValue".into(), AttributeValue::Numbers(Numbers::Int16(vec![-1])));
+    file.keys.insert("time".into(), day_key(key));
+    file
+}
+
+/// Midnight so many days after 2000-01-01.
+fn day_key(day: i64) -> SlotKey {
+    SlotKey::Time((10_957 + day) * 86_400_000_000)
+}
+
+fn filling(day: i64, files_before: usize) -> CombineRules {
+    let keys = [("time".to_owned(), day_key(day))].into();
+    CombineRules {
+        gaps_declared: true,
+        filled: vec![FilledGap { url: "gap.nc".to_owned(), keys, files_before }],
+        ..rules()
+    }
+}
+
+#[test]
+fn a_filled_step_has_a_coordinate_and_no_values() {
+    let files = [day_with_key("a.nc", 0, &[0.5]), day_with_key("b.nc", 1, &[1.5]), day_with_key("d.nc", 3, &[3.5])];
+    let combined = join(&files, &filling(2, 2)).unwrap();
+    let CombinedContent::Values(time) = &combined.arrays[&path("time")].content else { panic!() };
+    assert_eq!(time.to_f64().unwrap(), [0.5, 1.5, 2.5, 3.5]);
+    let sst = &combined.arrays[&path("sst")];
+    assert_eq!(sst.metadata.shape, [4, 3]);
+    assert_eq!(sst.metadata.fill_value, Some(crate::array::FillValue::Fixed((-1i16).to_le_bytes().to_vec())));
+    let starts: Vec<u64> = pieces(&combined, "sst").iter().map(|piece| piece.target.start[0]).collect();
+    assert_eq!(starts, [0, 1, 3]);
+    let table = virtual_array(&combined, sst).unwrap().table;
+    let empty: Vec<bool> = (0..4).map(|step| matches!(table.entry(step), ChunkEntry::KnownEmpty)).collect();
+    assert_eq!(empty, [false, false, true, false]);
+}
+
+#[test]
+fn a_step_is_not_filled_where_that_would_be_a_guess() {
+    let refused = |files: &[File]| join(files, &filling(2, 2)).expect_err("it would be a guess").rule();
+    let (a, b) = (|| day_with_key("a.nc", 0, &[0.5]), || day_with_key("b.nc", 1, &[1.5]));
+    let other_distance = [a(), b(), day_with_key("d.nc", 3, &[3.25])];
+    assert_eq!(refused(&other_distance), Rule::GapFill);
+    let other_length = [a(), b(), day_with_key("d.nc", 3, &[3.5, 3.75])];
+    assert_eq!(refused(&other_length), Rule::GapFill);
+    assert_eq!(refused(&[a()]), Rule::GapFill, "one file shows no distance");
+    let mut without_fill = [a(), b()];
+    for file in &mut without_fill {
+        file.sst.shift_remove("_FillValue");
+    }
+    assert_eq!(refused(&without_fill), Rule::GapFill);
+    let mut reaching_in = [a(), b()];
+    for file in &mut reaching_in {
+        file.time.push(file.time[0] + 1.0);
+    }
+    assert_eq!(refused(&reaching_in), Rule::GapFill, "a file holds the step");
+}

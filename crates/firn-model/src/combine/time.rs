@@ -8,6 +8,7 @@ use crate::array::{
 use crate::cf::{self, CfError, Number, TimeDecision, TimeValues, TimeVariable};
 use crate::dataset::NodePath;
 use crate::diagnose::At;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,7 +18,8 @@ pub(super) struct Encoding {
     words: Vec<(&'static str, Option<AttributeValue>)>,
     /// Values encoded anew by file; `None` where they stay as they are.
     pub values: Option<BTreeMap<usize, Vec<i64>>>,
-    units: Option<String>,
+    /// Their units.
+    pub units: Option<String>,
 }
 
 /// By path, bounds included.
@@ -135,7 +137,7 @@ fn is_time_axis(file: &FileFacts, path: &NodePath, rules: &CombineRules) -> bool
 }
 
 /// A time variable of one file.
-struct Raw {
+pub(super) struct Raw {
     values: TimeValues,
     data_type: DataType,
     units: String,
@@ -144,7 +146,7 @@ struct Raw {
 }
 
 impl Raw {
-    fn view(&self) -> TimeVariable<'_> {
+    pub(super) fn view(&self) -> TimeVariable<'_> {
         TimeVariable {
             values: &self.values,
             data_type: self.data_type,
@@ -159,7 +161,7 @@ fn raw(files: &[FileFacts], path: &NodePath, holders: &[usize]) -> Option<Vec<Ra
     holders.iter().map(|n| raw_one(&files[*n], path, None)).collect()
 }
 
-fn raw_one(file: &FileFacts, path: &NodePath, parent: Option<&NodePath>) -> Option<Raw> {
+pub(super) fn raw_one(file: &FileFacts, path: &NodePath, parent: Option<&NodePath>) -> Option<Raw> {
     let array = file.dataset.array(path)?;
     let values: &Arc<Values> = file.contents.get(path)?.values.as_ref()?;
     let text = |name: &str| {
@@ -214,12 +216,20 @@ fn disagreement(files: &[FileFacts], holders: &[usize], path: &NodePath, error: 
 }
 
 /// The values of a re-encoded array, put in the order of the axis. The axis is its first dimension.
-pub(super) fn values(encoded: &BTreeMap<usize, Vec<i64>>, axes: &[Axis], dim: &str, shape: &[u64]) -> Values {
+pub(super) fn values(
+    encoded: &BTreeMap<usize, Vec<i64>>,
+    filled: Option<&BTreeMap<usize, Values>>,
+    axes: &[Axis],
+    dim: &str,
+    shape: &[u64],
+) -> Values {
     let row: usize = shape[1..].iter().product::<u64>() as usize;
     let mut bytes = vec![0u8; shape.iter().product::<u64>() as usize * size_of::<i64>()];
     if let Some(axis) = axes.iter().find(|a| a.name == dim) {
         for run in &axis.order.runs {
-            let Some(values) = encoded.get(&axis.slots[run.slot].first_file) else { continue };
+            let of_gap = || filled.and_then(|filled| filled.get(&run.slot)?.to_i64()).map(Cow::Owned);
+            let of_file = |file| encoded.get(&file).map(|values| Cow::Borrowed(values.as_slice()));
+            let Some(values) = axis.slots[run.slot].first_file.map_or_else(of_gap, of_file) else { continue };
             let from = run.source_start as usize * row;
             let count = run.length as usize * row;
             let to = run.target_start as usize * row * size_of::<i64>();

@@ -334,6 +334,12 @@ fn add_piece(
         }
     }
     let ChunkManifest::Table(from) = &source.manifest else { return Ok(()) };
+    let fills_differ = source.metadata.fill_value.is_some() && source.metadata.fill_value != array.metadata.fill_value;
+    if fills_differ && (0..from.len() as u64).any(|linear| matches!(from.entry(linear), ChunkEntry::KnownEmpty)) {
+        return Err(unaligned(
+            "its unwritten chunks read as another value than those of the combined array".to_owned(),
+        ));
+    }
     let source_chunk: Vec<u64> = (0..array.axes.len()).map(|a| array.axes[a].map_or(1, |t| chunk_shape[t])).collect();
     for (axis, chunk) in source_chunk.iter().enumerate() {
         let (start, end) = (piece.source.start[axis], piece.source.end(axis));

@@ -17,7 +17,7 @@ pub use edit::{Edited, StoreChange, edit_store};
 pub use github::raw_url;
 pub use glob::{SourceGlob, parse_list};
 pub use meta::Meta;
-pub use pattern::{FilePattern, PatternSlot, SourceFile};
+pub use pattern::{FilePattern, Key, PatternSlot, SourceFile, SourceKey};
 pub use recipe::{Recipe, RecipeDocument};
 pub use slug::{is_slug, public_id, slug};
 pub use store_entry::{StoreEntry, StoreMode};

@@ -92,6 +92,9 @@ pub struct Concat {
     /// The variable that orders the files, where the one of the dimension's name does not
     #[arg(long, value_name = "DIM=VARIABLE", value_delimiter = ',', value_parser = parse_pair)]
     pub concat_key: Vec<(String, String)>,
+    /// Join what is there, where steps are missing along a regular axis
+    #[arg(long)]
+    pub allow_gaps: bool,
 }
 
 impl Concat {
@@ -107,7 +110,7 @@ impl Concat {
             let what = format!("--concat-key names the dimension {dim:?}, which --concat-dim does not");
             return Err(FirnError::Usage { what, next: format!("add --concat-dim {dim}") });
         }
-        Ok(ConcatRequest { dims: self.concat_dim.clone(), keys })
+        Ok(ConcatRequest { dims: self.concat_dim.clone(), keys, allow_gaps: self.allow_gaps })
     }
 }
 

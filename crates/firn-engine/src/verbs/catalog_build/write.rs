@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 /// Whether a catalog can be written there at all: asked before stores are opened.
 ///
 /// # Errors
-/// Where it is a file.
+/// Where it is a file, or a feedstock: its documents and those of the catalog would lie side by side.
 pub(super) fn check(out: &Path) -> Result<(), EngineError> {
     match fs::metadata(out) {
         Ok(found) if !found.is_dir() => Err(EngineError::TargetNotEmpty {
@@ -21,6 +21,13 @@ pub(super) fn check(out: &Path) -> Result<(), EngineError> {
             what: "a file has this name".to_owned(),
             next: "the same command with another --out".to_owned(),
         }),
+        Ok(_) if ["meta.yaml", "catalog.yaml", "recipe.yaml"].iter().any(|name| out.join(name).is_file()) => {
+            Err(EngineError::TargetNotEmpty {
+                at: at(out),
+                what: "a feedstock is there, whose documents would be mixed with those of the catalog".to_owned(),
+                next: format!("the same command with --out {}", out.join("catalog").display()),
+            })
+        }
         _ => Ok(()),
     }
 }
@@ -183,6 +190,15 @@ mod tests {
         assert!(!out.join("b").exists() && out.join("mine.txt").exists());
         let left: Vec<_> = fs::read_dir(temp.path().join("deep")).unwrap().collect();
         assert_eq!(left.len(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_feedstock_is_no_place_for_a_catalog() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("recipe.yaml"), "version: 1").unwrap();
+        let refused = check(dir.path()).expect_err("a feedstock is there");
+        assert!(matches!(refused, EngineError::TargetNotEmpty { .. }), "{refused:?}");
+        assert!(check(&dir.path().join("catalog")).is_ok());
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Which files there are: present, declared as gaps, missing.
 
-use super::problem::single;
 use super::report::{DeclaredGap, Files, NAMED, RecipePlan, Sample};
 use crate::error::EngineError;
 use crate::open::SourceFile;
@@ -37,7 +36,7 @@ pub(super) fn failed<'e>(files: &[SourceFile], error: &'e EngineError) -> Vec<(u
         let number = by_url.get(&error.at().url?).copied()?;
         opening.then_some((number, error))
     };
-    let mut failed: Vec<(usize, &EngineError)> = single(error).into_iter().filter_map(of_file).collect();
+    let mut failed: Vec<(usize, &EngineError)> = error.single().into_iter().filter_map(of_file).collect();
     failed.sort_by_key(|(number, _)| *number);
     failed.dedup_by_key(|(number, _)| *number);
     failed
@@ -66,7 +65,7 @@ pub(super) fn failure(recipe: &str, wanted: usize, error: EngineError) -> Engine
 }
 
 /// One problem for all files that are missing: they are named elsewhere.
-pub(super) fn summarise(plan: &mut RecipePlan, recipe: &Recipe) {
+pub(super) fn summarise(plan: &mut RecipePlan, fix: &str) {
     let code = "source-not-found";
     let Some(first) = plan.problems.iter().position(|problem| problem.code == code) else { return };
     let mut number = 0;
@@ -79,17 +78,13 @@ pub(super) fn summarise(plan: &mut RecipePlan, recipe: &Recipe) {
     if count > 1 {
         problem.what = format!("{count} files do not exist, the first is {}", problem.at);
     }
-    let fix = if recipe.source.pattern.is_some() {
-        "add the missing files, correct the keys, or declare them in recipe.yaml: `source: {gaps: [{DIM: KEY, reason: …}]}`"
-    } else {
-        "add the missing files, or remove them from recipe.yaml"
-    };
     fix.clone_into(&mut problem.fix);
 }
 
 fn flat(error: EngineError) -> Vec<EngineError> {
     match error {
         EngineError::Several { errors, .. } => errors.into_iter().flat_map(flat).collect(),
+        EngineError::Advised { error, .. } => flat(*error),
         other => vec![other],
     }
 }

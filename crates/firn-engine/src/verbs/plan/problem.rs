@@ -4,18 +4,10 @@ use super::report::{NAMED, Problem};
 use crate::error::EngineError;
 use firn_model::diagnose::Diagnose;
 
-/// The single failures behind an error.
-pub(super) fn single(error: &EngineError) -> Vec<&EngineError> {
-    match error {
-        EngineError::Several { errors, .. } => errors.iter().flat_map(single).collect(),
-        other => vec![other],
-    }
-}
-
 /// What would stop the run: each kind of failure, at most so many of them.
 pub(super) fn of_error(error: &EngineError) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
-    for error in single(error) {
+    for error in error.single() {
         match error {
             EngineError::Combine(combine) => problems.extend(combine.disagreements.iter().map(|found| Problem {
                 code: found.rule.code().to_owned(),

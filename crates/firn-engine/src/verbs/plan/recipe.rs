@@ -12,6 +12,7 @@ use crate::error::EngineError;
 use crate::feedstock::FeedstockDir;
 use crate::pipeline::{BuildSpec, Prepared, prepare};
 use crate::settings::Engine;
+use crate::verbs::gaps;
 use crate::verbs::requests::{RunEngine, RunPart, RunRequest, TextEncoding};
 use crate::verbs::run::{build_options, build_spec, choose, destination as destination_of, refuse_unconsolidated};
 use firn_model::combine::Rule;
@@ -115,8 +116,14 @@ impl Planned {
         }
         files::record(&mut self.plan.files, &failed);
         self.plan.variables.extend(variables::refused(&error));
-        self = self.stopped(files::failure(&call.recipe.id, spec.files.len(), error))?;
-        files::summarise(&mut self.plan, call.recipe);
+        let failure = files::failure(&call.recipe.id, spec.files.len(), error);
+        let failure = gaps::advise(&call.feedstock.dir, call.recipe, &spec.files, failure);
+        let fix = match &failure {
+            EngineError::Advised { next, .. } => next.clone(),
+            _ => "add the missing files, or remove them from recipe.yaml".to_owned(),
+        };
+        self = self.stopped(failure)?;
+        files::summarise(&mut self.plan, &fix);
         let mut number = 0;
         spec.files.retain(|_| {
             number += 1;

@@ -31,15 +31,6 @@ pub(super) fn check(recipe: &Recipe, path: &DocumentPath, findings: &mut Finding
             "download the files first, or use a public source",
         );
     }
-    for (number, gap) in source.gaps.iter().enumerate() {
-        if gap.fill {
-            tell(
-                path.keys(["source", "gaps"]).index(number).key("fill"),
-                "filled gaps".to_owned(),
-                "remove it: the step is left out of the axis",
-            );
-        }
-    }
     let is_label = |bound: &Bound| matches!(bound, Bound::Text(text) if PatternTime::start_of(text).is_err());
     for (dim, selector) in &recipe.select.sel {
         let help = match selector {

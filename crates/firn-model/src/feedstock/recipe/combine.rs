@@ -17,6 +17,10 @@ pub struct Combine {
     /// What to do with steps that several files hold.
     #[serde(default)]
     pub overlap: Overlap,
+    /// What to do with a jump along an otherwise regular axis. A file that a pattern names and that is missing is an error
+    /// whatever is said here: `source: {gaps: […]}` declares it.
+    #[serde(default)]
+    pub gaps: GapRule,
     /// What to do with variables that not every file holds.
     #[serde(default)]
     pub schema: SchemaRule,
@@ -47,6 +51,17 @@ pub enum Overlap {
     Newest,
     /// Keep the step of the first file.
     First,
+}
+
+/// What to do with a jump along an otherwise regular axis.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GapRule {
+    /// Stop.
+    #[default]
+    Fail,
+    /// Join what is there.
+    Allow,
 }
 
 /// What to do with variables that not every file holds.

@@ -10,7 +10,7 @@ mod transform;
 mod verify;
 
 pub use codec::{Codec, CodecError};
-pub use combine::{AttributeRule, Combine, CoordinateRule, Overlap, SchemaRule};
+pub use combine::{AttributeRule, Combine, CoordinateRule, GapRule, Overlap, SchemaRule};
 pub use select::{Bound, IndexSelector, Select, Selector};
 pub use source::{Auth, DateText, Dimension, Gap, KeyEntry, KeyText, Keys, Label, Source, SourceFormat, SourceKind};
 pub use target::{CodecChoice, Extent, ExtentWord, Extents, Layout, Target, TargetFormat};

@@ -21,7 +21,8 @@ impl Recipe {
             overlap: declared.overlap.into(),
             schema: declared.schema.into(),
             attributes: declared.attributes.into(),
-            gaps_declared: !self.source.gaps.is_empty(),
+            gaps_declared: !self.source.gaps.is_empty() || declared.gaps == super::GapRule::Allow,
+            filled: Vec::new(),
         }
     }
 
