@@ -1,7 +1,6 @@
 //! What becomes of each variable, and how it would be laid out.
 
 use super::cost::Layouts;
-use super::problem::single;
 use super::report::{ArrayPlan, VariablePlan};
 use crate::error::EngineError;
 use crate::pipeline::Prepared;
@@ -20,7 +19,7 @@ const LEAVE_OUT: &str = "leave it out with `select: {variables: [...]}` in a rec
 /// Variables that could not be opened, each once.
 pub(super) fn refused(error: &EngineError) -> Vec<VariablePlan> {
     let mut refused: Vec<VariablePlan> = Vec::new();
-    for error in single(error) {
+    for error in error.single() {
         let (EngineError::Format(_), Category::Unsupported, Some(path)) = (error, error.category(), error.at().node)
         else {
             continue;
