@@ -178,15 +178,16 @@ impl<'a> Work<'a> {
                 let filled = self.filled.values.get(path);
                 CombinedContent::Values(time::values(values, filled, axes, &dim, &metadata.shape))
             }
-            None => match self.with_filled(path, axes, &mut metadata) {
-                Some(values) => CombinedContent::Values(values),
-                None => {
+            None => {
+                if let Some(values) = self.with_filled(path, axes, &mut metadata) {
+                    CombinedContent::Values(values)
+                } else {
                     if self.is_filled(path, holders, axes) {
                         self.settle_fill(path, &mut metadata);
                     }
                     CombinedContent::Pieces(self.pieces(path, holders, axes, &new))
                 }
-            },
+            }
         };
         CombinedArray { metadata, source_path: path.clone(), axes: mapping, content }
     }
