@@ -61,6 +61,15 @@ def zarr():
         whole = json.dumps(consolidated, separators=(",", ":")).encode()
         yield node.replace("/", "-"), b"zarr.json\0" + b'{"zarr_format":3,"node_type":"group"}' + b"\0\0a/zarr.json\0" + words + b"\0\0" + chunk
         yield node.replace("/", "-") + "-consolidated", b"zarr.json\0" + whole + b"\0\0" + chunk
+    for dtype, fill, codecs in [
+        ("<f4", "NaN", {"compressor": {"id": "zlib", "level": 1}, "filters": [{"id": "shuffle", "elementsize": 4}]}),
+        (">U3", "", {"compressor": None, "filters": None}), ("|S3", "AAAA", {"compressor": {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": -1}}),
+        ("|O", 0, {"compressor": None, "filters": [{"id": "vlen-utf8"}]}),
+    ]:
+        array = {"zarr_format": 2, "shape": [3, 2], "chunks": [2, 2], "dtype": dtype, "fill_value": fill, "order": "F", "dimension_separator": "/", **codecs}
+        metadata = {".zgroup": {"zarr_format": 2}, "a/.zarray": array, "a/.zattrs": {"_ARRAY_DIMENSIONS": ["y", "x"]}}
+        whole = json.dumps({"zarr_consolidated_format": 1, "metadata": metadata}).encode()
+        yield f"v2-{ord(dtype[0])}-{dtype[1:]}", b".zmetadata\0" + whole + b"\0\0a/0/0\0" + bytes(48)
 
 
 def codecs():

@@ -5,7 +5,7 @@ use super::{IcechunkError, RepositoryStorage, SpecVersion, documents::Documents,
 use firn_model::array::chunk_grid::to_linear;
 use firn_model::array::manifest::MAX_CHUNKS;
 use firn_model::array::{Array, ChunkManifest, ChunkTable, SourceObject};
-use firn_model::dataset::{Dataset, Node, NodePath};
+use firn_model::dataset::{Dataset, DatasetFormat, Node, NodePath};
 use firn_model::diagnose::At;
 use firn_model::source::SourceVersion;
 use futures::TryStreamExt;
@@ -63,6 +63,7 @@ pub async fn open_snapshot(storage: &RepositoryStorage, version: &str) -> Result
         return Err(IcechunkError::Empty { at: at.clone(), version: version.to_owned() });
     }
     let mut dataset = firn_formats::zarr::open(&documents, at)?;
+    dataset.format = DatasetFormat::Icechunk;
     for (path, node) in &mut dataset.nodes {
         if let Node::Array(array) = node {
             let table = table(storage, &session, path, array).await?;

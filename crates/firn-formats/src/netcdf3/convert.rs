@@ -7,12 +7,12 @@ use firn_model::array::{
     Array, ArrayMetadata, AttributeValue, Attributes, ChunkGrid, ChunkManifest, ChunkTable, CodecMetadata, DataType,
     Endian, FillValue, SourceObject, StoredAs,
 };
-use firn_model::dataset::{Dataset, Dimension, Group, Node, NodeName, NodePath};
+use firn_model::dataset::{Dataset, DatasetFormat, Dimension, Group, Node, NodeName, NodePath};
 use firn_model::diagnose::At;
 use std::collections::HashSet;
 
 pub(super) fn dataset(header: &Header, layout: &Layout, object: SourceObject, at: &At) -> Result<Dataset, FormatError> {
-    let mut dataset = Dataset { notes: header.notes.clone(), ..Dataset::default() };
+    let mut dataset = Dataset { notes: header.notes.clone(), format: DatasetFormat::NetCdf3, ..Dataset::default() };
     if layout.has_partial_record {
         dataset.notes.push("the file ends inside of a record; whole records alone were counted".to_owned());
     }
