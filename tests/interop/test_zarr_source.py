@@ -125,3 +125,40 @@ def test_behind_a_web_server_without_consolidated_metadata_it_is_refused(tmp_pat
     with serve(tmp_path) as server:
         answer = firn("inspect", f"{server.url}/in.zarr")
     assert answer.status == 7, str(answer)
+
+
+# ------------------------------------------------------------------ kerchunk
+def kerchunk_file(source, path, version=1, templates=False):
+    from kerchunk.hdf import SingleHdf5ToZarr
+    references = SingleHdf5ToZarr(f"file://{source}", inline_threshold=200).translate()
+    if templates:
+        references["templates"] = {"u": f"file://{source}"}
+        references["refs"] = {key: ["{{u}}", *entry[1:]] if isinstance(entry, list) else entry for key, entry in references["refs"].items()}
+    path.write_text(json.dumps(references["refs"] if version == 0 else references))
+    return path
+
+
+KERCHUNKED = ["netcdf4/air.nc", "netcdf4/E1_north_america.nc"]
+
+
+@pytest.mark.parametrize("name", existing(KERCHUNKED))
+@pytest.mark.parametrize("options", [{}, {"version": 0}, {"templates": True}])
+def test_references_that_kerchunk_writes(tmp_path, name, options):
+    source = tmp_path / "source.nc"
+    shutil.copy(TESTDATA / name, source)
+    references = kerchunk_file(source, tmp_path / "references.json", **options)
+    firn("transform", references, "--target", tmp_path / "out.zarr", check=True)
+    with xr.open_dataset(str(references), engine="kerchunk", decode_times=TIMES) as expected, xr.open_zarr(tmp_path / "out.zarr", decode_times=TIMES) as got:
+        assert set(expected.variables) == set(got.variables)
+        for variable in expected.variables:
+            xr.testing.assert_equal(expected[variable], got[variable])
+
+
+def test_references_do_not_lead_everywhere(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copy(TESTDATA / "netcdf4/air.nc", tmp_path / "elsewhere/source.nc")
+    (tmp_path / "here").mkdir()
+    references = kerchunk_file(tmp_path / "elsewhere/source.nc", tmp_path / "here/references.json")
+    answer = firn("transform", references, "--target", tmp_path / "out.zarr")
+    assert answer.status == 5, str(answer)
+    assert not (tmp_path / "out.zarr/zarr.json").exists()

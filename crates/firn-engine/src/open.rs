@@ -145,6 +145,7 @@ fn check_format(wanted: SourceFormat, opened: &Opened) -> Result<(), EngineError
         (StoreKind::Plain, Some(object)) => match firn_formats::sniff::sniff(object.as_ref(), &at) {
             Ok(FileFormat::NetCdf3) => SourceFormat::Netcdf3,
             Ok(FileFormat::Hdf5) => SourceFormat::Hdf5,
+            Ok(FileFormat::KerchunkJson) => SourceFormat::Kerchunk,
             // Servers answer for a folder too.
             _ => SourceFormat::Zarr,
         },

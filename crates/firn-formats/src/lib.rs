@@ -4,6 +4,7 @@ pub mod box_copy;
 pub mod chunk_codec;
 pub mod error;
 pub mod hdf5;
+pub mod kerchunk;
 pub mod netcdf3;
 pub mod open;
 pub mod read;

@@ -2,7 +2,7 @@
 
 use crate::error::FormatError;
 use crate::sniff::{FileFormat, sniff};
-use crate::{hdf5, netcdf3, zarr};
+use crate::{hdf5, kerchunk, netcdf3, zarr};
 use firn_model::dataset::Dataset;
 use firn_model::diagnose::At;
 use firn_model::source::{Source, SourceError};
@@ -35,6 +35,7 @@ fn open_file(source: &dyn Source, at: &At) -> Result<Option<Dataset>, FormatErro
     match format {
         FileFormat::NetCdf3 => netcdf3::open(source, at).map(Some),
         FileFormat::Hdf5 => hdf5::open(source, at).map(Some),
+        FileFormat::KerchunkJson => kerchunk::open(source, at).map(Some),
     }
 }
 

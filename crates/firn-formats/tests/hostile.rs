@@ -171,7 +171,7 @@ fn what_is_no_array_file_is_named_for_what_it_is() {
         (b"II*\0\x08\0\0\0".to_vec(), "unsupported-tiff", "TIFF"),
         (b"MM\0+\0\x08\0\0".to_vec(), "unsupported-tiff", "BigTIFF"),
         (b"\x0e\x03\x13\x01\0\0\0\0".to_vec(), "unsupported-hdf4", "HDF4"),
-        (b"{\"version\": 1, \"refs\": {\".zgroup\": \"\"}}".to_vec(), "unsupported-kerchunk", "kerchunk"),
+        (b"{\"version\": 7, \"refs\": {\".zgroup\": \"\"}}".to_vec(), "unsupported-kerchunk-version", "version"),
         (b"CDF\x03\0\0\0\0\0\0\0\0".to_vec(), "unsupported-netcdf-version", "version 3"),
     ] {
         let error = contents(bytes.into()).unwrap_err();

@@ -60,6 +60,8 @@ pub enum DatasetFormat {
     ZarrV2,
     /// A Zarr v3 hierarchy.
     ZarrV3,
+    /// References of kerchunk.
+    Kerchunk,
     /// A snapshot of an Icechunk repository.
     Icechunk,
 }

@@ -9,7 +9,7 @@ use firn_model::source::{RangeReader, Source, SourceError, SourceVersion};
 
 /// What a source is.
 pub(crate) struct Format {
-    /// `netcdf3`, `hdf5`, `zarr`, `icechunk`.
+    /// `netcdf3`, `hdf5`, `kerchunk`, `zarr`, `icechunk`.
     pub name: &'static str,
     /// Version of the format.
     pub version: String,
@@ -36,6 +36,7 @@ pub(super) fn format_of(source: &dyn Source, dataset: &Dataset, at: &At) -> Resu
     let (name, version) = match sniff(object.as_ref(), at) {
         Ok(FileFormat::NetCdf3) => ("netcdf3", format!("CDF-{}", byte(object.as_ref(), 3)?)),
         Ok(FileFormat::Hdf5) => ("hdf5", format!("superblock {}", superblock(object.as_ref())?)),
+        Ok(FileFormat::KerchunkJson) => ("kerchunk", "JSON".to_owned()),
         Ok(_) => ("other", String::new()),
         Err(error) => return Err(error.into()),
     };

@@ -11,4 +11,5 @@ mod data_type;
 mod open;
 
 pub(super) use data_type::text_of_base64;
+pub(crate) use open::{from_documents, is_document};
 pub use open::{has_root, open};

@@ -1,6 +1,7 @@
 //! Opening a hierarchy: from `.zmetadata`, else from every document that a listing shows.
 
 use super::super::attribute_json::group_attributes_from_json;
+use super::super::json;
 use super::super::open::{check_count, declare_dimensions, document_at, insert, json_document, node_or_refusal};
 use super::array::{array, is_hidden};
 use crate::error::FormatError;
@@ -46,10 +47,37 @@ struct Documents {
 /// [`FormatError::Corrupt`] for documents that contradict the format; [`SourceError::NotListable`] where the root is not
 /// consolidated and the source cannot be listed: its arrays are then unknown, which is not the same as none.
 pub fn open(source: &dyn Source, at: &At) -> Result<Dataset, FormatError> {
-    let mut nodes = match consolidated(source, at)? {
+    let nodes = match consolidated(source, at)? {
         Some(nodes) => nodes,
         None => walk(source, at)?,
     };
+    hierarchy(nodes, source, at)
+}
+
+/// Whether a key is that of a document of a node.
+pub(crate) fn is_document(key: &str) -> bool {
+    [GROUP, ARRAY, ATTRIBUTES].contains(&split(key).1)
+}
+
+/// The hierarchy of these documents by key.
+///
+/// # Errors
+/// As [`open`], without those of the source.
+pub(crate) fn from_documents<'a>(
+    documents: impl Iterator<Item = (&'a str, &'a [u8])>,
+    source: &dyn Source,
+    at: &At,
+) -> Result<Dataset, FormatError> {
+    let mut nodes = BTreeMap::new();
+    for (key, bytes) in documents {
+        check_count(nodes.len() as u64, at)?;
+        let at = at.node(split(key).0);
+        add(&mut nodes, key, json::parse(bytes, &at)?, &at)?;
+    }
+    hierarchy(nodes, source, at)
+}
+
+fn hierarchy(mut nodes: BTreeMap<String, Documents>, source: &dyn Source, at: &At) -> Result<Dataset, FormatError> {
     let root = nodes.remove("").unwrap_or_default();
     if root.array.is_some() {
         let what = "the root is an array; open the group that it is in";
@@ -100,8 +128,7 @@ fn consolidated(source: &dyn Source, at: &At) -> Result<Option<BTreeMap<String, 
 /// The documents that a listing shows.
 fn walk(source: &dyn Source, at: &At) -> Result<BTreeMap<String, Documents>, FormatError> {
     let mut nodes = BTreeMap::new();
-    let is_document = |name: &str| [GROUP, ARRAY, ATTRIBUTES].contains(&name);
-    for object in source.list("")?.iter().filter(|object| is_document(split(&object.key).1)) {
+    for object in source.list("")?.iter().filter(|object| is_document(&object.key)) {
         check_count(nodes.len() as u64, at)?;
         let at = document_at(source, &object.key);
         let document = json_document(source, &object.key, &at)?.ok_or(SourceError::NotFound { at: at.clone() })?;
