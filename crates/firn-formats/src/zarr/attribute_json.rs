@@ -78,8 +78,7 @@ fn infinite_missing_value(attributes: &Attributes, data_type: DataType, at: &At)
     let Some(AttributeValue::Numbers(missing)) = attributes.get(MISSING_VALUE).filter(|_| data_type.is_float()) else {
         return Ok(None);
     };
-    let mut infinite: Vec<f64> = missing.to_f64().into_iter().filter(|number| number.is_infinite()).collect();
-    infinite.dedup();
+    let infinite: Vec<f64> = missing.to_f64().into_iter().filter(|number| number.is_infinite()).collect();
     let Some(first) = infinite.first().copied() else { return Ok(None) };
     // NaN is missing among floats whatever the attributes say.
     let other = match attributes.get(FILL_VALUE) {
