@@ -1,6 +1,7 @@
 //! Readers of array file formats, pure Rust, synchronous, into the one model.
 
 pub mod box_copy;
+mod characters;
 pub mod chunk_codec;
 pub mod error;
 pub mod hdf5;

@@ -141,6 +141,7 @@ impl<'a> Reading<'a> {
                 attributes: self.attributes_of(dataset.address),
                 at,
                 visibility: head.as_ref().map_or(Visibility::None, |head| head.visibility()),
+                is_char: head.as_ref().is_ok_and(|head| head.datatype.is_char()),
             })
             .collect();
         let dimensions = netcdf4::resolve(self.file, self.tree, &subjects, &self.heaps)?;
@@ -219,7 +220,7 @@ impl<'a> Reading<'a> {
     ) -> Result<Planned, FormatError> {
         let header = self.header(address, at)?;
         let variable = variable::read(self.file, self.shared, at, header, head)?;
-        array::plan(self.file, at, &variable, &dimensions.shape, dimensions.names.clone(), &mut self.heaps, object)
+        array::plan(self.file, at, &variable, dimensions, &mut self.heaps, object)
     }
 
     fn assemble(self, dimensions: netcdf4::Resolved, mut arrays: Vec<Option<Node>>) -> Result<Dataset, FormatError> {

@@ -11,6 +11,7 @@ mod facts;
 mod place;
 mod select;
 mod time;
+mod unwritten;
 mod virtualize;
 
 pub use attributes::coding_rule;
@@ -47,7 +48,7 @@ pub enum Schema {
     Strict,
     /// Keep those that every file holds.
     Intersection,
-    /// Keep all; where a file lacks one it is unwritten.
+    /// Keep all; where a file lacks one it is unwritten, which must read as missing.
     Union,
 }
 

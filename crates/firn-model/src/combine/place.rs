@@ -5,7 +5,7 @@ use super::axis::{self, AxisOrder, Slot};
 use super::facts::is_coordinate;
 use super::{
     CombineError, CombineRules, Combined, CombinedArray, CombinedContent, Disagreement, EqualityCheck, FileFacts,
-    Noted, Overlap, Piece, Rule, Schema, SlotKey, compare_values, merged_attributes, time,
+    Noted, Overlap, Piece, Rule, Schema, SlotKey, compare_values, merged_attributes, time, unwritten,
 };
 use crate::array::{Array, ArrayMetadata, ArraySubset, Attributes, DataType, Values};
 use crate::dataset::{Dimension, Group, NodePath};
@@ -413,6 +413,8 @@ impl<'a> Work<'a> {
         }
         for (path, holders) in members {
             let array = self.place_one(path, holders, axes, reencoded);
+            let has_all_values = reencoded.get(path).is_none_or(|encoding| encoding.has_all(axes, &array.metadata));
+            self.wrong.extend(unwritten::check(&array, has_all_values, self.files, holders));
             if self.rules.overlap == Overlap::Identical || self.rules.overlap == Overlap::Fail {
                 self.add_checks(path, holders, axes, &mut checks);
             }

@@ -214,12 +214,41 @@ fn overlapping_steps_are_resolved_by_the_declared_rule() {
 
 #[test]
 fn schema_rules_drop_or_leave_holes() {
-    let files = [File::new("a.nc", &[0.0]), File { variable: "ice", ..File::new("b.nc", &[1.0]) }];
+    let mut files = [File::new("a.nc", &[0.0]), File { variable: "ice", ..File::new("b.nc", &[1.0]) }];
+    for file in &mut files {
+        file.sst.insert("_FillValue".into(), AttributeValue::Numbers(Numbers::Int16(vec![-999])));
+    }
     let both = join(&files, &CombineRules { schema: Schema::Union, ..rules() }).unwrap();
     assert_eq!(both.arrays[&path("ice")].metadata.shape, [2, 3]);
     assert_eq!(pieces(&both, "ice").len(), 1, "the other step is unwritten");
     let common = join(&files, &CombineRules { schema: Schema::Intersection, ..rules() }).unwrap();
     assert!(!common.arrays.contains_key(&path("sst")) && common.arrays.contains_key(&path("lat")));
+}
+
+#[test]
+fn what_a_file_lacks_must_read_as_missing() {
+    let union = CombineRules { schema: Schema::Union, ..rules() };
+    let joined = |name: &str, value: Option<Numbers>| {
+        let mut files = [File::new("a.nc", &[0.0]), File { variable: "ice", ..File::new("b.nc", &[1.0]) }];
+        for file in &mut files {
+            file.sst.extend(value.clone().map(|value| (name.to_owned(), AttributeValue::Numbers(value))));
+        }
+        join(&files, &union)
+    };
+    // The arrays have no fill of their own: unwritten is `_FillValue`, else zero.
+    assert!(joined("_FillValue", Some(Numbers::Int16(vec![-999]))).is_ok());
+    assert!(joined("missing_value", Some(Numbers::Int16(vec![-999, 0]))).is_ok());
+    for (name, value) in [
+        ("_FillValue", None),
+        ("_FillValue", Some(Numbers::Float32(vec![-999.0]))),
+        ("missing_value", Some(Numbers::Int16(vec![-999]))),
+    ] {
+        let error = joined(name, value).expect_err("zero looks like data");
+        let found: Vec<_> =
+            error.disagreements.iter().map(|d| (d.rule, d.at.url.as_deref(), d.at.node.as_deref())).collect();
+        let wanted = |url, node| (Rule::AbsentWithoutFill, Some(url), Some(node));
+        assert_eq!(found, [wanted("b.nc", "/sst"), wanted("a.nc", "/ice")]);
+    }
 }
 
 #[test]
