@@ -142,6 +142,21 @@ impl ObjectUrl {
         }))
     }
 
+    /// The same address where a local path has one spelling: from the root, without `.` and `..`, links as they are written.
+    /// Other addresses have one already.
+    ///
+    /// # Errors
+    /// Where the current directory is not known.
+    pub fn absolute(&self) -> Result<Self, StorageError> {
+        match &self.0 {
+            Kind::Local(path) => {
+                let absolute = crate::absolute::absolute(path).map_err(|error| StorageError::io(self.at(), &error))?;
+                Ok(Self(Kind::Local(absolute)))
+            }
+            _ => Ok(self.clone()),
+        }
+    }
+
     /// The prefix that holds this object; `None` at a root.
     pub fn parent(&self) -> Option<Self> {
         let up = |key: &str| key.rsplit_once('/').map_or(String::new(), |(base, _)| base.to_owned());

@@ -21,7 +21,7 @@ use std::path::Path;
 /// # Errors
 /// Anything on the way; then nothing is published, and the same call continues.
 pub fn transform(engine: &Engine, request: &TransformRequest) -> Result<BuildReport, EngineError> {
-    let target = ObjectUrl::parse(&request.target)?;
+    let target = ObjectUrl::parse(&request.target)?.absolute()?;
     let options = TargetOptions {
         chunks: request.chunks.as_ref().map(lengths),
         shards: request.shards.as_ref().map(lengths),
@@ -55,14 +55,16 @@ pub(super) fn source_files(engine: &Engine, sources: &[String]) -> Result<Vec<So
         let url = ObjectUrl::parse(source)?;
         let is_there = url.local_path().is_some_and(Path::exists) || source.starts_with("http");
         if is_there || !firn_storage::is_pattern(source) {
-            files.push(file(url));
+            files.push(file(url.absolute()?));
             continue;
         }
         let found = engine.storage.glob(source)?;
         if found.is_empty() {
             return Err(SourceError::NotFound { at: url.at() }.into());
         }
-        files.extend(found.into_iter().map(|(url, _)| file(url)));
+        for (url, _) in found {
+            files.push(file(url.absolute()?));
+        }
     }
     Ok(files)
 }
