@@ -355,7 +355,7 @@ impl Source for ContainerSource {
             if within(&self.prefixes, url, &parsed) { self.storage.source(&parsed)? } else { self.inner.sibling(url)? }
         };
         let expected = self.expected.get(url).cloned().unwrap_or_default();
-        Ok(Arc::new(ReferencedSource { inner: source, expected }))
+        Ok(Arc::new(ReferencedSource { store: self.inner.url().to_owned(), inner: source, expected }))
     }
 }
 
@@ -377,6 +377,7 @@ fn within(prefixes: &[String], url: &str, parsed: &ObjectUrl) -> bool {
 
 /// An object that references point into: other bytes than they were written for are never read.
 struct ReferencedSource {
+    store: String,
     inner: Arc<dyn Source>,
     expected: Vec<SourceVersion>,
 }
@@ -391,7 +392,8 @@ impl Source for ReferencedSource {
         if key.is_empty() && !self.expected.is_empty() {
             let version = reader.version()?;
             if let Some(what) = self.expected.iter().find_map(|expected| changed(expected, &version)) {
-                return Err(SourceError::Changed { at: At::url(self.inner.url()), what });
+                let at = At::url(self.inner.url());
+                return Err(SourceError::Stale { at, store: self.store.as_str().into(), what });
             }
         }
         Ok(Some(reader))

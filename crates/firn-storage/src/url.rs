@@ -289,6 +289,12 @@ fn parse_file(text: &str) -> Result<ObjectUrl, StorageError> {
         return Err(bad("a file URL is written file:///absolute/path"));
     }
     let path = url.to_file_path().map_err(|()| bad("a file URL names an absolute path on this machine"))?;
+    // What is written into plans and stores is the path: it has to mean the same file when it is read again.
+    match path.to_str() {
+        None => return Err(bad("its path is not UTF-8")),
+        Some(path) if path.contains(|c: char| c.is_control()) => return Err(bad("its path has control characters")),
+        Some(_) => {}
+    }
     Ok(ObjectUrl::local(path))
 }
 

@@ -23,7 +23,7 @@ use crate::verify::{StoreView, VerifyOptions, VerifyReport, verify};
 use bytes::Bytes;
 use firn_model::array::{ArrayMetadata, ChunkGrid, ChunkIndices};
 use firn_model::combine::{
-    CombineError, CombinedArray, CombinedContent, Disagreement, NotVirtual, VirtualArray, virtual_array,
+    CombineError, CombinedArray, Disagreement, NotVirtual, VirtualArray, VirtualVerdict, virtual_verdict,
 };
 use firn_model::dataset::NodePath;
 use firn_model::diagnose::At;
@@ -33,9 +33,6 @@ use firn_storage::{ObjectUrl, Prefix};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use tokio::runtime::Handle;
-
-/// Arrays that cannot be references and have at most this many bytes are copied into the repository.
-const SMALL: u64 = 1 << 20;
 
 /// What becomes of each array of a virtual store.
 pub struct VirtualPlan {
@@ -52,7 +49,7 @@ impl VirtualPlan {
     }
 }
 
-/// Which arrays are references and which are copied: text, axes and small coordinates always are.
+/// Which arrays are references and which are copied, by [`virtual_verdict`].
 ///
 /// # Errors
 /// Drift between files as [`CombineError`], else *unsupported* with every array that would have to be copied.
@@ -60,38 +57,18 @@ pub fn virtual_verdicts(engine: &Engine, prepared: &Prepared) -> Result<VirtualP
     let mut plan = VirtualPlan { references: BTreeMap::new(), copied: BTreeMap::new() };
     let mut obstacles: Vec<(NodePath, NotVirtual)> = Vec::new();
     for (path, array) in &prepared.combined.arrays {
-        if let Some(reason) = copied_always(array) {
-            plan.copied.insert(path.clone(), reason.to_owned());
-            continue;
-        }
-        match virtual_array(&prepared.combined, array) {
-            Ok(mut found) => {
+        match virtual_verdict(&prepared.combined, array) {
+            VirtualVerdict::References(mut found) => {
                 found.table.map_objects(|object| reference_url(engine, object))?;
                 plan.references.insert(path.clone(), found);
             }
-            Err(obstacle) if obstacle.drift.is_none() && array.metadata.decoded_bytes() <= SMALL => {
-                plan.copied.insert(path.clone(), obstacle.what);
+            VirtualVerdict::Copied(reason) => {
+                plan.copied.insert(path.clone(), reason);
             }
-            Err(obstacle) => obstacles.push((path.clone(), obstacle)),
+            VirtualVerdict::Refused(obstacle) => obstacles.push((path.clone(), obstacle)),
         }
     }
     refuse(prepared, obstacles).map_or(Ok(plan), Err)
-}
-
-fn copied_always(array: &CombinedArray) -> Option<&'static str> {
-    let metadata = &array.metadata;
-    let small = metadata.decoded_bytes() <= SMALL;
-    if metadata.data_type.size().is_none() {
-        Some("text")
-    } else if matches!(array.content, CombinedContent::Values(_)) {
-        Some("encoded anew")
-    } else if metadata.shape.is_empty() {
-        Some("a scalar")
-    } else if small && metadata.dimension_names.len() == 1 {
-        Some("a short list, read whole")
-    } else {
-        None
-    }
 }
 
 fn refuse(prepared: &Prepared, obstacles: Vec<(NodePath, NotVirtual)>) -> Option<EngineError> {
