@@ -131,10 +131,13 @@ impl ObjectUrl {
                     let what = "a URL with a query names one object and has nothing below it".to_owned();
                     return Err(StorageError::BadUrl { at: self.at(), what });
                 }
-                let mut url = url.clone();
-                if let Ok(mut segments) = url.path_segments_mut() {
-                    segments.pop_if_empty().extend(key.split('/'));
+                let (mut url, mut below) = (url.clone(), url.clone());
+                if let Ok(mut segments) = below.path_segments_mut() {
+                    segments.clear().extend(key.split('/'));
                 }
+                let folder = url.path().strip_suffix('/').unwrap_or(url.path());
+                let path = format!("{folder}{}", below.path());
+                url.set_path(&path);
                 Kind::Http(url)
             }
             Kind::S3 { bucket, key: base } => Kind::S3 { bucket: bucket.clone(), key: join(base, key) },
@@ -187,7 +190,7 @@ impl ObjectUrl {
                 path.strip_prefix(base).ok().and_then(Path::to_str).map(str::to_owned)
             }
             (Kind::Http(url), Kind::Http(base)) if url.origin() == base.origin() && base.query().is_none() => {
-                percent_decode(&strip_base(url.path().trim_start_matches('/'), base.path().trim_matches('/'))?)
+                percent_decode(below_path(url.path(), base.path())?)
             }
             (Kind::S3 { bucket, key }, Kind::S3 { bucket: other, key: base }) if bucket == other => {
                 strip_base(key, base)
@@ -280,6 +283,13 @@ fn strip_base(key: &str, base: &str) -> Option<String> {
         return Some(if base.is_empty() { key.to_owned() } else { String::new() });
     }
     key.strip_prefix(base)?.strip_prefix('/').map(str::to_owned)
+}
+
+/// What of the path of a URL lies below a folder; one slash at its end is no part of its name, a second is.
+fn below_path<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
+    let folder = folder.strip_suffix('/').unwrap_or(folder);
+    let rest = path.strip_prefix(folder)?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
 }
 
 fn parse_file(text: &str) -> Result<ObjectUrl, StorageError> {

@@ -14,7 +14,6 @@ use firn_model::source::SourceError;
 use firn_storage::ObjectUrl;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Copies the sources into one store.
 ///
@@ -53,8 +52,12 @@ pub(super) fn source_files(engine: &Engine, sources: &[String]) -> Result<Vec<So
     let file = |url| SourceFile { url, keys: BTreeMap::new() };
     for source in sources {
         let url = ObjectUrl::parse(source)?;
-        let is_there = url.local_path().is_some_and(Path::exists) || source.starts_with("http");
-        if is_there || !firn_storage::is_pattern(source) {
+        // A name that is there stands for itself, whatever characters it has.
+        let is_there = || match url.local_path() {
+            Some(path) => path.exists(),
+            None => source.starts_with("http") || matches!(engine.storage.open(&url), Ok(Some(_))),
+        };
+        if !firn_storage::is_pattern(source) || is_there() {
             files.push(file(url.absolute()?));
             continue;
         }
