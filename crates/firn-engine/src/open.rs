@@ -352,7 +352,11 @@ impl Source for ContainerSource {
             self.storage.source(&own)?
         } else {
             let parsed = ObjectUrl::parse(url).map_err(|error| bad_reference(url, &error))?;
-            if within(&self.prefixes, url, &parsed) { self.storage.source(&parsed)? } else { self.inner.sibling(url)? }
+            if within(&self.prefixes, url, &parsed) {
+                self.storage.source(&parsed)?
+            } else {
+                self.inner.sibling(url)?
+            }
         };
         let expected = self.expected.get(url).cloned().unwrap_or_default();
         Ok(Arc::new(ReferencedSource { store: self.inner.url().to_owned(), inner: source, expected }))

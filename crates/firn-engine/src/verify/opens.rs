@@ -24,11 +24,7 @@ pub(super) fn check(store: &StoreView, against: Option<&Prepared>, findings: &mu
         };
         let (a, b) = (&expected.metadata, &found.metadata);
         if a.shape != b.shape || a.dimension_names != b.dimension_names || a.data_type != b.data_type {
-            finding(
-                path.as_str(),
-                shown(a),
-                shown(b),
-            );
+            finding(path.as_str(), shown(a), shown(b));
         }
     }
 }

@@ -219,7 +219,8 @@ mod tests {
             index_at_end: true,
         };
         assert_eq!(shard.to_string(), "sharding_indexed(2×3: bytes(big), blosc(zstd, bitshuffle, 4))");
-        let chain = [CodecMetadata::Shuffle { element_size: 4 }, CodecMetadata::Zlib { level: 1 }, CodecMetadata::Fletcher32];
+        let chain =
+            [CodecMetadata::Shuffle { element_size: 4 }, CodecMetadata::Zlib { level: 1 }, CodecMetadata::Fletcher32];
         assert_eq!(list(&chain), "numcodecs.shuffle(4), numcodecs.zlib, numcodecs.fletcher32");
         let unknown = CodecMetadata::Unknown { name: "zfp".to_owned(), configuration: "{}".to_owned() };
         assert_eq!(list(&[CodecMetadata::Transpose { order: vec![1, 0] }, unknown]), "transpose(1, 0), zfp");

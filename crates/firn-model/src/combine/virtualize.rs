@@ -176,11 +176,8 @@ pub(super) fn references_of(
         }
         contiguous &= is_one_chunk(source);
     }
-    let chunk_shape = if contiguous {
-        contiguous_chunk_shape(array, pieces, sources)?
-    } else {
-        common_chunk_shape(array, sources)?
-    };
+    let chunk_shape =
+        if contiguous { contiguous_chunk_shape(array, pieces, sources)? } else { common_chunk_shape(array, sources)? };
     let grid = ChunkGrid::regular(&chunk_shape);
     let count = grid.num_chunks(&array.metadata.shape).unwrap_or(u64::MAX);
     if count > MAX_REFERENCES {

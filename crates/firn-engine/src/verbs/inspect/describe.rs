@@ -214,7 +214,6 @@ fn describe_fill(fill: &FillValue, data_type: DataType) -> Value {
 fn describe_codec(codec: &CodecMetadata) -> CodecDescription {
     let configuration = match codec {
         CodecMetadata::Bytes { endian } => json!({"endian": endian}),
-        CodecMetadata::VlenUtf8 | CodecMetadata::Fletcher32 | CodecMetadata::Crc32c => json!({}),
         CodecMetadata::Transpose { order } => json!({"order": order}),
         CodecMetadata::Zlib { level } | CodecMetadata::Gzip { level } => json!({"level": level}),
         CodecMetadata::Zstd { level, checksum } => json!({"level": level, "checksum": checksum}),
@@ -229,7 +228,7 @@ fn describe_codec(codec: &CodecMetadata) -> CodecDescription {
             "index_location": if *index_at_end { "end" } else { "start" },
         }),
         CodecMetadata::Unknown { configuration, .. } => json!({"text": configuration}),
-        // A codec of which this verb knows the name only.
+        // Codecs whose name says all.
         _ => json!({}),
     };
     CodecDescription { name: codec.name().to_owned(), configuration }
