@@ -236,13 +236,25 @@ fn tasks_to_do(
 
 /// The id of a run: BLAKE3 of everything that decides what is built, of what it is built, and where. `bare` are the
 /// documents of all its nodes without the attributes that name the run.
-fn run_id(prepared: &Prepared, target: &ObjectUrl, options: &BuildOptions, format: &str, bare: &Structure) -> String {
+///
+/// # Errors
+/// An address in an unknown location.
+fn run_id(
+    engine: &Engine,
+    prepared: &Prepared,
+    target: &ObjectUrl,
+    options: &BuildOptions,
+    format: &str,
+    bare: &Structure,
+) -> Result<String, EngineError> {
+    // The same place by another spelling is the same place.
+    let place = |url: &ObjectUrl| engine.storage.physical(url).map(|url| url.to_string());
     let mut hasher = blake3::Hasher::new_derive_key("firn run id 1");
     let mut add = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
     };
-    add(target.to_string().as_bytes());
+    add(place(target)?.as_bytes());
     add(format.as_bytes());
     add(bare.root(options.consolidated));
     for (path, document) in bare.documents() {
@@ -251,7 +263,7 @@ fn run_id(prepared: &Prepared, target: &ObjectUrl, options: &BuildOptions, forma
     }
     add(format!("{:?} {}", prepared.encoding, options.is_virtual).as_bytes());
     for file in &prepared.combined.files {
-        add(file.url.as_bytes());
+        add(place(&ObjectUrl::parse(&file.url)?)?.as_bytes());
         add(file.version.etag.as_deref().unwrap_or("").as_bytes());
         add(&file.version.last_modified.unwrap_or(0).to_le_bytes());
         add(&file.version.size.to_le_bytes());
@@ -261,7 +273,7 @@ fn run_id(prepared: &Prepared, target: &ObjectUrl, options: &BuildOptions, forma
         add(array.source_path.as_str().as_bytes());
         add(format!("{:?} {:?}", array.axes, array.content).as_bytes());
     }
-    hasher.finalize().to_hex()[..20].to_owned()
+    Ok(hasher.finalize().to_hex()[..20].to_owned())
 }
 
 /// What a target says of this run.

@@ -308,6 +308,7 @@ impl Source for KnownSource {
 /// An Icechunk repository as a source: its own objects, and those of its declared containers.
 pub struct ContainerSource {
     storage: Storage,
+    own: ObjectUrl,
     inner: Arc<dyn Source>,
     prefixes: Vec<String>,
     expected: BTreeMap<String, Vec<SourceVersion>>,
@@ -320,7 +321,7 @@ impl ContainerSource {
     /// As [`Storage::source`].
     pub fn new(storage: Storage, url: &ObjectUrl, prefixes: Vec<String>) -> Result<Self, EngineError> {
         let inner = storage.source(url)?;
-        Ok(Self { storage, inner, prefixes, expected: BTreeMap::new() })
+        Ok(Self { storage, own: url.clone(), inner, prefixes, expected: BTreeMap::new() })
     }
 
     /// The same, reading nothing but these versions of objects.
@@ -344,22 +345,44 @@ impl Source for ContainerSource {
     }
 
     fn sibling(&self, url: &str) -> Result<Arc<dyn Source>, SourceError> {
-        // A `..` could leave a container that is a folder of this machine.
-        let leaves = url.split('/').any(|part| part == ".." || part.eq_ignore_ascii_case("%2e%2e"));
-        let source = if !leaves && self.prefixes.iter().any(|prefix| url.starts_with(prefix.as_str())) {
-            let url = ObjectUrl::parse(url)
-                .map_err(|error| SourceError::BadUrl { at: At::url(url), what: error.to_string() })?;
-            self.storage.source(&url)?
+        let own = url.strip_prefix(self.inner.url()).and_then(|rest| rest.strip_prefix('/'));
+        let source = if let Some(key) = own {
+            // A key of the repository itself. Its address may be relative to where firn runs, or to a location: taken as the
+            // text of a reference it would be another place.
+            let own = self.own.child(key).map_err(|error| bad_reference(url, &error))?;
+            self.storage.source(&own)?
         } else {
-            self.inner.sibling(url)?
+            let parsed = ObjectUrl::parse(url).map_err(|error| bad_reference(url, &error))?;
+            if within(&self.prefixes, url, &parsed) {
+                self.storage.source(&parsed)?
+            } else {
+                self.inner.sibling(url)?
+            }
         };
         let expected = self.expected.get(url).cloned().unwrap_or_default();
-        Ok(Arc::new(ReferencedSource { inner: source, expected }))
+        Ok(Arc::new(ReferencedSource { store: self.inner.url().to_owned(), inner: source, expected }))
     }
+}
+
+fn bad_reference(url: &str, error: &firn_storage::StorageError) -> SourceError {
+    SourceError::BadUrl { at: At::url(url), what: error.to_string() }
+}
+
+/// Whether a reference points into one of the containers of its repository. The prefix of a folder is a path without
+/// escapes, and the reference a URL: they are compared as paths, as icechunk does it.
+fn within(prefixes: &[String], url: &str, parsed: &ObjectUrl) -> bool {
+    let (text, parts) = match parsed.local_path() {
+        Some(path) => (path.to_str().map(|path| format!("file://{path}")), path.to_str().unwrap_or_default()),
+        None => (Some(url.to_owned()), url),
+    };
+    // A `..` could leave a container that is a folder of this machine.
+    let leaves = parts.split('/').any(|part| part == ".." || part.eq_ignore_ascii_case("%2e%2e"));
+    !leaves && text.is_some_and(|text| prefixes.iter().any(|prefix| text.starts_with(prefix.as_str())))
 }
 
 /// An object that references point into: other bytes than they were written for are never read.
 struct ReferencedSource {
+    store: String,
     inner: Arc<dyn Source>,
     expected: Vec<SourceVersion>,
 }
@@ -374,7 +397,8 @@ impl Source for ReferencedSource {
         if key.is_empty() && !self.expected.is_empty() {
             let version = reader.version()?;
             if let Some(what) = self.expected.iter().find_map(|expected| changed(expected, &version)) {
-                return Err(SourceError::Changed { at: At::url(self.inner.url()), what });
+                let at = At::url(self.inner.url());
+                return Err(SourceError::Stale { at, store: self.store.as_str().into(), what });
             }
         }
         Ok(Some(reader))

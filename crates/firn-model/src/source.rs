@@ -153,6 +153,16 @@ pub enum SourceError {
         /// Old and new version.
         what: String,
     },
+    /// An object that references of a store point into is no longer the one that they were written for.
+    #[error("the references of {store} into {at} are stale: {what}")]
+    Stale {
+        /// The object.
+        at: At,
+        /// The store of references.
+        store: Box<str>,
+        /// What changed.
+        what: String,
+    },
     /// The protocol cannot list.
     #[error("{at} cannot be listed: {what}")]
     NotListable {
@@ -187,6 +197,7 @@ impl Diagnose for SourceError {
             Self::Unavailable { .. } => "source-unavailable",
             Self::OutOfBounds { .. } => "source-truncated",
             Self::Changed { .. } => "source-changed",
+            Self::Stale { .. } => "source-stale",
             Self::NotListable { .. } => "source-not-listable",
             Self::BadUrl { .. } => "source-bad-url",
             Self::Broken { .. } => "source-broken-answer",
@@ -198,7 +209,7 @@ impl Diagnose for SourceError {
             Self::NotFound { .. } => Category::NotFound,
             Self::Denied { .. } => Category::Denied,
             Self::Unavailable { .. } | Self::Broken { .. } => Category::Unavailable,
-            Self::OutOfBounds { .. } | Self::Changed { .. } => Category::Corrupt,
+            Self::OutOfBounds { .. } | Self::Changed { .. } | Self::Stale { .. } => Category::Corrupt,
             Self::NotListable { .. } => Category::Unsupported,
             Self::BadUrl { .. } => Category::Usage,
         }
@@ -211,6 +222,7 @@ impl Diagnose for SourceError {
             | Self::Unavailable { at, .. }
             | Self::OutOfBounds { at, .. }
             | Self::Changed { at, .. }
+            | Self::Stale { at, .. }
             | Self::NotListable { at, .. }
             | Self::BadUrl { at, .. }
             | Self::Broken { at, .. } => at.clone(),
@@ -226,6 +238,7 @@ impl Diagnose for SourceError {
             }
             Self::OutOfBounds { .. } => "the file ends before its own metadata says; it was probably cut in transfer",
             Self::Changed { .. } => "parts of two different files would be mixed",
+            Self::Stale { .. } => "the bytes at a reference may be other values now, or the middle of some",
             Self::NotListable { .. } => "without a listing firn cannot know which objects there are",
             Self::BadUrl { .. } => "nothing can be read from it",
         }
@@ -243,6 +256,9 @@ impl Diagnose for SourceError {
             Self::Unavailable { .. } | Self::Broken { .. } => "run the same command again later; it continues where it stopped".to_owned(),
             Self::OutOfBounds { .. } => format!("fetch the file again, then: firn inspect {url}"),
             Self::Changed { .. } => "run the same command again; it starts over with the new version".to_owned(),
+            Self::Stale { .. } => format!(
+                "put the old file back, or write new references to all sources: firn virtualize {url} … --target ANOTHER"
+            ),
             Self::NotListable { .. } => "name the files in a pattern or a list instead: firn plan URL-PATTERN".to_owned(),
             Self::BadUrl { .. } => "use a path, file://, http(s):// or s3://bucket/key".to_owned(),
         }

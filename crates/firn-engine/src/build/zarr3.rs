@@ -47,7 +47,7 @@ pub fn build_zarr3(
         })
         .collect();
     let bare = Structure::new(&prepared.combined, &arrays, &options.provenance.added)?;
-    let run = run_id(prepared, destination.url(), options, "zarr3", &bare);
+    let run = run_id(engine, prepared, destination.url(), options, "zarr3", &bare)?;
     let Begun { url, prefix, slot, journal, lease } = begin(engine, destination, options, run_record(prepared, &run))?;
     let url = &url;
     let Some(lease) = lease else {

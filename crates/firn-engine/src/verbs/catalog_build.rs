@@ -187,8 +187,8 @@ fn address(engine: &Engine, url: &str, dir: Option<&Path>) -> Result<Option<Stri
                 let what = format!("{url:?} is a path of another machine");
                 return Err(EngineError::usage(what, "write the URL of the store into catalog.yaml"));
             };
-            let joined = std::path::absolute(dir.join(path)).map_err(|error| EngineError::bug(error.to_string()))?;
-            Ok(Some(joined.display().to_string()))
+            let joined = ObjectUrl::local(dir.join(path)).absolute()?;
+            Ok(Some(joined.to_string()))
         }
         _ => Ok(None),
     }

@@ -246,7 +246,7 @@ pub(super) fn destination(
     request: &RunRequest,
 ) -> Result<ObjectUrl, EngineError> {
     if let Some(target) = &request.target {
-        return Ok(ObjectUrl::parse(target)?);
+        return Ok(ObjectUrl::parse(target)?.absolute()?);
     }
     let location = match &recipe.target.location {
         Some(name) => engine.storage.location(name)?,

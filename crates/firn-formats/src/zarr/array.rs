@@ -210,7 +210,7 @@ fn keys(document: &Value, path: &NodePath, at: &At) -> Result<KeyedChunks, Forma
             KeyedChunks { separator: separator.unwrap_or('.'), scalar_key: format!("{folder}0"), prefix: folder }
         }
         other => {
-            let what = format!("the chunk key encoding {other:?} is not read yet");
+            let what = format!("the chunk key encoding {} is not read yet", other.unwrap_or("without a name"));
             return Err(FormatError::unsupported("unsupported-chunk-key-encoding", at, what));
         }
     })

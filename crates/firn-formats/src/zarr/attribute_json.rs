@@ -153,7 +153,7 @@ fn fill_value_to_json(value: &AttributeValue, data_type: DataType, at: &At) -> R
         AttributeValue::Numbers(numbers) if numbers.len() == 1 => numbers,
         AttributeValue::Json(Value::Bool(flag)) if data_type == DataType::Bool => return Ok(Some(Value::Bool(*flag))),
         other => {
-            let what = format!("its _FillValue is {other:?}, which is not one number");
+            let what = format!("its _FillValue is {other}, which is not one number");
             return Err(FormatError::unsupported("unsupported-fill-value", at, what));
         }
     };

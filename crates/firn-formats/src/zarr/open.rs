@@ -116,7 +116,8 @@ pub(super) fn json_document(source: &dyn Source, key: &str, at: &At) -> Result<O
 fn node_type<'a>(document: &'a Value, at: &At) -> Result<&'a str, FormatError> {
     match document.get("node_type").and_then(Value::as_str) {
         Some(kind @ ("group" | "array")) => Ok(kind),
-        other => Err(FormatError::corrupt(at, format!("the document is of a node of type {other:?}"))),
+        Some(other) => Err(FormatError::corrupt(at, format!("the document is of a node of type {other:?}"))),
+        None => Err(FormatError::corrupt(at, "the document does not say whether it is a group or an array")),
     }
 }
 

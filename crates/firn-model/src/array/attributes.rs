@@ -1,6 +1,7 @@
 //! Attributes with value and numeric type.
 
 use indexmap::IndexMap;
+use std::fmt;
 
 /// The numbers of an attribute, in their own type.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,6 +149,21 @@ pub enum AttributeValue {
     Numbers(Numbers),
     /// JSON that is neither (from Zarr).
     Json(serde_json::Value),
+}
+
+/// As a person would write it: texts in quotes, numbers with their type.
+impl fmt::Display for AttributeValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Texts(texts) => write!(f, "{texts:?}"),
+            Self::Numbers(numbers) => {
+                let values: Vec<String> = numbers.to_f64().iter().map(f64::to_string).collect();
+                write!(f, "{} ({})", values.join(", "), numbers.data_type())
+            }
+            Self::Json(json) => write!(f, "{json}"),
+        }
+    }
 }
 
 impl AttributeValue {

@@ -12,6 +12,7 @@ mod place;
 mod select;
 mod time;
 mod unwritten;
+mod verdict;
 mod virtualize;
 
 pub use attributes::coding_rule;
@@ -19,7 +20,8 @@ pub use compare::{Difference, compare_values};
 pub use disagreement::{CombineError, Disagreement, Rule};
 pub use facts::{Content, FileFacts, SlotKey, Wanted, is_coordinate, values_wanted};
 pub use select::{Range, SelectError, Selection, keep_variables, select};
-pub use virtualize::{MAX_REFERENCES, NotVirtual, VirtualArray, split_uncompressed, virtual_array, virtual_verdict};
+pub use verdict::{VirtualVerdict, virtual_verdict, virtual_verdict_alone};
+pub use virtualize::{MAX_REFERENCES, NotVirtual, VirtualArray, split_uncompressed};
 
 use crate::array::{ArrayMetadata, ArraySubset, Attributes, Values};
 use crate::dataset::{Group, NodePath};
@@ -38,6 +40,18 @@ pub enum Overlap {
     Newest,
     /// Keep the step of the first file in the order of the source list.
     First,
+}
+
+impl std::fmt::Display for Overlap {
+    /// The word of recipes.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Fail => "fail",
+            Self::Identical => "identical",
+            Self::Newest => "newest",
+            Self::First => "first",
+        })
+    }
 }
 
 /// What to do with variables that not every file holds.

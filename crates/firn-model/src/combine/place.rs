@@ -320,7 +320,7 @@ impl<'a> Work<'a> {
                 found: format!(
                     "{} of them{}",
                     combinations.len(),
-                    if merge.is_empty() { String::new() } else { format!(" for {merge:?}") }
+                    if merge.is_empty() { String::new() } else { format!(" for {}", keys(merge)) }
                 ),
             });
         }
@@ -632,4 +632,10 @@ fn no_key(axis: &Axis, proposal: Option<&str>) -> Disagreement {
         expected,
         found: "no values to order the files by".to_owned(),
     }
+}
+
+/// Keys of a file along its merge dimensions.
+fn keys(keys: &[Option<SlotKey>]) -> String {
+    let one = |key: &Option<SlotKey>| key.as_ref().map_or_else(|| "no key".to_owned(), SlotKey::to_string);
+    keys.iter().map(one).collect::<Vec<_>>().join(", ")
 }

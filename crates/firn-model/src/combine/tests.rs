@@ -288,11 +288,11 @@ fn a_merge_dimension_brings_variables_together_and_finds_holes() {
 #[test]
 fn references_keep_chunks_and_refuse_other_shapes() {
     let combined = join(&[File::new("a.nc", &[0.0, 1.0]), File::new("b.nc", &[2.0])], &rules()).unwrap();
-    let found = virtual_array(&combined, &combined.arrays[&path("sst")]).unwrap();
+    let found = virtualize::references(&combined, &combined.arrays[&path("sst")]).unwrap();
     assert_eq!((found.chunk_shape, found.table.len()), (vec![1, 3], 3));
     let odd = File { chunk: vec![1, 2], ..File::new("b.nc", &[1.0]) };
     let combined = join(&[File::new("a.nc", &[0.0]), odd], &rules()).unwrap();
-    let obstacle = virtual_array(&combined, &combined.arrays[&path("sst")]).expect_err("the chunks differ");
+    let obstacle = virtualize::references(&combined, &combined.arrays[&path("sst")]).expect_err("the chunks differ");
     assert_eq!(obstacle.drift, Some(Rule::ChunkShape));
 }
 
@@ -301,7 +301,7 @@ fn contiguous_files_are_cut_into_pieces_that_divide_all_of_them() {
     let contiguous = |name, days: &[f64]| File { is_contiguous: true, ..File::new(name, days) };
     let files = [contiguous("a.nc", &[0.0, 1.0, 2.0, 3.0]), contiguous("b.nc", &[4.0, 5.0])];
     let combined = join(&files, &rules()).unwrap();
-    let found = virtual_array(&combined, &combined.arrays[&path("sst")]).unwrap();
+    let found = virtualize::references(&combined, &combined.arrays[&path("sst")]).unwrap();
     assert_eq!(found.chunk_shape, [2, 3]);
     let places: Vec<(u64, u64)> = (0..3)
         .map(|linear| match found.table.entry(linear) {
