@@ -183,7 +183,7 @@ fn open_plain(engine: &Engine, url: &ObjectUrl) -> Result<StoreView, EngineError
 const MAX_LEDGER: u64 = 1 << 30;
 
 fn ledger_of(dataset: &Dataset, source: &dyn Source) -> Result<Option<Ledger>, EngineError> {
-    let object = match source.object(LEDGER_KEY).and_then(|found| Ok(found.map(|o| Ok((o.size()?, o))).transpose()?)) {
+    let object = match source.object(LEDGER_KEY).and_then(|found| found.map(|o| Ok((o.size()?, o))).transpose()) {
         Ok(found) => found,
         Err(SourceError::NotFound { .. }) => None,
         // Some servers answer so for all that they do not hold, and some hide names that begin with a dot: where firn did

@@ -209,7 +209,7 @@ fn read(path: &Path) -> Result<Option<String>, EngineError> {
 const TEMPORARY: &str = ".catalog.yaml.firn-";
 
 /// After which time a copy is one that a killed process left: replacing takes a moment.
-const LEFT_BEHIND: Duration = Duration::from_secs(60);
+const LEFT_BEHIND: Duration = Duration::from_mins(1);
 
 /// Removes what killed processes left. Nobody reads it: what cannot be removed does no harm.
 fn sweep(folder: &Path) {

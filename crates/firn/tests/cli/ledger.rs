@@ -194,6 +194,10 @@ fn a_version_that_is_not_there_has_no_snippet() {
         let meta = "title: T\ndescription: D\nrecipes: [{id: feed}]\nprovenance: {providers: [{name: P, roles: [producer]}], \
                     license: CC0-1.0}\nmaintainers: [{name: M}]\n";
         place.write("feed/meta.yaml", meta);
+        place.write("feed/catalog.yaml", "type: ingested\nstores: []\n");
+        let empty = place.run(&["catalog", "build", "feed", "--out", "site", "-o", "json"]);
+        let finding = &empty.json()["result"]["findings"][0]["code"];
+        assert_eq!((empty.status, finding.as_str()), (0, Some("feedstock-without-stores")), "{empty:#?}");
         assert_eq!(place.run(&["run", "feed", "--target", "out"]).status, 0);
         let built = place.run(&["catalog", "build", "feed", "--out", "site", "-o", "json"]);
         assert_eq!(built.status, 0, "{built:#?}");
