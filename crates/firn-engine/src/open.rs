@@ -4,7 +4,7 @@ use crate::error::EngineError;
 use crate::execute::{OpenSource, lock};
 use crate::progress::Unit;
 use crate::settings::Engine;
-use crate::store::{Opened, StoreKind, open_any};
+use crate::store::{Opened, StoreKind, as_source, open_any};
 use crate::verify::StoreView;
 use firn_formats::TextEncoding;
 use firn_formats::sniff::FileFormat;
@@ -104,7 +104,8 @@ fn open_one(
     let opened = open_any(engine, &file.url)?;
     check_format(options.format, &opened)?;
     let (own_version, kind) = (opened.version(), opened.kind);
-    let StoreView { mut dataset, source, url: found, .. } = opened.view;
+    let StoreView { mut dataset, source, url: found, ledger } = opened.view;
+    let source = as_source(source, ledger.as_ref());
     let at = At::url(source.url());
     keep_variables(&mut dataset, &options.variables);
     refuse_refused(&dataset, &at)?;
@@ -123,9 +124,10 @@ fn open_one(
         (StoreKind::Icechunk, _) => source,
         (StoreKind::Plain, Some(version)) => {
             let inner = engine.storage.source(&file.url)?;
-            Arc::new(KnownSource::new(engine.storage.clone(), &file.url, inner, version))
+            let known = KnownSource::new(engine.storage.clone(), &file.url, inner, version);
+            as_source(Arc::new(known), ledger.as_ref())
         }
-        (StoreKind::Plain, None) => engine.storage.source(&ObjectUrl::parse(&found)?)?,
+        (StoreKind::Plain, None) => as_source(engine.storage.source(&ObjectUrl::parse(&found)?)?, ledger.as_ref()),
     };
     let version = version.unwrap_or_default();
     let facts = FileFacts { url: url.clone(), version, keys: file.keys.clone(), dataset, contents };

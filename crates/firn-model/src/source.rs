@@ -163,6 +163,14 @@ pub enum SourceError {
         /// What changed.
         what: String,
     },
+    /// The ledger of its store says something else of the object.
+    #[error("{at} is not as it was written: {what}")]
+    NotAsWritten {
+        /// Where.
+        at: At,
+        /// What the ledger says, and what was found.
+        what: String,
+    },
     /// The protocol cannot list.
     #[error("{at} cannot be listed: {what}")]
     NotListable {
@@ -198,6 +206,7 @@ impl Diagnose for SourceError {
             Self::OutOfBounds { .. } => "source-truncated",
             Self::Changed { .. } => "source-changed",
             Self::Stale { .. } => "source-stale",
+            Self::NotAsWritten { .. } => "source-not-as-written",
             Self::NotListable { .. } => "source-not-listable",
             Self::BadUrl { .. } => "source-bad-url",
             Self::Broken { .. } => "source-broken-answer",
@@ -209,7 +218,9 @@ impl Diagnose for SourceError {
             Self::NotFound { .. } => Category::NotFound,
             Self::Denied { .. } => Category::Denied,
             Self::Unavailable { .. } | Self::Broken { .. } => Category::Unavailable,
-            Self::OutOfBounds { .. } | Self::Changed { .. } | Self::Stale { .. } => Category::Corrupt,
+            Self::OutOfBounds { .. } | Self::Changed { .. } | Self::Stale { .. } | Self::NotAsWritten { .. } => {
+                Category::Corrupt
+            }
             Self::NotListable { .. } => Category::Unsupported,
             Self::BadUrl { .. } => Category::Usage,
         }
@@ -223,6 +234,7 @@ impl Diagnose for SourceError {
             | Self::OutOfBounds { at, .. }
             | Self::Changed { at, .. }
             | Self::Stale { at, .. }
+            | Self::NotAsWritten { at, .. }
             | Self::NotListable { at, .. }
             | Self::BadUrl { at, .. }
             | Self::Broken { at, .. } => at.clone(),
@@ -239,6 +251,7 @@ impl Diagnose for SourceError {
             Self::OutOfBounds { .. } => "the file ends before its own metadata says; it was probably cut in transfer",
             Self::Changed { .. } => "parts of two different files would be mixed",
             Self::Stale { .. } => "the bytes at a reference may be other values now, or the middle of some",
+            Self::NotAsWritten { .. } => "a lost or damaged chunk would be read as missing or wrong values",
             Self::NotListable { .. } => "without a listing firn cannot know which objects there are",
             Self::BadUrl { .. } => "nothing can be read from it",
         }
@@ -259,6 +272,7 @@ impl Diagnose for SourceError {
             Self::Stale { .. } => format!(
                 "put the old file back, or write new references to all sources: firn virtualize {url} … --target ANOTHER"
             ),
+            Self::NotAsWritten { .. } => "see what else the store lost, then fetch or build it again: firn verify STORE --full".to_owned(),
             Self::NotListable { .. } => "name the files in a pattern or a list instead: firn plan URL-PATTERN".to_owned(),
             Self::BadUrl { .. } => "use a path, file://, http(s):// or s3://bucket/key".to_owned(),
         }

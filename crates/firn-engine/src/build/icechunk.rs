@@ -133,28 +133,29 @@ pub fn build_icechunk(
     let bare = Structure::new(&prepared.combined, &arrays, &options.provenance.added)?;
     let run = run_id(engine, prepared, url, options, &format!("icechunk {}", options.spec), &bare)?;
     let journal = Journal::new(prefix.clone(), run_record(prepared, &run));
-    let held = begin(engine, &journal, &prefix, destination, options)?;
-    let Some(lease) = held else {
+    let planned = || {
+        let resources = prepared.resources(engine, Some(url), virtuals.count());
+        Ok(plan(&prepared.combined, &layouts, resources)?)
+    };
+    let work = begin(engine, &journal, &prefix, destination, options, &planned)?;
+    let Some((lease, planned)) = work else {
         if !clear(engine, &journal, &prefix)? && matches!(destination, Destination::Bare(_)) {
             return Err(EngineError::TargetExists { at: url.at() });
         }
         let named = runtime.block_on(named_snapshot(&prefix, &run))?;
         let snapshot = named.map_or_else(|| runtime.block_on(published_snapshot(&prefix)), |found| Ok(Some(found)))?;
-        let version = runtime.block_on(name_version(engine, destination, url, &run, prepared, snapshot.clone()))?;
+        let named = runtime.block_on(name_version(engine, destination, url, &run, prepared, snapshot.clone()))?;
         let empty = Plan::empty();
         let done = report(url, &run, prepared, &layouts, &virtuals, &empty, &BTreeMap::new(), 0);
         let containers = containers.iter().map(VirtualContainer::url_prefix).collect::<Result<_, _>>()?;
-        return Ok(BuildReport { published: true, up_to_date: true, version, snapshot, containers, ..done });
+        let done = BuildReport { published: true, up_to_date: true, snapshot, containers, ..done };
+        return Ok(done.named(named));
     };
 
     let storage = RepositoryStorage::new(prefix.clone());
     let run_options = RunOptions { run: run.clone(), spec: options.spec, containers: containers.clone() };
     let mut target = runtime.block_on(IcechunkTarget::create_or_resume(storage.clone(), run_options))?;
-    let plan = runtime.block_on(journal.plan(plan(
-        &prepared.combined,
-        &layouts,
-        prepared.resources(engine, Some(url), virtuals.count()),
-    )?))?;
+    let plan = runtime.block_on(journal.plan(planned))?;
     let done = runtime.block_on(journal.done(plan.tasks.len()))?;
     let resumed = done.len() as u64;
     let tasks = tasks_to_do(&plan, &done, options)?;
@@ -201,7 +202,8 @@ pub fn build_icechunk(
     });
     report.published = true;
     let snapshot = report.snapshot.clone();
-    report.version = runtime.block_on(name_version(engine, destination, url, &run, prepared, snapshot))?;
+    let named = runtime.block_on(name_version(engine, destination, url, &run, prepared, snapshot))?;
+    report = report.named(named);
     finish(engine, &journal, lease)?;
     report.phases.publish = watch.lap();
     Ok(report)
@@ -214,8 +216,13 @@ fn begin(
     prefix: &Prefix,
     destination: &Destination,
     options: &BuildOptions,
-) -> Result<Option<RunLease>, EngineError> {
+    planned: &dyn Fn() -> Result<Plan, EngineError>,
+) -> Result<Option<(RunLease, Plan)>, EngineError> {
     let runtime = engine.storage.runtime();
+    // What does not fit into memory leaves nothing behind; what is done needs no memory.
+    let holder = runtime.block_on(Journal::holder(prefix))?;
+    let is_done = holder.is_some_and(|record| record.finished && record.run == journal.run());
+    let plan = if is_done { None } else { Some(planned()?) };
     let claimed = if matches!(destination, Destination::Managed { .. }) {
         runtime.block_on(managed::check_place(prefix, "icechunk"))?;
         runtime.block_on(journal.claim_next())?
@@ -224,7 +231,14 @@ fn begin(
         runtime.block_on(claim(journal, prefix, destination, exists))?
     };
     match claimed {
-        Claim::Ours => enter(engine, journal, prefix, destination, options),
+        Claim::Ours => {
+            let lease = enter(engine, journal, prefix, destination, options)?;
+            match (lease, plan) {
+                (Some(lease), Some(plan)) => Ok(Some((lease, plan))),
+                (Some(lease), None) => Ok(Some((lease, planned()?))),
+                (None, _) => Ok(None),
+            }
+        }
         Claim::Finished => Ok(None),
         Claim::Other(other) => Err(other_run(journal, prefix, destination, &other)),
     }
@@ -351,6 +365,7 @@ fn report(
         up_to_date: false,
         containers: Vec::new(),
         phases: prepared.phases,
+        published_at: None,
     }
 }
 
