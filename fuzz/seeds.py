@@ -21,6 +21,11 @@ ADDRESSES = [
     ["/group/sub/variable", "a/../b"], ["https://github.com/owner/repository/blob/main/feedstock/catalog.yaml", "owner/repository"],
     ["file:///data/{time.start:%Y}-{time.end:%Y}.nc", "file:///data/2000-2001.nc"], ["my-feedstock", "store-1"], ["gh:a/b@v1", "C:\\data\\x.zarr"],
 ]
+URLS = [
+    ["data/a b.nc", "c/0/0"], ["/data/a.nc", "zarr.json"], ["file:///data/a%20b%23.nc", "x y"], ["./a:b", "a#b"], ["../up/../x", "%2e%2e/x"],
+    ["https://host:8443/a%20b/?X-Amz-Signature=secret", "c"], ["https://user:pw@host/a", "b"], ["http://[::1]/a/", "a%2fb", "a//b"], ["s3://bucket/a#b?c%25", "d e"],
+    ["s3://bucket", ".."], ["lab:a/b", ".firn-tmp-1"], ["gs://bucket/a", "a"], ["C:\\data\\x", "a\\b"], ["https://h\u00f6st/\u65e5\u672c", "\u65e5/\u672c"],
+]
 RECIPE = """recipes:
   - id: monthly
     source:
@@ -61,6 +66,15 @@ def zarr():
         whole = json.dumps(consolidated, separators=(",", ":")).encode()
         yield node.replace("/", "-"), b"zarr.json\0" + b'{"zarr_format":3,"node_type":"group"}' + b"\0\0a/zarr.json\0" + words + b"\0\0" + chunk
         yield node.replace("/", "-") + "-consolidated", b"zarr.json\0" + whole + b"\0\0" + chunk
+    for dtype, fill, codecs in [
+        ("<f4", "NaN", {"compressor": {"id": "zlib", "level": 1}, "filters": [{"id": "shuffle", "elementsize": 4}]}),
+        (">U3", "", {"compressor": None, "filters": None}), ("|S3", "AAAA", {"compressor": {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": -1}}),
+        ("|O", 0, {"compressor": None, "filters": [{"id": "vlen-utf8"}]}),
+    ]:
+        array = {"zarr_format": 2, "shape": [3, 2], "chunks": [2, 2], "dtype": dtype, "fill_value": fill, "order": "F", "dimension_separator": "/", **codecs}
+        metadata = {".zgroup": {"zarr_format": 2}, "a/.zarray": array, "a/.zattrs": {"_ARRAY_DIMENSIONS": ["y", "x"]}}
+        whole = json.dumps({"zarr_consolidated_format": 1, "metadata": metadata}).encode()
+        yield f"v2-{ord(dtype[0])}-{dtype[1:]}", b".zmetadata\0" + whole + b"\0\0a/0/0\0" + bytes(48)
 
 
 def codecs():
@@ -105,6 +119,7 @@ def catalog():
 SEEDS = {
     "netcdf3": lambda: small("netcdf3"), "hdf5": lambda: small("hdf5", "hdf5_hostile", "netcdf4"), "zarr": zarr, "codecs": codecs, "documents": documents,
     "times": times, "addresses": lambda: ((str(n), "\n".join(lines).encode()) for n, lines in enumerate(ADDRESSES)), "catalog": catalog,
+    "urls": lambda: ((str(n), "\n".join(lines).encode()) for n, lines in enumerate(URLS)),
 }
 
 

@@ -1,6 +1,9 @@
 """`firn virtualize`: the Icechunk repository it writes, opened by icechunk 1.x for Python, equals the source opened by xarray."""
+import hashlib
 import json
 import os
+import subprocess
+import sys
 
 import icechunk
 import netCDF4
@@ -95,3 +98,126 @@ def test_http_with_a_port_is_refused_in_spec_1(tmp_path, serve):
     server = serve(TESTDATA)
     answer = firn("virtualize", f"{server.url}/netcdf4/air.nc", "--target", tmp_path / "out.icechunk")
     assert answer.status == 7 and well_formed_error(answer) == [], str(answer)
+
+
+# What paths may hold, and URLs hold as escapes or not at all.
+NAMES = ["a b", "a#b", "a%b", "a%20b", "a?b", 'a"b', "a'b", "a{b}", "a[b]", "a\\b", "a:b", "a+b&c=d", "é", "日本"]
+AIR = TESTDATA / "netcdf4/air.nc"
+
+
+def digest_by_snippet(report, setup=""):
+    """What xarray reads by the lines that firn printed, in a process of its own."""
+    code = f"{setup}\n{report['snippet']['code']}\nimport hashlib\nprint(hashlib.sha256(ds['air'].load().values.tobytes()).hexdigest())"
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120)
+    return run.stdout.strip() or run.stderr
+
+
+def digest_of_air():
+    return hashlib.sha256(compare.open_source(AIR, "/")["air"].values.tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_of_a_folder_or_file_can_be_referred_to(name, tmp_path):
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / f"{name}.nc").write_bytes(AIR.read_bytes())
+    report = firn("virtualize", folder / f"{name}.nc", "--target", folder / f"{name}.icechunk", check=True).result
+    assert report["containers"] == [f"file://{folder}/"]
+    assert digest_by_snippet(report) == digest_of_air()
+    firn("verify", folder / f"{name}.icechunk", check=True)
+
+
+def test_any_key_of_a_bucket_can_be_referred_to(s3, bucket, s3_env):
+    for number, name in enumerate(name for name in NAMES if name != "a\\b"):
+        key = f"in {number}/{name}.nc"
+        s3.client().put_object(Bucket=bucket, Key=key, Body=AIR.read_bytes())
+        target = f"{number}.icechunk"
+        firn("virtualize", f"s3://{bucket}/{key}", "--target", f"s3://{bucket}/{target}", env=s3_env, check=True)
+        access = icechunk.containers_credentials({f"s3://{bucket}/": icechunk.s3_credentials(access_key_id=s3.key, secret_access_key=s3.secret)})
+        session = icechunk.Repository.open(s3.icechunk_storage(bucket, target), authorize_virtual_chunk_access=access).readonly_session("main")
+        assert compare.store_differences(AIR, session.store)[0] == [], key
+
+
+@pytest.mark.parametrize("target", ["sub/out.icechunk", "./sub/out.icechunk", "sub/../sub/deep/out.icechunk", "out.icechunk"])
+def test_a_relative_target_is_where_it_says(target, tmp_path):
+    """Native chunks below a folder: `transform`; read again by firn, from the same folder and from another."""
+    (tmp_path / "sub/deep").mkdir(parents=True)
+    firn("transform", AIR, "--format", "icechunk", "--target", target, cwd=tmp_path, check=True)
+    found = (tmp_path / target).resolve()
+    assert compare.store_differences(AIR, compare.icechunk_session(found))[0] == []
+    for place, spelled in [(tmp_path, target), (found.parent, found.name), (tmp_path / "sub", f"../{target}"), (tmp_path, found)]:
+        firn("verify", spelled, cwd=place, check=True)
+    again = firn("transform", AIR, "--format", "icechunk", "--target", found)
+    assert again.status == 6 and again.error["code"] == "target-exists", str(again)
+    copy = tmp_path / "copy.zarr"
+    firn("transform", target, "--target", copy, cwd=tmp_path, check=True)
+    assert compare.store_differences(AIR, copy)[0] == []
+
+
+def test_sources_may_lie_above_and_their_links_are_kept(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "work").mkdir()
+    (tmp_path / "data/air.nc").write_bytes(AIR.read_bytes())
+    (tmp_path / "linked").symlink_to("data")
+    for number, source in enumerate(["../data/air.nc", "../work/./../data//air.nc", "../linked/air.nc"]):
+        target = f"{number}.icechunk"
+        report = firn("virtualize", source, "--target", target, cwd=tmp_path / "work", check=True).result
+        folder = "linked" if "linked" in source else "data"
+        assert report["containers"] == [f"file://{tmp_path}/{folder}/"]
+        assert digest_by_snippet(report) == digest_of_air()
+
+
+def test_a_target_by_another_spelling_is_the_same_run(tmp_path):
+    """An interrupted run is continued under every spelling of its target and sources."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "air.nc").write_bytes(AIR.read_bytes())
+    runs = set()
+    for number, (source, target) in enumerate([("../air.nc", "out"), ("../air.nc", "../work/out"), (tmp_path / "air.nc", tmp_path / "work/out")]):
+        answer = firn("virtualize", source, "--target", target, cwd=tmp_path / "work", check=True)
+        runs.add(answer.result["run"])
+        subprocess.run(["rm", "-r", str(tmp_path / "work/out")], check=True)
+    assert len(runs) == 1, runs
+
+
+def test_what_no_reader_can_follow_is_refused_before_anything_is_written(tmp_path, serve):
+    server = serve(TESTDATA)
+    target = tmp_path / "out.icechunk"
+    answer = firn("virtualize", f"{server.url}/netcdf4/air.nc", "--target", target)
+    assert answer.status == 7 and well_formed_error(answer) == [], str(answer)
+    assert not target.exists()
+    firn("virtualize", AIR, "--target", target, check=True)
+
+
+def test_stale_references_say_what_changed_and_what_to_do(tmp_path):
+    source, target = tmp_path / "air.nc", tmp_path / "out.icechunk"
+    source.write_bytes(AIR.read_bytes())
+    firn("virtualize", source, "--target", target, check=True)
+    os.utime(source, (2_000_000_000, 2_000_000_000))
+    read = firn("transform", target, "--target", tmp_path / "copy.zarr")
+    assert read.error["code"] == "source-stale" and well_formed_error(read) == [], str(read)
+    assert "2000000000" in read.error["what"] and "stale" in read.error["what"]
+    assert f"firn virtualize {source}" in read.error["next"]
+    checked = firn("verify", target)
+    assert checked.status == 10 and "stale" in checked.stdout, str(checked)
+
+
+def test_a_circle_of_links_is_an_error_of_the_call(tmp_path):
+    (tmp_path / "a.nc").symlink_to("a.nc")
+    answer = firn("transform", tmp_path / "a.nc", "--target", tmp_path / "out.zarr")
+    assert answer.status == 2 and "circle" in answer.error["what"] and well_formed_error(answer) == [], str(answer)
+
+
+@pytest.mark.parametrize("name", ["netcdf4/air.nc", "netcdf3/uv300.nc", "netcdf4/hybrid_height.nc", "hdf5/simple_contiguous.h5", "hdf5/chunked_lz4.h5"])
+def test_inspect_says_beforehand_what_virtualize_does(name, tmp_path):
+    said = firn("inspect", TESTDATA / name, check=True).result["files"][0]["inspected"]
+    verdicts = {v["path"]: v["verdict"] for group in said["groups"] for v in group["variables"]}
+    answer = firn("virtualize", TESTDATA / name, "--target", tmp_path / "out.icechunk")
+    kinds = {verdict["kind"] for verdict in verdicts.values()}
+    if answer.status != 0:
+        assert kinds & {"transformable", "refused"}, f"{verdicts}\n{answer}"
+        return
+    assert kinds <= {"virtual", "copied"}, verdicts
+    for array in answer.result["arrays"]:
+        verdict = verdicts[array["path"]]
+        assert (array["storage"] == "virtual") == (verdict["kind"] == "virtual"), array
+        assert array.get("copied_because") == verdict.get("reason"), array

@@ -38,6 +38,8 @@ pub enum Destination {
         url: ObjectUrl,
         /// Public id, where it belongs to a feedstock.
         id: Option<String>,
+        /// Of how many steps it is made, where it is a part to try things out.
+        limit: Option<u64>,
     },
 }
 
@@ -120,6 +122,9 @@ pub struct BuildReport {
     pub containers: Vec<String>,
     /// What each phase took.
     pub phases: Phases,
+    /// When the version was published, RFC 3339, where the dataset says so.
+    #[serde(skip)]
+    pub published_at: Option<String>,
 }
 
 /// One array of a built store.
@@ -146,6 +151,12 @@ pub struct BuiltArray {
 }
 
 impl BuildReport {
+    /// As the managed dataset names it.
+    fn named(self, version: Option<Version>) -> Self {
+        let Some(Version { version, published, .. }) = version else { return self };
+        Self { version: Some(version), published_at: Some(published), ..self }
+    }
+
     /// What a catalog says of the store: where it is and what it is.
     ///
     /// # Errors
@@ -168,7 +179,7 @@ impl BuildReport {
             url: ObjectUrl::parse(&self.store)?,
             public_id: public_id.map(str::to_owned),
             details,
-            last_updated: options.provenance.started.clone(),
+            last_updated: self.published_at.clone().unwrap_or_else(|| options.provenance.started.clone()),
         })
     }
 
@@ -185,7 +196,7 @@ impl BuildReport {
     }
 }
 
-/// Says in `firn.json` that a version is published and current; its name.
+/// Says in `firn.json` that a version is published and current; what stands there.
 async fn name_version(
     engine: &Engine,
     destination: &Destination,
@@ -193,8 +204,8 @@ async fn name_version(
     run: &str,
     prepared: &Prepared,
     snapshot: Option<String>,
-) -> Result<Option<String>, EngineError> {
-    let Destination::Managed { url, id } = destination else { return Ok(None) };
+) -> Result<Option<Version>, EngineError> {
+    let Destination::Managed { url, id, limit } = destination else { return Ok(None) };
     let prefix = engine.target_prefix(url)?;
     let format = if snapshot.is_some() { "icechunk" } else { "zarr3" };
     let name = match &snapshot {
@@ -202,14 +213,14 @@ async fn name_version(
         None => store.file_name(),
     };
     let version = Version {
-        version: name.clone(),
+        version: name,
         run: run.to_owned(),
         published: crate::clock::now(),
         snapshot,
         source_files: prepared.combined.files.len() as u64,
+        limit: *limit,
     };
-    managed::publish_version(&prefix, id.as_deref(), format, &version).await?;
-    Ok(Some(name))
+    managed::publish_version(&prefix, id.as_deref(), format, version).await.map(Some)
 }
 
 /// The tasks that this process does.
@@ -226,23 +237,32 @@ fn tasks_to_do(
         None => open.collect(),
     };
     if options.finish && !tasks.is_empty() {
-        return Err(EngineError::usage(
-            format!("{} of {} tasks are not done yet", tasks.len(), plan.tasks.len()),
-            "run the remaining --task-range parts first, or run without --finish to do them here",
-        ));
+        return Err(EngineError::TasksOpen { open: tasks.len(), tasks: plan.tasks.len() });
     }
     Ok(tasks)
 }
 
 /// The id of a run: BLAKE3 of everything that decides what is built, of what it is built, and where. `bare` are the
 /// documents of all its nodes without the attributes that name the run.
-fn run_id(prepared: &Prepared, target: &ObjectUrl, options: &BuildOptions, format: &str, bare: &Structure) -> String {
+///
+/// # Errors
+/// An address in an unknown location.
+fn run_id(
+    engine: &Engine,
+    prepared: &Prepared,
+    target: &ObjectUrl,
+    options: &BuildOptions,
+    format: &str,
+    bare: &Structure,
+) -> Result<String, EngineError> {
+    // The same place by another spelling is the same place.
+    let place = |url: &ObjectUrl| engine.storage.physical(url).map(|url| url.to_string());
     let mut hasher = blake3::Hasher::new_derive_key("firn run id 1");
     let mut add = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
     };
-    add(target.to_string().as_bytes());
+    add(place(target)?.as_bytes());
     add(format.as_bytes());
     add(bare.root(options.consolidated));
     for (path, document) in bare.documents() {
@@ -251,7 +271,7 @@ fn run_id(prepared: &Prepared, target: &ObjectUrl, options: &BuildOptions, forma
     }
     add(format!("{:?} {}", prepared.encoding, options.is_virtual).as_bytes());
     for file in &prepared.combined.files {
-        add(file.url.as_bytes());
+        add(place(&ObjectUrl::parse(&file.url)?)?.as_bytes());
         add(file.version.etag.as_deref().unwrap_or("").as_bytes());
         add(&file.version.last_modified.unwrap_or(0).to_le_bytes());
         add(&file.version.size.to_le_bytes());
@@ -261,7 +281,7 @@ fn run_id(prepared: &Prepared, target: &ObjectUrl, options: &BuildOptions, forma
         add(array.source_path.as_str().as_bytes());
         add(format!("{:?} {:?}", array.axes, array.content).as_bytes());
     }
-    hasher.finalize().to_hex()[..20].to_owned()
+    Ok(hasher.finalize().to_hex()[..20].to_owned())
 }
 
 /// What a target says of this run.

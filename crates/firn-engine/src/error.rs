@@ -92,6 +92,22 @@ pub enum EngineError {
         /// What to do.
         next: String,
     },
+    /// A part of a dataset was to become a version of the whole one.
+    #[error("{at} is the whole dataset (since {version}), and --limit makes a part of it")]
+    TargetIsWhole {
+        /// Where.
+        at: At,
+        /// A version that is whole.
+        version: String,
+    },
+    /// Publishing before all tasks are done.
+    #[error("{open} of {tasks} tasks are not done yet")]
+    TasksOpen {
+        /// Tasks that are not done.
+        open: usize,
+        /// All tasks.
+        tasks: usize,
+    },
     /// Another process works on the same target.
     #[error("another process is writing {at}: {what}")]
     TargetBusy {
@@ -210,6 +226,8 @@ impl Diagnose for EngineError {
             Self::Unsupported { code, .. } | Self::Document { code, .. } => code,
             Self::TargetExists { .. } => "target-exists",
             Self::TargetNotEmpty { .. } => "target-not-empty",
+            Self::TargetIsWhole { .. } => "target-is-whole",
+            Self::TasksOpen { .. } => "tasks-open",
             Self::TargetBusy { .. } => "target-busy",
             Self::JournalDamaged { .. } => "journal-damaged",
             Self::Verification { .. } => "verification-failed",
@@ -222,7 +240,11 @@ impl Diagnose for EngineError {
         match self {
             Self::Usage { .. } => Category::Usage,
             Self::Unsupported { .. } => Category::Unsupported,
-            Self::TargetExists { .. } | Self::TargetNotEmpty { .. } | Self::TargetBusy { .. } => Category::Conflict,
+            Self::TargetExists { .. }
+            | Self::TargetNotEmpty { .. }
+            | Self::TargetIsWhole { .. }
+            | Self::TasksOpen { .. }
+            | Self::TargetBusy { .. } => Category::Conflict,
             Self::JournalDamaged { .. } => Category::Corrupt,
             Self::Verification { .. } => Category::Differences,
             Self::Document { category, .. } => *category,
@@ -236,6 +258,7 @@ impl Diagnose for EngineError {
             Self::Unsupported { at, .. }
             | Self::TargetExists { at }
             | Self::TargetNotEmpty { at, .. }
+            | Self::TargetIsWhole { at, .. }
             | Self::TargetBusy { at, .. }
             | Self::JournalDamaged { at, .. }
             | Self::Verification { at, .. }
@@ -250,6 +273,8 @@ impl Diagnose for EngineError {
             Self::Unsupported { .. } => "firn refuses what it cannot do right".to_owned(),
             Self::TargetExists { .. } => "published stores are never overwritten".to_owned(),
             Self::TargetNotEmpty { .. } => "objects of two origins would be mixed in one store".to_owned(),
+            Self::TargetIsWhole { .. } => "readers of the current version would see a part of the data".to_owned(),
+            Self::TasksOpen { .. } => "what is published is complete".to_owned(),
             Self::TargetBusy { .. } => "two writers could undo each other's work".to_owned(),
             Self::JournalDamaged { .. } => "what was written before cannot be trusted to be complete".to_owned(),
             Self::Verification { .. } => {
@@ -271,6 +296,12 @@ impl Diagnose for EngineError {
             | Self::Document { next, .. }
             | Self::Advised { next, .. }
             | Self::TargetNotEmpty { next, .. } => next.clone(),
+            Self::TargetIsWhole { .. } => {
+                "the same command with another --target, or without --target: then it goes to PATH.limitN".to_owned()
+            }
+            Self::TasksOpen { .. } => {
+                "run the remaining --task-range parts first, or run without --finish to do them here".to_owned()
+            }
             Self::TargetExists { at } => format!(
                 "the same command with another --target, or remove {} yourself first",
                 at.url.as_deref().unwrap_or("it")

@@ -14,7 +14,7 @@ use firn_model::source::SourceError;
 use firn_storage::ObjectUrl;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// The largest document that is read, bytes.
 const MAX_DOCUMENT: u64 = 16 << 20;
@@ -194,24 +194,9 @@ fn pattern_files(
 pub(crate) fn resolve(dir: &Path, text: &str) -> Result<ObjectUrl, EngineError> {
     let url = ObjectUrl::parse(text)?;
     match url.local_path() {
-        Some(path) if path.is_relative() => Ok(ObjectUrl::local(without_dots(&dir.join(path)))),
-        _ => Ok(url),
+        Some(path) => Ok(ObjectUrl::local(dir.join(path)).absolute()?),
+        None => Ok(url),
     }
-}
-
-/// A path without `.` and `..`, by its text: references and patterns hold no such parts.
-pub(crate) fn without_dots(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if matches!(clean.components().next_back(), Some(Component::Normal(_))) => {
-                clean.pop();
-            }
-            other => clean.push(other),
-        }
-    }
-    clean
 }
 
 fn read_text(engine: &Engine, url: &ObjectUrl) -> Result<String, EngineError> {

@@ -9,6 +9,7 @@ pub mod feedstock;
 pub mod icechunk;
 pub mod journal;
 pub mod lease;
+mod ledgered;
 pub mod managed;
 pub mod open;
 pub mod phases;

@@ -45,6 +45,9 @@ pub struct Version {
     pub snapshot: Option<String>,
     /// Number of source files.
     pub source_files: u64,
+    /// Of how many steps it was made (`--limit`), where it is a part of a dataset: then all versions are.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub limit: Option<u64>,
 }
 
 /// What is managed at this prefix; `None` where nothing is.
@@ -76,35 +79,64 @@ pub fn current(engine: &Engine, url: &ObjectUrl) -> Result<ObjectUrl, EngineErro
     }
 }
 
-/// Adds a version and makes it current, by compare-and-swap.
+/// Refuses to make a part of a dataset the current version of the whole one.
 ///
 /// # Errors
-/// What the storage says; a conflict where others keep winning.
+/// [`EngineError::TargetIsWhole`]; what the storage says.
+pub async fn refuse_part(prefix: &Prefix) -> Result<(), EngineError> {
+    match read(prefix).await? {
+        Some((dataset, _)) => refuse_part_of(&dataset, prefix),
+        None => Ok(()),
+    }
+}
+
+fn refuse_part_of(dataset: &ManagedDataset, prefix: &Prefix) -> Result<(), EngineError> {
+    match dataset.versions.iter().find(|version| version.limit.is_none()) {
+        Some(whole) => Err(EngineError::TargetIsWhole { at: prefix.url().at(), version: whole.version.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Adds a version and makes it current, by compare-and-swap; what stands there of it.
+///
+/// # Errors
+/// What the storage says; a conflict where others keep winning, and as [`refuse_part`] for a part of a dataset.
 pub async fn publish_version(
     prefix: &Prefix,
     id: Option<&str>,
     format: &str,
-    version: &Version,
-) -> Result<(), EngineError> {
+    version: Version,
+) -> Result<Version, EngineError> {
     for _ in 0..ATTEMPTS {
         let (mut dataset, when) = match read(prefix).await? {
             Some((dataset, Some(etag))) => (dataset, Precondition::IfMatch(etag)),
             Some((dataset, None)) => (dataset, Precondition::None),
             None => (ManagedDataset { format: format.to_owned(), ..ManagedDataset::default() }, Precondition::Create),
         };
-        let is_named = dataset.versions.iter().any(|v| v.run == version.run && v.version == version.version);
-        if is_named && dataset.current == version.version {
-            return Ok(());
+        if version.limit.is_some() {
+            refuse_part_of(&dataset, prefix)?;
         }
+        let known = dataset.versions.iter_mut().find(|v| v.run == version.run && v.version == version.version);
+        let named = match known {
+            Some(known) if known.limit == version.limit && dataset.current == version.version => {
+                return Ok(known.clone());
+            }
+            Some(known) => {
+                // Where a limit takes all there is, the part and the whole are one run.
+                known.limit = version.limit;
+                known.clone()
+            }
+            None => {
+                dataset.versions.push(version.clone());
+                version.clone()
+            }
+        };
         "firn/dataset/1".clone_into(&mut dataset.schema);
         dataset.id = dataset.id.or_else(|| id.map(str::to_owned));
-        if !is_named {
-            dataset.versions.push(version.clone());
-        }
         dataset.current.clone_from(&version.version);
         let bytes = serde_json::to_vec_pretty(&dataset).map_err(|error| EngineError::bug(error.to_string()))?;
         match prefix.put(DATASET_KEY, Bytes::from(bytes), when).await {
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(named),
             Err(error) if error.is_conflict() => {}
             Err(error) => return Err(error.into()),
         }

@@ -4,7 +4,7 @@ use crate::error::EngineError;
 use crate::execute::{OpenSource, lock};
 use crate::progress::Unit;
 use crate::settings::Engine;
-use crate::store::{Opened, StoreKind, open_any};
+use crate::store::{Opened, StoreKind, as_source, open_any};
 use crate::verify::StoreView;
 use firn_formats::TextEncoding;
 use firn_formats::sniff::FileFormat;
@@ -104,7 +104,8 @@ fn open_one(
     let opened = open_any(engine, &file.url)?;
     check_format(options.format, &opened)?;
     let (own_version, kind) = (opened.version(), opened.kind);
-    let StoreView { mut dataset, source, url: found, .. } = opened.view;
+    let StoreView { mut dataset, source, url: found, ledger } = opened.view;
+    let source = as_source(source, ledger.as_ref());
     let at = At::url(source.url());
     keep_variables(&mut dataset, &options.variables);
     refuse_refused(&dataset, &at)?;
@@ -123,9 +124,10 @@ fn open_one(
         (StoreKind::Icechunk, _) => source,
         (StoreKind::Plain, Some(version)) => {
             let inner = engine.storage.source(&file.url)?;
-            Arc::new(KnownSource::new(engine.storage.clone(), &file.url, inner, version))
+            let known = KnownSource::new(engine.storage.clone(), &file.url, inner, version);
+            as_source(Arc::new(known), ledger.as_ref())
         }
-        (StoreKind::Plain, None) => engine.storage.source(&ObjectUrl::parse(&found)?)?,
+        (StoreKind::Plain, None) => as_source(engine.storage.source(&ObjectUrl::parse(&found)?)?, ledger.as_ref()),
     };
     let version = version.unwrap_or_default();
     let facts = FileFacts { url: url.clone(), version, keys: file.keys.clone(), dataset, contents };
@@ -145,6 +147,7 @@ fn check_format(wanted: SourceFormat, opened: &Opened) -> Result<(), EngineError
         (StoreKind::Plain, Some(object)) => match firn_formats::sniff::sniff(object.as_ref(), &at) {
             Ok(FileFormat::NetCdf3) => SourceFormat::Netcdf3,
             Ok(FileFormat::Hdf5) => SourceFormat::Hdf5,
+            Ok(FileFormat::KerchunkJson) => SourceFormat::Kerchunk,
             // Servers answer for a folder too.
             _ => SourceFormat::Zarr,
         },
@@ -307,6 +310,7 @@ impl Source for KnownSource {
 /// An Icechunk repository as a source: its own objects, and those of its declared containers.
 pub struct ContainerSource {
     storage: Storage,
+    own: ObjectUrl,
     inner: Arc<dyn Source>,
     prefixes: Vec<String>,
     expected: BTreeMap<String, Vec<SourceVersion>>,
@@ -319,7 +323,7 @@ impl ContainerSource {
     /// As [`Storage::source`].
     pub fn new(storage: Storage, url: &ObjectUrl, prefixes: Vec<String>) -> Result<Self, EngineError> {
         let inner = storage.source(url)?;
-        Ok(Self { storage, inner, prefixes, expected: BTreeMap::new() })
+        Ok(Self { storage, own: url.clone(), inner, prefixes, expected: BTreeMap::new() })
     }
 
     /// The same, reading nothing but these versions of objects.
@@ -343,22 +347,44 @@ impl Source for ContainerSource {
     }
 
     fn sibling(&self, url: &str) -> Result<Arc<dyn Source>, SourceError> {
-        // A `..` could leave a container that is a folder of this machine.
-        let leaves = url.split('/').any(|part| part == ".." || part.eq_ignore_ascii_case("%2e%2e"));
-        let source = if !leaves && self.prefixes.iter().any(|prefix| url.starts_with(prefix.as_str())) {
-            let url = ObjectUrl::parse(url)
-                .map_err(|error| SourceError::BadUrl { at: At::url(url), what: error.to_string() })?;
-            self.storage.source(&url)?
+        let own = url.strip_prefix(self.inner.url()).and_then(|rest| rest.strip_prefix('/'));
+        let source = if let Some(key) = own {
+            // A key of the repository itself. Its address may be relative to where firn runs, or to a location: taken as the
+            // text of a reference it would be another place.
+            let own = self.own.child(key).map_err(|error| bad_reference(url, &error))?;
+            self.storage.source(&own)?
         } else {
-            self.inner.sibling(url)?
+            let parsed = ObjectUrl::parse(url).map_err(|error| bad_reference(url, &error))?;
+            if within(&self.prefixes, url, &parsed) {
+                self.storage.source(&parsed)?
+            } else {
+                self.inner.sibling(url)?
+            }
         };
         let expected = self.expected.get(url).cloned().unwrap_or_default();
-        Ok(Arc::new(ReferencedSource { inner: source, expected }))
+        Ok(Arc::new(ReferencedSource { store: self.inner.url().to_owned(), inner: source, expected }))
     }
+}
+
+fn bad_reference(url: &str, error: &firn_storage::StorageError) -> SourceError {
+    SourceError::BadUrl { at: At::url(url), what: error.to_string() }
+}
+
+/// Whether a reference points into one of the containers of its repository. The prefix of a folder is a path without
+/// escapes, and the reference a URL: they are compared as paths, as icechunk does it.
+fn within(prefixes: &[String], url: &str, parsed: &ObjectUrl) -> bool {
+    let (text, parts) = match parsed.local_path() {
+        Some(path) => (path.to_str().map(|path| format!("file://{path}")), path.to_str().unwrap_or_default()),
+        None => (Some(url.to_owned()), url),
+    };
+    // A `..` could leave a container that is a folder of this machine.
+    let leaves = parts.split('/').any(|part| part == ".." || part.eq_ignore_ascii_case("%2e%2e"));
+    !leaves && text.is_some_and(|text| prefixes.iter().any(|prefix| text.starts_with(prefix.as_str())))
 }
 
 /// An object that references point into: other bytes than they were written for are never read.
 struct ReferencedSource {
+    store: String,
     inner: Arc<dyn Source>,
     expected: Vec<SourceVersion>,
 }
@@ -373,7 +399,8 @@ impl Source for ReferencedSource {
         if key.is_empty() && !self.expected.is_empty() {
             let version = reader.version()?;
             if let Some(what) = self.expected.iter().find_map(|expected| changed(expected, &version)) {
-                return Err(SourceError::Changed { at: At::url(self.inner.url()), what });
+                let at = At::url(self.inner.url());
+                return Err(SourceError::Stale { at, store: self.store.as_str().into(), what });
             }
         }
         Ok(Some(reader))

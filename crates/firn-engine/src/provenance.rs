@@ -6,6 +6,9 @@ use firn_model::array::{AttributeValue, Attributes, Numbers};
 /// Attribute of stores that were made from a recipe.
 pub const RECIPE_HASH: &str = "firn:recipe_hash";
 
+/// Attribute of every plain store that firn wrote: the run that did.
+pub const RUN: &str = "firn:run";
+
 /// What a build knows of itself before it runs.
 #[derive(Debug, Clone, Default)]
 pub struct Provenance {
@@ -32,7 +35,7 @@ impl Provenance {
         };
         let finished = crate::clock::now();
         text("firn:version", env!("CARGO_PKG_VERSION"));
-        text("firn:run", run);
+        text(RUN, run);
         text("firn:started", &self.started);
         text("firn:finished", &finished);
         text("firn:source_digest", &source_digest(prepared));

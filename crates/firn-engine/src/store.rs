@@ -1,16 +1,19 @@
 //! Opening a store that somebody wrote: plain Zarr, an Icechunk repository, or a managed dataset of either.
 
 use crate::error::EngineError;
+
 use crate::icechunk::{RepositoryStorage, SpecVersion, open_snapshot};
+use crate::ledgered::LedgeredSource;
 use crate::managed;
 use crate::open::{ContainerSource, OnceSource};
+use crate::provenance::RUN;
 use crate::settings::Engine;
 use crate::target::ledger::{LEDGER_KEY, Ledger};
 use crate::verify::StoreView;
 use firn_model::array::ChunkManifest;
-use firn_model::dataset::Dataset;
+use firn_model::dataset::{Dataset, NodePath};
 use firn_model::diagnose::{At, Category, Diagnose};
-use firn_model::source::{Source, SourceVersion};
+use firn_model::source::{Source, SourceError, SourceVersion};
 use firn_storage::ObjectUrl;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,10 +44,7 @@ impl Opened {
 /// What the storage says, and what the bytes are refused for.
 pub fn open_any(engine: &Engine, url: &ObjectUrl) -> Result<Opened, EngineError> {
     let plain = |url: &ObjectUrl| -> Result<Opened, EngineError> {
-        let source: Arc<dyn Source> = Arc::new(OnceSource::new(engine.storage.source(url)?));
-        let dataset = firn_formats::open(source.as_ref(), &At::url(source.url()))?;
-        let view = StoreView { url: source.url().to_owned(), dataset, source, ledger: None };
-        Ok(Opened { view, kind: StoreKind::Plain, snapshot: None })
+        Ok(Opened { view: open_plain(engine, url)?, kind: StoreKind::Plain, snapshot: None })
     };
     let error = match plain(url) {
         Ok(opened) => return Ok(opened),
@@ -60,6 +60,14 @@ pub fn open_any(engine: &Engine, url: &ObjectUrl) -> Result<Opened, EngineError>
             current if current != *url => plain(&current),
             _ => Err(folder(url).unwrap_or(error)),
         },
+    }
+}
+
+/// Plain Zarr as a source: where it has a ledger, nothing is read that is not as it was written.
+pub fn as_source(source: Arc<dyn Source>, ledger: Option<&Arc<Ledger>>) -> Arc<dyn Source> {
+    match ledger {
+        Some(ledger) => Arc::new(LedgeredSource::new(source, Arc::clone(ledger))),
+        None => source,
     }
 }
 
@@ -152,33 +160,50 @@ pub fn open_store(engine: &Engine, url: &ObjectUrl) -> Result<StoreView, EngineE
     let url = &managed::current(engine, url)?;
     match kind_of(engine, url)? {
         StoreKind::Icechunk => Ok(open_icechunk(engine, url, "main")?.view),
-        StoreKind::Plain => open_plain(engine, url),
+        StoreKind::Plain => match open_plain(engine, url) {
+            Ok(view) => Ok(StoreView { url: url.to_string(), ..view }),
+            Err(error) if error.category() == Category::NotFound => Err(folder(url).unwrap_or(error)),
+            Err(error) => Err(error),
+        },
     }
 }
 
+/// A file or a Zarr hierarchy, with the ledger that it carries where firn wrote it: the one place where ledgers are looked
+/// for.
 fn open_plain(engine: &Engine, url: &ObjectUrl) -> Result<StoreView, EngineError> {
     let source: Arc<dyn Source> = Arc::new(OnceSource::new(engine.storage.source(url)?));
-    let at = At::url(source.url());
-    let dataset = firn_formats::open(source.as_ref(), &at).map_err(EngineError::from);
-    let dataset = dataset.map_err(|error| match error.category() {
-        Category::NotFound => folder(url).unwrap_or(error),
-        _ => error,
-    })?;
-    let is_file = url.local_path().is_some_and(|path| path.is_file());
-    let ledger = if is_file { None } else { source.object(LEDGER_KEY)? };
-    let ledger = match ledger {
-        Some(object) => {
-            let bytes = object.read(0..object.size()?)?;
-            let at = at.node(LEDGER_KEY);
-            let text = std::str::from_utf8(&bytes).map_err(|_| EngineError::JournalDamaged {
-                at: at.clone(),
-                what: "the ledger is not text".to_owned(),
-            })?;
-            Some(Ledger::parse(text, &at)?)
-        }
-        None => None,
+    let dataset = firn_formats::open(source.as_ref(), &At::url(source.url()))?;
+    // Chunks of files and of references are found by their metadata: only keys can be missing without a word.
+    let is_keyed = dataset.arrays().any(|(_, array)| matches!(array.manifest, ChunkManifest::Keyed(_)));
+    let ledger = if is_keyed { ledger_of(&dataset, source.as_ref())? } else { None };
+    Ok(StoreView { url: source.url().to_owned(), dataset, source, ledger: ledger.map(Arc::new) })
+}
+
+/// The largest ledger that is read, bytes: some ten million chunks.
+const MAX_LEDGER: u64 = 1 << 30;
+
+fn ledger_of(dataset: &Dataset, source: &dyn Source) -> Result<Option<Ledger>, EngineError> {
+    let object = match source.object(LEDGER_KEY).and_then(|found| found.map(|o| Ok((o.size()?, o))).transpose()) {
+        Ok(found) => found,
+        Err(SourceError::NotFound { .. }) => None,
+        // Some servers answer so for all that they do not hold, and some hide names that begin with a dot: where firn did
+        // not write the store, there is none.
+        Err(SourceError::Denied { .. }) if !is_by_firn(dataset) => None,
+        Err(error) => return Err(error.into()),
     };
-    Ok(StoreView { url: url.to_string(), dataset, source, ledger })
+    let Some((size, object)) = object else { return Ok(None) };
+    let at = At::url(source.url()).node(LEDGER_KEY);
+    let damaged = |what: &str| EngineError::JournalDamaged { at: at.clone(), what: what.to_owned() };
+    if size > MAX_LEDGER {
+        return Err(damaged("the ledger is larger than any that firn writes"));
+    }
+    let bytes = object.read(0..size)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| damaged("the ledger is not text"))?;
+    Ledger::parse(text, &at).map(Some)
+}
+
+fn is_by_firn(dataset: &Dataset) -> bool {
+    dataset.group(&NodePath::root()).is_some_and(|root| root.attributes.contains_key(RUN))
 }
 
 fn open_icechunk(engine: &Engine, url: &ObjectUrl, version: &str) -> Result<Opened, EngineError> {

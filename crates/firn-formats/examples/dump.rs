@@ -58,6 +58,7 @@ fn array_json(path: &str, array: &Array) -> Value {
         StoredAs::Elements => json!("elements"),
         StoredAs::CharDimension { length, chunk_length } => json!({"char": [length, chunk_length]}),
         StoredAs::FixedText { length } => json!({"fixed": length}),
+        StoredAs::FixedUtf32 { length, .. } => json!({"utf32": length}),
         StoredAs::Hdf5VlenText { offset_size } => json!({"vlen": offset_size}),
     };
     json!({

@@ -1,9 +1,11 @@
 //! Readers of array file formats, pure Rust, synchronous, into the one model.
 
 pub mod box_copy;
+mod characters;
 pub mod chunk_codec;
 pub mod error;
 pub mod hdf5;
+pub mod kerchunk;
 pub mod netcdf3;
 pub mod open;
 pub mod read;

@@ -2,7 +2,7 @@
 
 use crate::error::FormatError;
 use crate::sniff::{FileFormat, sniff};
-use crate::{hdf5, netcdf3, zarr};
+use crate::{hdf5, kerchunk, netcdf3, zarr};
 use firn_model::dataset::Dataset;
 use firn_model::diagnose::At;
 use firn_model::source::{Source, SourceError};
@@ -35,23 +35,17 @@ fn open_file(source: &dyn Source, at: &At) -> Result<Option<Dataset>, FormatErro
     match format {
         FileFormat::NetCdf3 => netcdf3::open(source, at).map(Some),
         FileFormat::Hdf5 => hdf5::open(source, at).map(Some),
+        FileFormat::KerchunkJson => kerchunk::open(source, at).map(Some),
     }
 }
 
-/// Documents at the root of Zarr v2.
-const ZARR_V2: [&str; 4] = [".zmetadata", ".zgroup", ".zarray", ".zattrs"];
-
-/// `None` where there is no root document.
+/// `None` where there is no root document. A folder with documents of both versions is what zarr-python takes it for: v3.
 fn open_folder(source: &dyn Source, at: &At) -> Result<Option<Dataset>, FormatError> {
     if zarr::has_root(source)? {
         return zarr::open(source, at).map(Some);
     }
-    for key in ZARR_V2 {
-        if let Some(reader) = source.object(key)?
-            && !matches!(reader.size(), Err(SourceError::NotFound { .. }))
-        {
-            return Err(FormatError::unsupported("unsupported-zarr-v2", at, "Zarr v2 is not read yet"));
-        }
+    if zarr::v2::has_root(source)? {
+        return zarr::v2::open(source, at).map(Some);
     }
     Ok(None)
 }

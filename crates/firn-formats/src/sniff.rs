@@ -21,6 +21,8 @@ pub enum FileFormat {
     NetCdf3,
     /// HDF5, and so NetCDF-4.
     Hdf5,
+    /// References of kerchunk, as JSON.
+    KerchunkJson,
 }
 
 /// The format of an object.
@@ -36,6 +38,9 @@ pub fn sniff(reader: &dyn RangeReader, at: &At) -> Result<FileFormat, FormatErro
     }
     if start.starts_with(HDF5) {
         return Ok(FileFormat::Hdf5);
+    }
+    if crate::kerchunk::is_kerchunk(String::from_utf8_lossy(&start).trim_start()) {
+        return Ok(FileFormat::KerchunkJson);
     }
     if let Some(error) = refusal(&start, size, at) {
         return Err(error);
@@ -122,9 +127,6 @@ fn text_refusal(start: &[u8], at: &At) -> Option<FormatError> {
 }
 
 fn json_refusal(text: &str, at: &At, shown: &str) -> FormatError {
-    if text.contains("\"refs\"") || text.contains("\".zgroup\"") {
-        return FormatError::unsupported("unsupported-kerchunk", at, "kerchunk references are not read yet");
-    }
     if text.contains("\"zarr_format\"") {
         return not_an_array_file(at, "it is a metadata document of Zarr; open the folder that it is in");
     }

@@ -153,6 +153,24 @@ pub enum SourceError {
         /// Old and new version.
         what: String,
     },
+    /// An object that references of a store point into is no longer the one that they were written for.
+    #[error("the references of {store} into {at} are stale: {what}")]
+    Stale {
+        /// The object.
+        at: At,
+        /// The store of references.
+        store: Box<str>,
+        /// What changed.
+        what: String,
+    },
+    /// The ledger of its store says something else of the object.
+    #[error("{at} is not as it was written: {what}")]
+    NotAsWritten {
+        /// Where.
+        at: At,
+        /// What the ledger says, and what was found.
+        what: String,
+    },
     /// The protocol cannot list.
     #[error("{at} cannot be listed: {what}")]
     NotListable {
@@ -187,6 +205,8 @@ impl Diagnose for SourceError {
             Self::Unavailable { .. } => "source-unavailable",
             Self::OutOfBounds { .. } => "source-truncated",
             Self::Changed { .. } => "source-changed",
+            Self::Stale { .. } => "source-stale",
+            Self::NotAsWritten { .. } => "source-not-as-written",
             Self::NotListable { .. } => "source-not-listable",
             Self::BadUrl { .. } => "source-bad-url",
             Self::Broken { .. } => "source-broken-answer",
@@ -198,7 +218,9 @@ impl Diagnose for SourceError {
             Self::NotFound { .. } => Category::NotFound,
             Self::Denied { .. } => Category::Denied,
             Self::Unavailable { .. } | Self::Broken { .. } => Category::Unavailable,
-            Self::OutOfBounds { .. } | Self::Changed { .. } => Category::Corrupt,
+            Self::OutOfBounds { .. } | Self::Changed { .. } | Self::Stale { .. } | Self::NotAsWritten { .. } => {
+                Category::Corrupt
+            }
             Self::NotListable { .. } => Category::Unsupported,
             Self::BadUrl { .. } => Category::Usage,
         }
@@ -211,6 +233,8 @@ impl Diagnose for SourceError {
             | Self::Unavailable { at, .. }
             | Self::OutOfBounds { at, .. }
             | Self::Changed { at, .. }
+            | Self::Stale { at, .. }
+            | Self::NotAsWritten { at, .. }
             | Self::NotListable { at, .. }
             | Self::BadUrl { at, .. }
             | Self::Broken { at, .. } => at.clone(),
@@ -226,6 +250,8 @@ impl Diagnose for SourceError {
             }
             Self::OutOfBounds { .. } => "the file ends before its own metadata says; it was probably cut in transfer",
             Self::Changed { .. } => "parts of two different files would be mixed",
+            Self::Stale { .. } => "the bytes at a reference may be other values now, or the middle of some",
+            Self::NotAsWritten { .. } => "a lost or damaged chunk would be read as missing or wrong values",
             Self::NotListable { .. } => "without a listing firn cannot know which objects there are",
             Self::BadUrl { .. } => "nothing can be read from it",
         }
@@ -243,6 +269,10 @@ impl Diagnose for SourceError {
             Self::Unavailable { .. } | Self::Broken { .. } => "run the same command again later; it continues where it stopped".to_owned(),
             Self::OutOfBounds { .. } => format!("fetch the file again, then: firn inspect {url}"),
             Self::Changed { .. } => "run the same command again; it starts over with the new version".to_owned(),
+            Self::Stale { .. } => format!(
+                "put the old file back, or write new references to all sources: firn virtualize {url} … --target ANOTHER"
+            ),
+            Self::NotAsWritten { .. } => "see what else the store lost, then fetch or build it again: firn verify STORE --full".to_owned(),
             Self::NotListable { .. } => "name the files in a pattern or a list instead: firn plan URL-PATTERN".to_owned(),
             Self::BadUrl { .. } => "use a path, file://, http(s):// or s3://bucket/key".to_owned(),
         }

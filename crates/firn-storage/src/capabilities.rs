@@ -62,6 +62,15 @@ pub enum EtagForm {
     Unquoted,
 }
 
+impl std::fmt::Display for EtagForm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Quoted => "in quotes",
+            Self::Unquoted => "without quotes",
+        })
+    }
+}
+
 /// How far the storage itself decides the preconditions of writes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -142,6 +142,11 @@ pub enum StorageError {
     },
 }
 
+/// Does the error say that symbolic links lead in a circle?
+pub(crate) fn is_loop(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
 fn known_locations(known: &[String]) -> String {
     if known.is_empty() {
         return "; none is configured".to_owned();
@@ -157,6 +162,13 @@ impl StorageError {
             ErrorKind::NotFound => Self::Source(SourceError::NotFound { at }),
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                 Self::Source(SourceError::Denied { at, what: error.to_string() })
+            }
+            _ if is_loop(error) => {
+                Self::Source(SourceError::BadUrl { at, what: "its symbolic links lead in a circle".to_owned() })
+            }
+            ErrorKind::InvalidFilename => {
+                let what = "a name in it is longer than the file system takes".to_owned();
+                Self::Source(SourceError::BadUrl { at, what })
             }
             kind => Self::Io { at, what: error.to_string(), kind },
         }

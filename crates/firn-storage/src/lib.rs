@@ -56,6 +56,7 @@
 //! | Ceph RADOS Gateway 16.2.15 | yes | yes, tag without quotes only | a writer that loses a race is answered 500; parts are joined without telling a tag |
 //! | moto 5 | yes | yes | |
 
+mod absolute;
 mod bridge;
 mod budget;
 pub mod cache;

@@ -1,6 +1,6 @@
 //! Local files: read at positions, without async.
 
-use crate::error::StorageError;
+use crate::error::{StorageError, is_loop};
 use crate::remote::check_bounds;
 use bytes::Bytes;
 use firn_model::diagnose::At;
@@ -131,7 +131,7 @@ pub(crate) fn read_directory(path: &Path) -> Result<Directory, StorageError> {
             Ok(seen) if seen.is_file() => found.files.push((name, version(&seen))),
             Ok(_) => {}
             // Removed since the directory was read, or a link that leads nowhere.
-            Err(error) if is_absent(&error) => {}
+            Err(error) if is_absent(&error) || is_loop(&error) => {}
             Err(error) => return Err(StorageError::io(At::url(entry.path().to_string_lossy()), &error)),
         }
     }

@@ -22,6 +22,19 @@ pub enum LocationRole {
     Pipeline,
 }
 
+impl std::fmt::Display for LocationRole {
+    /// The word of `firn.toml`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Scratch => "scratch",
+            Self::Persistent => "persistent",
+            Self::Inbox => "inbox",
+            Self::Published => "published",
+            Self::Pipeline => "pipeline",
+        })
+    }
+}
+
 /// How a bucket is named in the requests to an S3 service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -183,7 +183,7 @@ impl<'a> Run<'a> {
             if answer.answer != Answer::No {
                 return (answer, form);
             }
-            seen.push(format!("{form:?}: {}", answer.detail));
+            seen.push(format!("{form}: {}", answer.detail));
         }
         (Capability::no(seen.join("; ")), EtagForm::Quoted)
     }

@@ -187,7 +187,7 @@ impl Storage {
     }
 
     /// The address where the object physically is: `name:key` and what lies below a location's `public_url` become the
-    /// location's own URL with the key, a relative path becomes absolute. Two addresses mean the same object if their
+    /// location's own URL with the key, a local path gets its one spelling ([`ObjectUrl::absolute`]). Two addresses mean the same object if their
     /// physical addresses are equal.
     ///
     /// # Errors
@@ -206,11 +206,7 @@ impl Storage {
                 let found = holders.min_by_key(|(_, key)| key.len());
                 found.map_or_else(|| Ok(url.clone()), |(location, key)| below(location, &key))
             }
-            Kind::Local(path) => {
-                let absolute = std::path::absolute(path).map_err(|error| StorageError::io(url.at(), &error))?;
-                Ok(ObjectUrl::local(absolute))
-            }
-            Kind::S3 { .. } => Ok(url.clone()),
+            Kind::Local(_) | Kind::S3 { .. } => url.absolute(),
         }
     }
 

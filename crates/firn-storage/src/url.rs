@@ -131,15 +131,33 @@ impl ObjectUrl {
                     let what = "a URL with a query names one object and has nothing below it".to_owned();
                     return Err(StorageError::BadUrl { at: self.at(), what });
                 }
-                let mut url = url.clone();
-                if let Ok(mut segments) = url.path_segments_mut() {
-                    segments.pop_if_empty().extend(key.split('/'));
+                let (mut url, mut below) = (url.clone(), url.clone());
+                if let Ok(mut segments) = below.path_segments_mut() {
+                    segments.clear().extend(key.split('/'));
                 }
+                let folder = url.path().strip_suffix('/').unwrap_or(url.path());
+                let path = format!("{folder}{}", below.path());
+                url.set_path(&path);
                 Kind::Http(url)
             }
             Kind::S3 { bucket, key: base } => Kind::S3 { bucket: bucket.clone(), key: join(base, key) },
             Kind::Named { location, key: base } => Kind::Named { location: location.clone(), key: join(base, key) },
         }))
+    }
+
+    /// The same address where a local path has one spelling: from the root, without `.` and `..`, links as they are written.
+    /// Other addresses have one already.
+    ///
+    /// # Errors
+    /// Where the current directory is not known.
+    pub fn absolute(&self) -> Result<Self, StorageError> {
+        match &self.0 {
+            Kind::Local(path) => {
+                let absolute = crate::absolute::absolute(path).map_err(|error| StorageError::io(self.at(), &error))?;
+                Ok(Self(Kind::Local(absolute)))
+            }
+            _ => Ok(self.clone()),
+        }
     }
 
     /// The prefix that holds this object; `None` at a root.
@@ -172,7 +190,7 @@ impl ObjectUrl {
                 path.strip_prefix(base).ok().and_then(Path::to_str).map(str::to_owned)
             }
             (Kind::Http(url), Kind::Http(base)) if url.origin() == base.origin() && base.query().is_none() => {
-                percent_decode(&strip_base(url.path().trim_start_matches('/'), base.path().trim_matches('/'))?)
+                percent_decode(below_path(url.path(), base.path())?)
             }
             (Kind::S3 { bucket, key }, Kind::S3 { bucket: other, key: base }) if bucket == other => {
                 strip_base(key, base)
@@ -267,6 +285,13 @@ fn strip_base(key: &str, base: &str) -> Option<String> {
     key.strip_prefix(base)?.strip_prefix('/').map(str::to_owned)
 }
 
+/// What of the path of a URL lies below a folder; one slash at its end is no part of its name, a second is.
+fn below_path<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
+    let folder = folder.strip_suffix('/').unwrap_or(folder);
+    let rest = path.strip_prefix(folder)?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+}
+
 fn parse_file(text: &str) -> Result<ObjectUrl, StorageError> {
     let bad = |what: &str| StorageError::BadUrl { at: At::url(text), what: what.to_owned() };
     let url = Url::parse(text).map_err(|error| bad(&error.to_string()))?;
@@ -274,6 +299,12 @@ fn parse_file(text: &str) -> Result<ObjectUrl, StorageError> {
         return Err(bad("a file URL is written file:///absolute/path"));
     }
     let path = url.to_file_path().map_err(|()| bad("a file URL names an absolute path on this machine"))?;
+    // What is written into plans and stores is the path: it has to mean the same file when it is read again.
+    match path.to_str() {
+        None => return Err(bad("its path is not UTF-8")),
+        Some(path) if path.contains(|c: char| c.is_control()) => return Err(bad("its path has control characters")),
+        Some(_) => {}
+    }
     Ok(ObjectUrl::local(path))
 }
 

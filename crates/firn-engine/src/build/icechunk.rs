@@ -8,8 +8,8 @@ use super::{
 use crate::error::EngineError;
 use crate::execute::{ChunkSink, Execution, Output, OutputState, Written};
 use crate::icechunk::{
-    ChunkWriter, IcechunkTarget, Published, RepositoryStorage, RunOptions, RunState, S3Access, TargetNode,
-    TargetStructure, VirtualContainer, open_snapshot, origin_of,
+    ChunkWriter, IcechunkTarget, Published, RepositoryStorage, RunOptions, RunState, S3Access, SpecVersion, TargetNode,
+    TargetStructure, VirtualContainer, check_address, containers_for, open_snapshot,
 };
 use crate::journal::{Claim, Journal};
 use crate::lease::RunLease;
@@ -23,7 +23,7 @@ use crate::verify::{StoreView, VerifyOptions, VerifyReport, verify};
 use bytes::Bytes;
 use firn_model::array::{ArrayMetadata, ChunkGrid, ChunkIndices};
 use firn_model::combine::{
-    CombineError, CombinedArray, CombinedContent, Disagreement, NotVirtual, VirtualArray, virtual_array,
+    CombineError, CombinedArray, Disagreement, NotVirtual, VirtualArray, VirtualVerdict, virtual_verdict,
 };
 use firn_model::dataset::NodePath;
 use firn_model::diagnose::At;
@@ -31,12 +31,8 @@ use firn_model::plan::{ArrayLayout, Plan, plan};
 use firn_model::source::Source;
 use firn_storage::{ObjectUrl, Prefix};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tokio::runtime::Handle;
-
-/// Arrays that cannot be references and have at most this many bytes are copied into the repository.
-const SMALL: u64 = 1 << 20;
 
 /// What becomes of each array of a virtual store.
 pub struct VirtualPlan {
@@ -53,7 +49,7 @@ impl VirtualPlan {
     }
 }
 
-/// Which arrays are references and which are copied: text, axes and small coordinates always are.
+/// Which arrays are references and which are copied, by [`virtual_verdict`].
 ///
 /// # Errors
 /// Drift between files as [`CombineError`], else *unsupported* with every array that would have to be copied.
@@ -61,38 +57,18 @@ pub fn virtual_verdicts(engine: &Engine, prepared: &Prepared) -> Result<VirtualP
     let mut plan = VirtualPlan { references: BTreeMap::new(), copied: BTreeMap::new() };
     let mut obstacles: Vec<(NodePath, NotVirtual)> = Vec::new();
     for (path, array) in &prepared.combined.arrays {
-        if let Some(reason) = copied_always(array) {
-            plan.copied.insert(path.clone(), reason.to_owned());
-            continue;
-        }
-        match virtual_array(&prepared.combined, array) {
-            Ok(mut found) => {
+        match virtual_verdict(&prepared.combined, array) {
+            VirtualVerdict::References(mut found) => {
                 found.table.map_objects(|object| reference_url(engine, object))?;
                 plan.references.insert(path.clone(), found);
             }
-            Err(obstacle) if obstacle.drift.is_none() && array.metadata.decoded_bytes() <= SMALL => {
-                plan.copied.insert(path.clone(), obstacle.what);
+            VirtualVerdict::Copied(reason) => {
+                plan.copied.insert(path.clone(), reason);
             }
-            Err(obstacle) => obstacles.push((path.clone(), obstacle)),
+            VirtualVerdict::Refused(obstacle) => obstacles.push((path.clone(), obstacle)),
         }
     }
     refuse(prepared, obstacles).map_or(Ok(plan), Err)
-}
-
-fn copied_always(array: &CombinedArray) -> Option<&'static str> {
-    let metadata = &array.metadata;
-    let small = metadata.decoded_bytes() <= SMALL;
-    if metadata.data_type.size().is_none() {
-        Some("text")
-    } else if matches!(array.content, CombinedContent::Values(_)) {
-        Some("encoded anew")
-    } else if metadata.shape.is_empty() {
-        Some("a scalar")
-    } else if small && metadata.dimension_names.len() == 1 {
-        Some("a short list, read whole")
-    } else {
-        None
-    }
 }
 
 fn refuse(prepared: &Prepared, obstacles: Vec<(NodePath, NotVirtual)>) -> Option<EngineError> {
@@ -153,32 +129,33 @@ pub fn build_icechunk(
     prepared.split_for_reading();
     let prepared: &Prepared = prepared;
     let arrays = stored_arrays(prepared, &virtuals, &layouts)?;
-    let containers = containers(engine, &virtuals)?;
+    let containers = containers(engine, &virtuals, options.spec)?;
     let bare = Structure::new(&prepared.combined, &arrays, &options.provenance.added)?;
-    let run = run_id(prepared, url, options, &format!("icechunk {}", options.spec), &bare);
+    let run = run_id(engine, prepared, url, options, &format!("icechunk {}", options.spec), &bare)?;
     let journal = Journal::new(prefix.clone(), run_record(prepared, &run));
-    let held = begin(engine, &journal, &prefix, destination, options)?;
-    let Some(lease) = held else {
+    let planned = || {
+        let resources = prepared.resources(engine, Some(url), virtuals.count());
+        Ok(plan(&prepared.combined, &layouts, resources)?)
+    };
+    let work = begin(engine, &journal, &prefix, destination, options, &planned)?;
+    let Some((lease, planned)) = work else {
         if !clear(engine, &journal, &prefix)? && matches!(destination, Destination::Bare(_)) {
             return Err(EngineError::TargetExists { at: url.at() });
         }
         let named = runtime.block_on(named_snapshot(&prefix, &run))?;
         let snapshot = named.map_or_else(|| runtime.block_on(published_snapshot(&prefix)), |found| Ok(Some(found)))?;
-        let version = runtime.block_on(name_version(engine, destination, url, &run, prepared, snapshot.clone()))?;
+        let named = runtime.block_on(name_version(engine, destination, url, &run, prepared, snapshot.clone()))?;
         let empty = Plan::empty();
         let done = report(url, &run, prepared, &layouts, &virtuals, &empty, &BTreeMap::new(), 0);
         let containers = containers.iter().map(VirtualContainer::url_prefix).collect::<Result<_, _>>()?;
-        return Ok(BuildReport { published: true, up_to_date: true, version, snapshot, containers, ..done });
+        let done = BuildReport { published: true, up_to_date: true, snapshot, containers, ..done };
+        return Ok(done.named(named));
     };
 
     let storage = RepositoryStorage::new(prefix.clone());
     let run_options = RunOptions { run: run.clone(), spec: options.spec, containers: containers.clone() };
     let mut target = runtime.block_on(IcechunkTarget::create_or_resume(storage.clone(), run_options))?;
-    let plan = runtime.block_on(journal.plan(plan(
-        &prepared.combined,
-        &layouts,
-        prepared.resources(engine, Some(url), virtuals.count()),
-    )?))?;
+    let plan = runtime.block_on(journal.plan(planned))?;
     let done = runtime.block_on(journal.done(plan.tasks.len()))?;
     let resumed = done.len() as u64;
     let tasks = tasks_to_do(&plan, &done, options)?;
@@ -225,7 +202,8 @@ pub fn build_icechunk(
     });
     report.published = true;
     let snapshot = report.snapshot.clone();
-    report.version = runtime.block_on(name_version(engine, destination, url, &run, prepared, snapshot))?;
+    let named = runtime.block_on(name_version(engine, destination, url, &run, prepared, snapshot))?;
+    report = report.named(named);
     finish(engine, &journal, lease)?;
     report.phases.publish = watch.lap();
     Ok(report)
@@ -238,8 +216,13 @@ fn begin(
     prefix: &Prefix,
     destination: &Destination,
     options: &BuildOptions,
-) -> Result<Option<RunLease>, EngineError> {
+    planned: &dyn Fn() -> Result<Plan, EngineError>,
+) -> Result<Option<(RunLease, Plan)>, EngineError> {
     let runtime = engine.storage.runtime();
+    // What does not fit into memory leaves nothing behind; what is done needs no memory.
+    let holder = runtime.block_on(Journal::holder(prefix))?;
+    let is_done = holder.is_some_and(|record| record.finished && record.run == journal.run());
+    let plan = if is_done { None } else { Some(planned()?) };
     let claimed = if matches!(destination, Destination::Managed { .. }) {
         runtime.block_on(managed::check_place(prefix, "icechunk"))?;
         runtime.block_on(journal.claim_next())?
@@ -248,7 +231,14 @@ fn begin(
         runtime.block_on(claim(journal, prefix, destination, exists))?
     };
     match claimed {
-        Claim::Ours => enter(engine, journal, prefix, destination, options),
+        Claim::Ours => {
+            let lease = enter(engine, journal, prefix, destination, options)?;
+            match (lease, plan) {
+                (Some(lease), Some(plan)) => Ok(Some((lease, plan))),
+                (Some(lease), None) => Ok(Some((lease, planned()?))),
+                (None, _) => Ok(None),
+            }
+        }
         Claim::Finished => Ok(None),
         Claim::Other(other) => Err(other_run(journal, prefix, destination, &other)),
     }
@@ -296,40 +286,19 @@ fn stored_arrays(
     prepared.combined.arrays.iter().map(stored).collect()
 }
 
-/// One container per origin that references point into.
-fn containers(engine: &Engine, virtuals: &VirtualPlan) -> Result<Vec<VirtualContainer>, EngineError> {
-    let mut urls: BTreeSet<&str> = BTreeSet::new();
-    for array in virtuals.references.values() {
-        urls.extend(array.table.objects().iter().map(|o| o.url.as_str()));
+/// One container per origin that references point into. Readers must be able to follow every reference: what they cannot is
+/// refused here, before anything is written.
+fn containers(
+    engine: &Engine,
+    virtuals: &VirtualPlan,
+    spec: SpecVersion,
+) -> Result<Vec<VirtualContainer>, EngineError> {
+    let objects = virtuals.references.values().flat_map(|array| array.table.objects());
+    let urls: BTreeSet<&str> = objects.map(|object| object.url.as_str()).collect();
+    for url in &urls {
+        check_address(url, spec)?;
     }
-    let mut found: Vec<VirtualContainer> = Vec::new();
-    let mut local: Option<PathBuf> = None;
-    for text in urls {
-        let bad = || EngineError::bug(format!("{text} is not a URL"));
-        let url = url::Url::parse(text).map_err(|_| bad())?;
-        let container = match url.scheme() {
-            "file" => {
-                let path = url.to_file_path().map_err(|()| bad())?;
-                let folder = path.parent().unwrap_or(Path::new("/"));
-                local = Some(local.map_or_else(|| folder.to_owned(), |known| common(&known, folder)));
-                continue;
-            }
-            "s3" => {
-                let bucket = url.host_str().ok_or_else(bad)?.to_owned();
-                VirtualContainer::S3 { bucket, access: s3_access(engine, text)? }
-            }
-            _ => VirtualContainer::Http { origin: origin_of(&url).ok_or_else(bad)? },
-        };
-        if !found.contains(&container) {
-            found.push(container);
-        }
-    }
-    found.extend(local.map(|root| VirtualContainer::Local { root }));
-    Ok(found)
-}
-
-fn common(a: &Path, b: &Path) -> PathBuf {
-    a.components().zip(b.components()).take_while(|(x, y)| x == y).map(|(x, _)| x).collect()
+    containers_for(urls, |url| s3_access(engine, url))
 }
 
 /// How readers reach the bucket that firn read from; never with firn's credentials.
@@ -396,6 +365,7 @@ fn report(
         up_to_date: false,
         containers: Vec::new(),
         phases: prepared.phases,
+        published_at: None,
     }
 }
 

@@ -47,25 +47,25 @@ pub fn build_zarr3(
         })
         .collect();
     let bare = Structure::new(&prepared.combined, &arrays, &options.provenance.added)?;
-    let run = run_id(prepared, destination.url(), options, "zarr3", &bare);
-    let Begun { url, prefix, slot, journal, lease } = begin(engine, destination, options, run_record(prepared, &run))?;
+    let run = run_id(engine, prepared, destination.url(), options, "zarr3", &bare)?;
+    let planned = || {
+        let resources = prepared.resources(engine, Some(destination.url()), 0);
+        Ok(plan(&prepared.combined, &layouts, resources)?)
+    };
+    let record = run_record(prepared, &run);
+    let Begun { url, prefix, slot, journal, work } = begin(engine, destination, options, record, &planned)?;
     let url = &url;
-    let Some(lease) = lease else {
+    let Some((lease, planned)) = work else {
         if !clear(engine, &journal, &prefix)? && slot.is_none() {
             return Err(EngineError::TargetExists { at: url.at() });
         }
-        runtime.block_on(name_version(engine, destination, url, &run, prepared, None))?;
-        let version = slot.map(|slot| slot.version);
-        return Ok(BuildReport { version, ..up_to_date(url, &run, prepared, &layouts) });
+        let named = runtime.block_on(name_version(engine, destination, url, &run, prepared, None))?;
+        return Ok(up_to_date(url, &run, prepared, &layouts).named(named));
     };
     let mut noted = prepared.combined.noted.clone();
     noted.extend(slot.iter().flat_map(|slot| passed_over(&journal, slot)));
 
-    let plan = runtime.block_on(journal.plan(plan(
-        &prepared.combined,
-        &layouts,
-        prepared.resources(engine, Some(url), 0),
-    )?))?;
+    let plan = runtime.block_on(journal.plan(planned))?;
     let done = runtime.block_on(journal.done(plan.tasks.len()))?;
     let resumed = done.len() as u64;
     if resumed > 0 {
@@ -108,7 +108,8 @@ pub fn build_zarr3(
     lease.confirm()?;
     runtime.block_on(target.publish(&structure, &ledger, &run, options.consolidated))?;
     report.published = true;
-    report.version = runtime.block_on(name_version(engine, destination, url, &run, prepared, None))?;
+    let named = runtime.block_on(name_version(engine, destination, url, &run, prepared, None))?;
+    report = report.named(named);
     finish(engine, &journal, lease)?;
     report.phases.publish = watch.lap();
     Ok(report)
@@ -122,8 +123,8 @@ struct Begun {
     /// Which version of a managed dataset it is.
     slot: Option<VersionSlot>,
     journal: Journal,
-    /// `None` where nothing is left to do.
-    lease: Option<RunLease>,
+    /// Its lease and plan; `None` where nothing is left to do.
+    work: Option<(RunLease, Plan)>,
 }
 
 fn begin(
@@ -131,6 +132,7 @@ fn begin(
     destination: &Destination,
     options: &BuildOptions,
     record: RunRecord,
+    planned: &dyn Fn() -> Result<Plan, EngineError>,
 ) -> Result<Begun, EngineError> {
     let runtime = engine.storage.runtime();
     let slot = match destination {
@@ -149,16 +151,18 @@ fn begin(
     let journal = Journal::new(prefix.clone(), record);
     let holder = runtime.block_on(Journal::holder(&prefix))?;
     let is_done = slot.as_ref().is_some_and(|slot| slot.is_named) && holder.is_none_or(|record| record.finished);
-    let lease = if is_done {
+    let work = if is_done {
         None
     } else {
+        // What does not fit into memory leaves nothing behind.
+        let plan = planned()?;
         let exists = runtime.block_on(Zarr3Target::exists(&prefix))?;
         match runtime.block_on(claim(&journal, &prefix, destination, exists))? {
-            Claim::Ours => enter(engine, &journal, &prefix, destination, options)?,
+            Claim::Ours => enter(engine, &journal, &prefix, destination, options)?.map(|lease| (lease, plan)),
             _ => None,
         }
     };
-    Ok(Begun { url, prefix, slot, journal, lease })
+    Ok(Begun { url, prefix, slot, journal, work })
 }
 
 /// Runs that did not end and whose versions this one leaves alone.
@@ -214,6 +218,7 @@ fn report(
         up_to_date: false,
         containers: Vec::new(),
         phases: prepared.phases,
+        published_at: None,
     }
 }
 
@@ -244,7 +249,7 @@ fn verify_unpublished(
     let source: Arc<dyn Source> =
         Arc::new(WithRoot { inner: engine.storage.source(url)?, root: structure.root(true).clone() });
     let dataset = firn_formats::zarr::open(source.as_ref(), &At::url(source.url()))?;
-    let store = StoreView { url: url.to_string(), dataset, source, ledger: Some(ledger.clone()) };
+    let store = StoreView { url: url.to_string(), dataset, source, ledger: Some(Arc::new(ledger.clone())) };
     let verify_options = VerifyOptions {
         against: Some(prepared),
         depth: options.verify,

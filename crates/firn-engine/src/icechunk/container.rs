@@ -5,7 +5,6 @@ use firn_model::diagnose::At;
 use icechunk::ObjectStoreConfig;
 use icechunk::config::{HttpConfig, S3Options};
 use icechunk::virtual_chunks::VirtualChunkContainer;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use url::Url;
 
@@ -111,46 +110,52 @@ impl VirtualContainer {
     }
 }
 
-/// The containers that hold these objects, one an origin: buckets, web servers, and for local files `local_root`, or the
-/// deepest folder that holds all of them where none is declared.
+/// The containers that hold these objects, one an origin: buckets, web servers, and for local files the deepest folder that
+/// holds all of them. `access` tells of an object in a bucket how readers reach it.
 ///
 /// # Errors
-/// [`IcechunkError::BadReference`] for an address that no reference can name; [`IcechunkError::NoContainer`] for a file
-/// outside of `local_root`, or where the files have only `/` in common.
-pub fn containers_for<'a>(
+/// [`IcechunkError::BadReference`] for an address that no reference can name; [`IcechunkError::NoContainer`] where the files
+/// have only `/` in common; and what `access` says.
+pub fn containers_for<'a, E: From<IcechunkError>>(
     urls: impl IntoIterator<Item = &'a str>,
-    local_root: Option<&Path>,
-    access: impl Fn(&str) -> S3Access,
-) -> Result<Vec<VirtualContainer>, IcechunkError> {
-    let mut buckets = BTreeSet::new();
-    let mut origins = BTreeSet::new();
+    access: impl Fn(&str) -> Result<S3Access, E>,
+) -> Result<Vec<VirtualContainer>, E> {
+    let mut found: Vec<VirtualContainer> = Vec::new();
     let mut folder: Option<PathBuf> = None;
     for text in urls {
         let bad = |what: &str| IcechunkError::BadReference { at: At::url(text), what: what.to_owned() };
-        if let Some(key) = text.strip_prefix("s3://") {
-            buckets.insert(key.split('/').next().unwrap_or(key).to_owned());
-            continue;
-        }
-        let url = if text.starts_with('/') { Url::from_file_path(text).ok() } else { Url::parse(text).ok() };
-        let url = url.ok_or_else(|| bad("is not an absolute path or a URL"))?;
-        if let Some(origin) = origin_of(&url) {
-            origins.insert(origin);
-            continue;
-        }
-        let path = url.to_file_path().map_err(|()| bad("has a scheme that Icechunk readers do not know"))?;
-        let parent = path.parent().ok_or_else(|| bad("is not a file"))?;
-        let common = match (local_root, folder) {
-            (Some(root), _) => Some(root).filter(|root| path.starts_with(root)).map(Path::to_owned),
-            (None, None) => Some(parent.to_owned()),
-            (None, Some(folder)) => folder.ancestors().find(|shared| parent.starts_with(shared)).map(Path::to_owned),
+        let container = if let Some(key) = text.strip_prefix("s3://") {
+            let bucket = key.split('/').next().unwrap_or(key).to_owned();
+            VirtualContainer::S3 { bucket, access: access(text)? }
+        } else {
+            let url = if text.starts_with('/') { Url::from_file_path(text).ok() } else { Url::parse(text).ok() };
+            let url = url.ok_or_else(|| bad("is not an absolute path or a URL"))?;
+            let Some(origin) = origin_of(&url) else {
+                let path = url.to_file_path().map_err(|()| bad("has a scheme that Icechunk readers do not know"))?;
+                folder = Some(shared(folder, &path).ok_or_else(|| IcechunkError::NoContainer { at: At::url(text) })?);
+                continue;
+            };
+            VirtualContainer::Http { origin }
         };
-        let common = common.filter(|shared| shared.parent().is_some());
-        folder = Some(common.ok_or_else(|| IcechunkError::NoContainer { at: At::url(text) })?);
+        if !found.contains(&container) {
+            found.push(container);
+        }
     }
-    let buckets = buckets.into_iter().map(|bucket| VirtualContainer::S3 { access: access(&bucket), bucket });
-    let origins = origins.into_iter().map(|origin| VirtualContainer::Http { origin });
-    let folders = folder.into_iter().map(|root| VirtualContainer::Local { root });
-    Ok(buckets.chain(origins).chain(folders).collect())
+    found.extend(folder.map(|root| VirtualContainer::Local { root }));
+    for container in &found {
+        container.to_icechunk()?;
+    }
+    Ok(found)
+}
+
+/// The deepest folder that holds this file and what `folder` holds; never the root, which holds everything.
+fn shared(folder: Option<PathBuf>, file: &Path) -> Option<PathBuf> {
+    let parent = file.parent()?;
+    let shared = match folder {
+        None => Some(parent),
+        Some(ref folder) => folder.ancestors().find(|shared| parent.starts_with(shared)),
+    };
+    shared.filter(|shared| shared.parent().is_some()).map(Path::to_owned)
 }
 
 /// Readers of icechunk 1 refuse plain HTTP unless the container allows it.
@@ -163,7 +168,7 @@ fn http_config(prefix: &str) -> HttpConfig {
 }
 
 /// `scheme://host[:port]/` of an HTTP URL; `None` for other schemes.
-pub fn origin_of(url: &Url) -> Option<String> {
+fn origin_of(url: &Url) -> Option<String> {
     if !matches!(url.scheme(), "http" | "https") {
         return None;
     }
@@ -179,8 +184,8 @@ mod tests {
     use super::*;
     use firn_model::diagnose::Diagnose;
 
-    fn prefixes(urls: &[&str], root: Option<&str>) -> Result<Vec<String>, &'static str> {
-        containers_for(urls.iter().copied(), root.map(Path::new), |_| S3Access::default())
+    fn prefixes(urls: &[&str]) -> Result<Vec<String>, &'static str> {
+        containers_for::<IcechunkError>(urls.iter().copied(), |_| Ok(S3Access::default()))
             .and_then(|found| found.iter().map(VirtualContainer::url_prefix).collect())
             .map_err(|error| error.code())
     }
@@ -189,18 +194,26 @@ mod tests {
     fn one_container_an_origin() {
         let urls =
             ["s3://b/x.nc", "s3://b/y.nc", "https://h/a", "https://h:8443/a", "http://h/a", "/d/m/1/x", "/d/m/2"];
-        let expected = ["s3://b/", "http://h/", "https://h/", "https://h:8443/", "file:///d/m/"];
-        assert_eq!(prefixes(&urls, None).unwrap(), expected);
-        assert_eq!(prefixes(&["/d/a b/x.nc"], Some("/d")).unwrap(), ["file:///d/"]);
-        assert_eq!(prefixes(&["file:///d/a%20b/x.nc"], None).unwrap(), ["file:///d/a b/"]);
+        let expected = ["s3://b/", "https://h/", "https://h:8443/", "http://h/", "file:///d/m/"];
+        assert_eq!(prefixes(&urls).unwrap(), expected);
+        assert_eq!(prefixes(&["s3://b/a b#c?d%20/x.nc", "https://h/a%20b%23/x"]).unwrap(), ["s3://b/", "https://h/"]);
+    }
+
+    #[test]
+    fn the_prefix_of_a_folder_is_its_path_without_escapes() {
+        for name in ["a b", "a#b", "a?b", "a%b", "a%20b", "a\"b", "a'b", "a{b}", "a[b]", "é", "日本"] {
+            let file = format!("/d/{name}/x.nc");
+            let url = Url::from_file_path(&file).unwrap();
+            let expected = [format!("file:///d/{name}/")];
+            assert_eq!(prefixes(&[url.as_str()]).unwrap(), expected, "{url}");
+            assert_eq!(prefixes(&[&file]).unwrap(), expected, "{file}");
+        }
     }
 
     #[test]
     fn a_folder_of_everything_is_never_authorised() {
-        assert_eq!(prefixes(&["/a/x.nc", "/b/y.nc"], None), Err("icechunk-no-container"));
-        assert_eq!(prefixes(&["/x.nc"], None), Err("icechunk-no-container"));
-        assert_eq!(prefixes(&["/a/x.nc"], Some("/")), Err("icechunk-no-container"));
-        assert_eq!(prefixes(&["/a/x.nc"], Some("/b")), Err("icechunk-no-container"));
-        assert_eq!(prefixes(&["ftp://h/x"], None), Err("icechunk-bad-reference"));
+        assert_eq!(prefixes(&["/a/x.nc", "/b/y.nc"]), Err("icechunk-no-container"));
+        assert_eq!(prefixes(&["/x.nc"]), Err("icechunk-no-container"));
+        assert_eq!(prefixes(&["ftp://h/x"]), Err("icechunk-bad-reference"));
     }
 }

@@ -19,7 +19,7 @@ mod storage;
 mod structure;
 mod target;
 
-pub use container::{S3Access, VirtualContainer, containers_for, origin_of};
+pub use container::{S3Access, VirtualContainer, containers_for};
 pub use error::IcechunkError;
 pub use payload::{ChunkPayload, ChunkWriter};
 pub use publish::Published;

@@ -5,7 +5,7 @@ use super::{IcechunkError, RepositoryStorage, SpecVersion, documents::Documents,
 use firn_model::array::chunk_grid::to_linear;
 use firn_model::array::manifest::MAX_CHUNKS;
 use firn_model::array::{Array, ChunkManifest, ChunkTable, SourceObject};
-use firn_model::dataset::{Dataset, Node, NodePath};
+use firn_model::dataset::{Dataset, DatasetFormat, Node, NodePath};
 use firn_model::diagnose::At;
 use firn_model::source::SourceVersion;
 use futures::TryStreamExt;
@@ -63,6 +63,7 @@ pub async fn open_snapshot(storage: &RepositoryStorage, version: &str) -> Result
         return Err(IcechunkError::Empty { at: at.clone(), version: version.to_owned() });
     }
     let mut dataset = firn_formats::zarr::open(&documents, at)?;
+    dataset.format = DatasetFormat::Icechunk;
     for (path, node) in &mut dataset.nodes {
         if let Node::Array(array) = node {
             let table = table(storage, &session, path, array).await?;
@@ -140,10 +141,8 @@ async fn table(
                 let number = virtual_object(session, &mut table, &mut known, &at, &reference)?;
                 table.set_stored(linear, number, reference.offset, reference.length, 0);
             }
-            other => {
-                let what = format!("a chunk of an unknown kind ({other:?})");
-                return Err(IcechunkError::Damaged { at, what });
-            }
+            // Neither inline nor a reference: the crate knows a kind that this version of firn does not.
+            _ => return Err(IcechunkError::Damaged { at, what: "a chunk of an unknown kind".to_owned() }),
         }
     }
     Ok(table)

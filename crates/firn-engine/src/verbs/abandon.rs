@@ -18,7 +18,12 @@ const JOURNALS: &str = ".firn/runs";
 ///
 /// # Errors
 /// [`EngineError::TargetBusy`] where such a run is at work; what the storage says.
-pub(super) fn abandon(engine: &Engine, target: &ObjectUrl, id: Option<&str>) -> Result<Vec<String>, EngineError> {
+pub(super) fn abandon(
+    engine: &Engine,
+    target: &ObjectUrl,
+    id: Option<&str>,
+    limit: Option<u64>,
+) -> Result<Vec<String>, EngineError> {
     let runtime = engine.storage.runtime();
     let prefix = engine.target_prefix(target)?;
     let mut removed = Vec::new();
@@ -32,7 +37,7 @@ pub(super) fn abandon(engine: &Engine, target: &ObjectUrl, id: Option<&str>) -> 
     if let Some(record) = runtime.block_on(Journal::holder(&prefix))?
         && !record.finished
     {
-        removed.extend(abandon_repository(engine, &prefix, id, record)?);
+        removed.extend(abandon_repository(engine, &prefix, id, limit, record)?);
     }
     // What is empty now goes too; files that are no objects stay.
     runtime.block_on(prefix.sweep(1))?;
@@ -45,6 +50,7 @@ fn abandon_repository(
     engine: &Engine,
     prefix: &Prefix,
     id: Option<&str>,
+    limit: Option<u64>,
     record: RunRecord,
 ) -> Result<Option<String>, EngineError> {
     let runtime = engine.storage.runtime();
@@ -56,7 +62,7 @@ fn abandon_repository(
     if let Some(repository) = &opened
         && let RunState::Published { snapshot } = repository.state()
     {
-        runtime.block_on(name(prefix, id, &record, snapshot))?;
+        runtime.block_on(name(prefix, id, limit, &record, snapshot))?;
         drop(lease);
         runtime.block_on(journal.finish())?;
         runtime.block_on(journal.remove())?;
@@ -93,15 +99,22 @@ async fn chunks_of(journal: &Journal, dataset: &ManagedDataset) -> Result<Vec<Ch
     Ok(journal.done(usize::MAX).await?.into_values().flatten().filter_map(payload).collect())
 }
 
-async fn name(prefix: &Prefix, id: Option<&str>, record: &RunRecord, snapshot: &str) -> Result<(), EngineError> {
+async fn name(
+    prefix: &Prefix,
+    id: Option<&str>,
+    limit: Option<u64>,
+    record: &RunRecord,
+    snapshot: &str,
+) -> Result<Version, EngineError> {
     let version = Version {
         version: managed::version_of(prefix, snapshot).await?,
         run: record.run.clone(),
         published: clock::now(),
         snapshot: Some(snapshot.to_owned()),
         source_files: record.source_files,
+        limit,
     };
-    managed::publish_version(prefix, id, "icechunk", &version).await
+    managed::publish_version(prefix, id, "icechunk", version).await
 }
 
 /// Removes everything below a prefix: a root first, so that no reader sees a partial store, and whose it is last, so that

@@ -59,6 +59,7 @@ pub fn catalog_build(engine: &Engine, request: &CatalogBuildRequest) -> Result<C
     let (warnings, notes) = (warnings(&stocks), stocks.iter().flat_map(|stock| stock.notes.clone()).collect());
     let feedstocks: Vec<FeedstockDocuments> =
         stocks.into_iter().filter_map(|stock| prepared(engine, stock, &mut findings)).collect();
+    findings.extend(feedstocks.iter().filter_map(without_stores));
     let (mut entries, found) = collect(&feedstocks);
     let errors: Vec<CatalogFinding> = found.iter().filter(|f| f.severity == Severity::Error).cloned().collect();
     if let Some(error) = invalid(&errors) {
@@ -125,6 +126,14 @@ fn warnings(stocks: &[Stock]) -> Vec<String> {
     stocks.iter().flat_map(|stock| stock.loaded.findings.iter().map(ToString::to_string)).collect()
 }
 
+/// A feedstock whose dataset was not published, or whose run failed, adds nothing to a catalog.
+fn without_stores(feedstock: &FeedstockDocuments) -> Option<CatalogFinding> {
+    let has_stores = feedstock.catalog.stores.as_ref().is_some_and(|stores| !stores.is_empty());
+    let what = "it has no stores in catalog.yaml, so it adds no dataset to the catalog";
+    let next = "publish one, then build again: `firn run FEEDSTOCK` enters it in catalog.yaml";
+    (!has_stores).then(|| CatalogFinding::warning("feedstock-without-stores", &feedstock.place, what, next))
+}
+
 /// Entries know their feedstock by its name; findings call it as the command did.
 fn named_as_given(finding: CatalogFinding, feedstocks: &[FeedstockDocuments]) -> CatalogFinding {
     let named = feedstocks.iter().find(|feedstock| feedstock.name == finding.feedstock);
@@ -187,8 +196,8 @@ fn address(engine: &Engine, url: &str, dir: Option<&Path>) -> Result<Option<Stri
                 let what = format!("{url:?} is a path of another machine");
                 return Err(EngineError::usage(what, "write the URL of the store into catalog.yaml"));
             };
-            let joined = std::path::absolute(dir.join(path)).map_err(|error| EngineError::bug(error.to_string()))?;
-            Ok(Some(joined.display().to_string()))
+            let joined = ObjectUrl::local(dir.join(path)).absolute()?;
+            Ok(Some(joined.to_string()))
         }
         _ => Ok(None),
     }

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What a run knows of the store it published.
 #[derive(Debug, Clone, PartialEq)]
@@ -156,6 +157,7 @@ pub fn update_feedstock_entry(
     let change = StoreChange {
         id: existing.map_or_else(|| store.id.clone(), |existing| existing.id.clone()),
         set: changes(&entry, existing)?,
+        remove: other_details(&entry),
     };
     let edited = edit_store(&name, &text, &change).map_err(|error| document_error(&error))?;
     let written = write && !edited.diff.is_empty();
@@ -189,6 +191,12 @@ fn changes(entry: &StoreEntry, existing: Option<&StoreEntry>) -> Result<Map<Stri
     Ok(set)
 }
 
+/// The keys that tell details of stores of another kind: a dataset that changes its format must not keep them.
+fn other_details(entry: &StoreEntry) -> Vec<String> {
+    let modes = [StoreMode::Zarr, StoreMode::Icechunk, StoreMode::Kerchunk, StoreMode::Files];
+    modes.into_iter().filter(|mode| Some(*mode) != entry.mode).map(|mode| mode.name().to_owned()).collect()
+}
+
 fn read(path: &Path) -> Result<Option<String>, EngineError> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
@@ -197,12 +205,30 @@ fn read(path: &Path) -> Result<Option<String>, EngineError> {
     }
 }
 
+/// How the names of copies begin that are on their way to replace a document.
+const TEMPORARY: &str = ".catalog.yaml.firn-";
+
+/// After which time a copy is one that a killed process left: replacing takes a moment.
+const LEFT_BEHIND: Duration = Duration::from_mins(1);
+
+/// Removes what killed processes left. Nobody reads it: what cannot be removed does no harm.
+fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(TEMPORARY));
+        let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+        if is_ours && age().is_some_and(|age| age > LEFT_BEHIND) {
+            let _gone = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Replaces the document in one step, unless somebody changed it meanwhile.
 fn put(path: &Path, before: Option<&str>, text: &str) -> Result<(), EngineError> {
     // A link stays one: what it leads to is replaced.
     let target: PathBuf = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = target.parent().unwrap_or(Path::new("."));
-    let temporary = folder.join(format!(".catalog.yaml.firn-{}", std::process::id()));
+    sweep(folder);
+    let temporary = folder.join(format!("{TEMPORARY}{}", std::process::id()));
     let written = (|| -> std::io::Result<()> {
         let mut file = std::fs::File::create(&temporary)?;
         file.write_all(text.as_bytes())?;

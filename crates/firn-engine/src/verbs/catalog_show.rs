@@ -3,12 +3,18 @@
 mod open;
 
 use crate::error::EngineError;
+use crate::icechunk::{RepositoryStorage, open_snapshot};
 use crate::settings::Engine;
 use crate::verbs::requests::CatalogEntryRequest;
+use firn_catalog::classify::StoreKind;
+use firn_catalog::id::split_version;
 use firn_catalog::lookup::find;
 use firn_catalog::snippet::Snippet;
 use firn_catalog::{CatalogEntry, CatalogError};
-use firn_model::diagnose::without_secrets;
+use firn_formats::zarr::ROOT_DOCUMENT;
+use firn_model::diagnose::{Category, Diagnose, without_secrets};
+use firn_model::source::SourceError;
+use firn_storage::ObjectUrl;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -49,11 +55,51 @@ pub fn catalog_show(engine: &Engine, request: &CatalogEntryRequest) -> Result<Sh
     let opened = open::open(engine, &request.catalog, &request.id)?;
     let found = find(&opened.entries, &opened.url, &request.id);
     match (found, opened.unread) {
-        (Ok(dataset), _) => Ok(ShownDataset { catalog: opened.url, dataset }),
+        (Ok(dataset), _) => {
+            if let (_, Some(version)) = split_version(&request.id) {
+                check_version(engine, &dataset, version)?;
+            }
+            Ok(ShownDataset { catalog: opened.url, dataset })
+        }
         // It may be in the part that could not be read.
         (Err(CatalogError::UnknownDataset { .. }), Some(unread)) => Err(unread),
         (Err(error), _) => Err(error.into()),
     }
+}
+
+/// Refuses a version of which the storage says that it is not there. What cannot be asked is left to who opens it: a catalog
+/// can be read where its stores cannot.
+fn check_version(engine: &Engine, dataset: &CatalogEntry, version: &str) -> Result<(), EngineError> {
+    let Ok(url) = ObjectUrl::parse(&dataset.url) else { return Ok(()) };
+    // Of a bucket whose endpoint only the catalog knows, another one of that name would answer.
+    if dataset.access.is_some() {
+        return Ok(());
+    }
+    let found = match dataset.kind {
+        StoreKind::ZarrV3 => has_root(engine, &url),
+        StoreKind::Icechunk => has_snapshot(engine, &url, version),
+        _ => return Ok(()),
+    };
+    if !matches!(&found, Err(error) if error.category() == Category::NotFound) {
+        return Ok(());
+    }
+    let what = format!("{} is not there", without_secrets(&dataset.url));
+    let what =
+        if dataset.kind == StoreKind::Icechunk { "no tag and no snapshot has this name".to_owned() } else { what };
+    Err(CatalogError::UnknownVersion { id: dataset.id.clone(), version: version.to_owned(), what }.into())
+}
+
+fn has_root(engine: &Engine, url: &ObjectUrl) -> Result<(), EngineError> {
+    let source = engine.storage.source(url)?;
+    let root = source.object(ROOT_DOCUMENT)?.ok_or_else(|| SourceError::NotFound { at: url.at() })?;
+    root.size()?;
+    Ok(())
+}
+
+fn has_snapshot(engine: &Engine, url: &ObjectUrl, version: &str) -> Result<(), EngineError> {
+    let storage = RepositoryStorage::new(engine.storage.prefix(url)?);
+    engine.storage.runtime().block_on(open_snapshot(&storage, version))?;
+    Ok(())
 }
 
 /// The Python that opens a dataset.

@@ -62,6 +62,8 @@ pub struct Summary {
     /// Can be references to the bytes where they are.
     #[serde(rename = "virtual")]
     pub virtual_: usize,
+    /// Are copied into a store of references: text, and what is small.
+    pub copied: usize,
     /// Must be copied to be chunked as Zarr.
     pub transformable: usize,
     /// Cannot be read by this version.
@@ -172,7 +174,12 @@ pub struct CodecDescription {
 pub enum Verdict {
     /// It can be references to the bytes where they are.
     Virtual,
-    /// It must be copied.
+    /// A store of references holds a copy of it.
+    Copied {
+        /// Why, in one sentence.
+        reason: String,
+    },
+    /// It must be copied, and a store of references is refused.
     Transformable {
         /// Stable code of the barrier.
         code: String,

@@ -22,11 +22,12 @@ use firn_model::array::{AttributeValue, Attributes, Numbers};
 use firn_model::combine::CombineRules;
 use firn_model::dataset::NodePath;
 use firn_model::diagnose::{At, Category};
-use firn_model::feedstock::public_id;
 use firn_model::feedstock::recipe::{CodecChoice, Extents, Recipe, Strategy, TargetFormat};
+use firn_model::feedstock::{StoreEntry, public_id};
 use firn_model::plan::TargetOptions;
 use firn_storage::{Location, LocationRole, ObjectUrl};
 use indexmap::IndexMap;
+use std::num::NonZeroU64;
 use std::path::Path;
 
 /// What a run did, one entry a recipe.
@@ -119,8 +120,11 @@ fn run_recipe(
         catalog_entry: None,
     };
     if request.part == RunPart::Abandon {
-        report.removed = abandon(engine, &target, id.as_deref())?;
+        report.removed = abandon(engine, &target, id.as_deref(), request.limit.map(NonZeroU64::get))?;
         return Ok(report);
+    }
+    if request.limit.is_some() {
+        engine.storage.runtime().block_on(managed::refuse_part(&engine.storage.prefix(&target)?))?;
     }
     let spec = build_spec(engine, feedstock, recipe, request)?;
     let mut prepared =
@@ -130,7 +134,7 @@ fn run_recipe(
     report.strategy_reason = chosen.reason;
     let options = build_options(feedstock, recipe, request, &spec, &prepared, chosen.is_virtual, id.clone())?;
     refuse_foreign(engine, &target)?;
-    let destination = Destination::Managed { url: target.clone(), id };
+    let destination = Destination::Managed { url: target.clone(), id, limit: request.limit.map(NonZeroU64::get) };
     let build = if chosen.format == TargetFormat::Icechunk {
         build_icechunk(engine, &mut prepared, &destination, &options)?
     } else {
@@ -148,7 +152,7 @@ fn run_recipe(
 }
 
 /// Brings the entry of `catalog.yaml` up to date. That of an unchanged dataset is right already, unless an earlier process
-/// published and was stopped before it could write it.
+/// published and was stopped before it could write it: then it is older than the version, or of another address.
 fn catalog_entry(
     engine: &Engine,
     feedstock: &FeedstockDir,
@@ -158,8 +162,10 @@ fn catalog_entry(
     up_to_date: bool,
 ) -> Result<Option<StoreEntryChange>, EngineError> {
     let catalog = feedstock.loaded.documents.catalog.as_ref();
-    let known = catalog.and_then(|catalog| catalog.store(&recipe.id)).map(|entry| &entry.url);
-    if up_to_date && known == Some(&store_entry(engine, store)?.url) {
+    let known = catalog.and_then(|catalog| catalog.store(&recipe.id));
+    let is_newest = |entry: &StoreEntry| entry.last_updated.as_ref() >= Some(&store.last_updated);
+    let wanted = store_entry(engine, store)?;
+    if up_to_date && known.is_some_and(|entry| entry.url == wanted.url && is_newest(entry)) {
         return Ok(None);
     }
     Ok(Some(update_feedstock_entry(engine, &feedstock.dir, store, !request.no_write)?))
@@ -250,7 +256,7 @@ pub(super) fn destination(
     request: &RunRequest,
 ) -> Result<ObjectUrl, EngineError> {
     if let Some(target) = &request.target {
-        return Ok(ObjectUrl::parse(target)?);
+        return Ok(ObjectUrl::parse(target)?.absolute()?);
     }
     let location = match &recipe.target.location {
         Some(name) => engine.storage.location(name)?,

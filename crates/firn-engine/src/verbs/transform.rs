@@ -14,14 +14,13 @@ use firn_model::source::SourceError;
 use firn_storage::ObjectUrl;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Copies the sources into one store.
 ///
 /// # Errors
 /// Anything on the way; then nothing is published, and the same call continues.
 pub fn transform(engine: &Engine, request: &TransformRequest) -> Result<BuildReport, EngineError> {
-    let target = ObjectUrl::parse(&request.target)?;
+    let target = ObjectUrl::parse(&request.target)?.absolute()?;
     let options = TargetOptions {
         chunks: request.chunks.as_ref().map(lengths),
         shards: request.shards.as_ref().map(lengths),
@@ -53,16 +52,22 @@ pub(super) fn source_files(engine: &Engine, sources: &[String]) -> Result<Vec<So
     let file = |url| SourceFile { url, keys: BTreeMap::new() };
     for source in sources {
         let url = ObjectUrl::parse(source)?;
-        let is_there = url.local_path().is_some_and(Path::exists) || source.starts_with("http");
-        if is_there || !firn_storage::is_pattern(source) {
-            files.push(file(url));
+        // A name that is there stands for itself, whatever characters it has.
+        let is_there = || match url.local_path() {
+            Some(path) => path.exists(),
+            None => source.starts_with("http") || matches!(engine.storage.open(&url), Ok(Some(_))),
+        };
+        if !firn_storage::is_pattern(source) || is_there() {
+            files.push(file(url.absolute()?));
             continue;
         }
         let found = engine.storage.glob(source)?;
         if found.is_empty() {
             return Err(SourceError::NotFound { at: url.at() }.into());
         }
-        files.extend(found.into_iter().map(|(url, _)| file(url)));
+        for (url, _) in found {
+            files.push(file(url.absolute()?));
+        }
     }
     Ok(files)
 }

@@ -23,7 +23,7 @@ pub fn virtualize(engine: &Engine, request: &VirtualizeRequest) -> Result<BuildR
             next: "the same command with --format icechunk".to_owned(),
         });
     }
-    let target = ObjectUrl::parse(&request.target)?;
+    let target = ObjectUrl::parse(&request.target)?.absolute()?;
     let spec = BuildSpec {
         files: source_files(engine, &request.sources)?,
         rules: rules(&request.concat),

@@ -30,7 +30,8 @@ pub(super) fn check(store: &StoreView, findings: &mut Vec<Finding>) {
         }
         for name in ["scale_factor", "add_offset"] {
             if attributes.get(name).is_some_and(|value| value.as_number().is_none_or(|v| !v.is_finite())) {
-                warn(name, "one finite number", format!("{:?}", attributes.get(name)));
+                let found = attributes.get(name).map_or_else(String::new, AttributeValue::to_string);
+                warn(name, "one finite number", found);
             }
         }
         let meanings = text("flag_meanings").map(|m| m.split_whitespace().count());

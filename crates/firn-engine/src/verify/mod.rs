@@ -118,7 +118,7 @@ pub struct StoreView {
     /// Its bytes.
     pub source: Arc<dyn Source>,
     /// Its ledger, where firn wrote it.
-    pub ledger: Option<Ledger>,
+    pub ledger: Option<Arc<Ledger>>,
 }
 
 /// How much is compared, and with what.

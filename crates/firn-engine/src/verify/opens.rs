@@ -2,6 +2,7 @@
 
 use super::{Finding, Severity, StoreView};
 use crate::pipeline::Prepared;
+use firn_model::array::ArrayMetadata;
 use firn_model::diagnose::At;
 
 pub(super) fn check(store: &StoreView, against: Option<&Prepared>, findings: &mut Vec<Finding>) {
@@ -23,11 +24,14 @@ pub(super) fn check(store: &StoreView, against: Option<&Prepared>, findings: &mu
         };
         let (a, b) = (&expected.metadata, &found.metadata);
         if a.shape != b.shape || a.dimension_names != b.dimension_names || a.data_type != b.data_type {
-            finding(
-                path.as_str(),
-                format!("{} {:?} {:?}", a.data_type, a.dimension_names, a.shape),
-                format!("{} {:?} {:?}", b.data_type, b.dimension_names, b.shape),
-            );
+            finding(path.as_str(), shown(a), shown(b));
         }
     }
+}
+
+/// `float32 (time: 3, lat: 180)`
+fn shown(metadata: &ArrayMetadata) -> String {
+    let named = metadata.dimension_names.iter().zip(&metadata.shape);
+    let dimensions: Vec<String> = named.map(|(name, extent)| format!("{name}: {extent}")).collect();
+    format!("{} ({})", metadata.data_type, dimensions.join(", "))
 }

@@ -63,7 +63,10 @@ fn what_is_wrong(engine: &Engine, url: &str, expected: &[firn_model::source::Sou
     match seen {
         Ok(None) => Some("no object".to_owned()),
         Ok(Some(reader)) => match reader.version() {
-            Ok(version) => expected.iter().find_map(|expected| changed(expected, &version)),
+            Ok(version) => expected
+                .iter()
+                .find_map(|expected| changed(expected, &version))
+                .map(|what| format!("another one: {what}. The references into it are stale: write new ones")),
             Err(error) => Some(format!("[{}] {error}", error.code())),
         },
         Err(what) => Some(what),

@@ -8,6 +8,7 @@ use super::global_heap::{self, GlobalHeaps};
 use super::message::dataspace::Dataspace;
 use super::message::datatype::{Datatype, Padding};
 use super::message::layout::Layout;
+use super::netcdf4::Dimensions;
 use super::variable::{FillOf, Variable};
 use crate::FormatError;
 use bytes::Bytes;
@@ -44,7 +45,7 @@ pub(super) fn finish(mut array: Array, table: ChunkTable) -> Array {
     array
 }
 
-/// Translates a dataset. `shape` is its shape as its dimensions say, in each dimension at least its own extent.
+/// Translates a dataset. Its shape is that of its dimensions, in each at least its own extent.
 ///
 /// # Errors
 /// `Unsupported` and `Limit` for what concerns this dataset alone.
@@ -52,8 +53,7 @@ pub(super) fn plan(
     file: &File,
     at: &At,
     variable: &Variable,
-    shape: &[u64],
-    dimension_names: Vec<String>,
+    dimensions: &Dimensions,
     heaps: &mut GlobalHeaps,
     object: &SourceObject,
 ) -> Result<Planned, FormatError> {
@@ -61,7 +61,8 @@ pub(super) fn plan(
         let what = "it has a null dataspace: no elements and no shape";
         return Err(FormatError::unsupported("unsupported-hdf5-null-dataspace", at, what));
     };
-    let mut kind = kind_of(file, at, &variable.datatype, extents.len())?;
+    let shape = dimensions.shape.as_slice();
+    let mut kind = kind_of(file, at, &variable.datatype, dimensions.joins_characters)?;
     if variable.dataspace.count().and_then(|n| n.checked_mul(kind.element_size as u64)).is_none()
         || product(shape).is_none()
     {
@@ -97,7 +98,7 @@ pub(super) fn plan(
 
     let mut array_shape = shape.to_vec();
     let mut array_chunks = chunk_shape;
-    let mut names = dimension_names;
+    let mut names = dimensions.names.clone();
     if let StoredAs::CharDimension { length, chunk_length } = &mut kind.stored_as {
         *length = array_shape.pop().unwrap_or(1);
         *chunk_length = array_chunks.pop().unwrap_or(1);
@@ -120,7 +121,7 @@ pub(super) fn plan(
     Ok(Planned { array: Array { metadata, stored_as: kind.stored_as, manifest: ChunkManifest::Table(manifest) }, job })
 }
 
-fn kind_of(file: &File, at: &At, datatype: &Datatype, rank: usize) -> Result<Kind, FormatError> {
+fn kind_of(file: &File, at: &At, datatype: &Datatype, joins_characters: bool) -> Result<Kind, FormatError> {
     let element_size = datatype.size(file.sizes.offset);
     let text = |stored_as| Kind {
         data_type: DataType::String,
@@ -137,7 +138,7 @@ fn kind_of(file: &File, at: &At, datatype: &Datatype, rank: usize) -> Result<Kin
             element_size,
             members: None,
         }),
-        Datatype::FixedText { size: 1, .. } if rank > 0 => {
+        Datatype::FixedText { .. } if joins_characters => {
             Ok(text(StoredAs::CharDimension { length: 0, chunk_length: 0 }))
         }
         Datatype::FixedText { size, .. } => Ok(text(StoredAs::FixedText { length: *size })),
@@ -150,7 +151,7 @@ fn kind_of(file: &File, at: &At, datatype: &Datatype, rank: usize) -> Result<Kin
             members: None,
         }),
         Datatype::Enum { base, members } => {
-            let mut kind = kind_of(file, at, base, rank)?;
+            let mut kind = kind_of(file, at, base, false)?;
             let bytes: Vec<u8> = members.iter().flat_map(|(_, value)| little(value, kind.endian)).collect();
             let names = members.iter().map(|(name, _)| name.clone()).collect();
             kind.members = numbers(kind.data_type, &bytes).map(|values| (values, names));

@@ -36,7 +36,7 @@ use attributes::{Decoder, RawAttribute};
 use chunk_index::Job;
 use file::File;
 use firn_model::array::{Attributes, SourceObject};
-use firn_model::dataset::{Dataset, Group, Node, NodeName, NodePath, Refusal};
+use firn_model::dataset::{Dataset, DatasetFormat, Group, Node, NodeName, NodePath, Refusal};
 use firn_model::diagnose::{At, Diagnose};
 use firn_model::source::{Source, SourceError};
 use global_heap::GlobalHeaps;
@@ -141,6 +141,7 @@ impl<'a> Reading<'a> {
                 attributes: self.attributes_of(dataset.address),
                 at,
                 visibility: head.as_ref().map_or(Visibility::None, |head| head.visibility()),
+                is_char: head.as_ref().is_ok_and(|head| head.datatype.is_char()),
             })
             .collect();
         let dimensions = netcdf4::resolve(self.file, self.tree, &subjects, &self.heaps)?;
@@ -219,13 +220,13 @@ impl<'a> Reading<'a> {
     ) -> Result<Planned, FormatError> {
         let header = self.header(address, at)?;
         let variable = variable::read(self.file, self.shared, at, header, head)?;
-        array::plan(self.file, at, &variable, &dimensions.shape, dimensions.names.clone(), &mut self.heaps, object)
+        array::plan(self.file, at, &variable, dimensions, &mut self.heaps, object)
     }
 
     fn assemble(self, dimensions: netcdf4::Resolved, mut arrays: Vec<Option<Node>>) -> Result<Dataset, FormatError> {
         let mut decoder =
             Decoder { file: self.file, heaps: &self.heaps, text_left: limits::TEXT_BYTES, notes: self.notes.clone() };
-        let mut dataset = Dataset::default();
+        let mut dataset = Dataset { format: DatasetFormat::Hdf5, ..Dataset::default() };
         let mut groups: Vec<_> = dimensions.groups.into_iter().map(Some).collect();
         let mut stack = vec![0];
         while let Some(number) = stack.pop() {

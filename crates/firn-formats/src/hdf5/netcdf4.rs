@@ -7,9 +7,11 @@ use super::global_heap::GlobalHeaps;
 use super::hierarchy::Hierarchy;
 use super::message::dataspace::Dataspace;
 use crate::FormatError;
+use crate::characters;
 use firn_model::dataset::Dimension;
 use firn_model::diagnose::At;
 use indexmap::IndexMap;
+use std::collections::HashMap;
 
 /// Begins the name of a variable that has the name of a dimension without being its coordinate.
 pub(super) const NON_COORDINATE: &str = "_nc4_non_coord_";
@@ -43,6 +45,8 @@ pub(super) struct Subject<'a> {
     pub attributes: &'a [RawAttribute],
     pub at: &'a At,
     pub visibility: Visibility,
+    /// Whether its elements are single characters.
+    pub is_char: bool,
 }
 
 /// Who takes part in the numbering of invented dimensions.
@@ -64,6 +68,8 @@ pub(super) struct Dimensions {
     pub names: Vec<String>,
     /// Its shape with unlimited dimensions as long as the longest dataset along them.
     pub shape: Vec<u64>,
+    /// Whether it is of single characters that its last dimension joins to texts.
+    pub joins_characters: bool,
 }
 
 /// The dimensions of all groups and datasets, by their numbers in the hierarchy.
@@ -264,11 +270,34 @@ impl Resolver<'_> {
         self.dimensions.len() - 1
     }
 
+    fn is_dimension_only(&self, dataset: usize) -> bool {
+        self.scales[dataset].is_some_and(|(_, is_dimension_only)| is_dimension_only)
+    }
+
+    /// Which dimensions count the characters of texts. A dimension is judged by the variables of all groups that see it.
+    fn character_dimensions(&self) -> Vec<bool> {
+        let by_name: HashMap<(usize, &str), usize> =
+            self.dimensions.iter().enumerate().map(|(number, d)| ((d.group, d.name.as_str()), number)).collect();
+        let mut has_variable = vec![false; self.dimensions.len()];
+        for (group, members) in self.tree.groups.iter().enumerate() {
+            for dataset in members.datasets.iter().filter(|dataset| !self.is_dimension_only(**dataset)) {
+                let name = self.subjects[*dataset].name;
+                let name = name.strip_prefix(NON_COORDINATE).unwrap_or(name);
+                if let Some(number) = self.chain(group).find_map(|group| by_name.get(&(group, name))) {
+                    has_variable[*number] = true;
+                }
+            }
+        }
+        let variables = (0..self.used.len()).filter(|dataset| !self.is_dimension_only(*dataset));
+        let variables = variables.map(|dataset| (self.subjects[dataset].is_char, self.used[dataset].as_slice()));
+        characters::joined(variables, has_variable)
+    }
+
     fn finish(mut self) -> Resolved {
         // An unlimited dimension is as long as the longest variable along it, which may not be its own scale.
         let mut lengths: Vec<u64> = self.dimensions.iter().map(|d| if d.is_unlimited { 0 } else { d.size }).collect();
         for (dataset, used) in self.used.iter().enumerate() {
-            if self.scales[dataset].is_some_and(|(_, is_dimension_only)| is_dimension_only) {
+            if self.is_dimension_only(dataset) {
                 continue;
             }
             for (number, extent) in used.iter().zip(self.subjects[dataset].dataspace.shape()) {
@@ -277,10 +306,12 @@ impl Resolver<'_> {
                 }
             }
         }
+        let joins = self.character_dimensions();
         let mut datasets = Vec::with_capacity(self.used.len());
         for (dataset, used) in self.used.iter().enumerate() {
             datasets.push(Dimensions {
-                is_dimension_only: self.scales[dataset].is_some_and(|(_, is_dimension_only)| is_dimension_only),
+                is_dimension_only: self.is_dimension_only(dataset),
+                joins_characters: self.subjects[dataset].is_char && characters::are_joined(used, &joins),
                 names: used.iter().map(|number| self.dimensions[*number].name.clone()).collect(),
                 shape: used.iter().map(|number| lengths[*number]).collect(),
             });

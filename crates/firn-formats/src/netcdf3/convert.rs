@@ -2,17 +2,18 @@
 
 use super::header::{Attribute, Header, NcType, Variable};
 use super::layout::{Layout, Placed};
+use crate::characters;
 use crate::error::FormatError;
 use firn_model::array::{
     Array, ArrayMetadata, AttributeValue, Attributes, ChunkGrid, ChunkManifest, ChunkTable, CodecMetadata, DataType,
     Endian, FillValue, SourceObject, StoredAs,
 };
-use firn_model::dataset::{Dataset, Dimension, Group, Node, NodeName, NodePath};
+use firn_model::dataset::{Dataset, DatasetFormat, Dimension, Group, Node, NodeName, NodePath};
 use firn_model::diagnose::At;
 use std::collections::HashSet;
 
 pub(super) fn dataset(header: &Header, layout: &Layout, object: SourceObject, at: &At) -> Result<Dataset, FormatError> {
-    let mut dataset = Dataset { notes: header.notes.clone(), ..Dataset::default() };
+    let mut dataset = Dataset { notes: header.notes.clone(), format: DatasetFormat::NetCdf3, ..Dataset::default() };
     if layout.has_partial_record {
         dataset.notes.push("the file ends inside of a record; whole records alone were counted".to_owned());
     }
@@ -26,7 +27,11 @@ pub(super) fn dataset(header: &Header, layout: &Layout, object: SourceObject, at
         }
     }
     dataset.nodes.insert(NodePath::root(), Node::Group(group));
-    let joins = character_dimensions(header);
+    let names: HashSet<&str> = header.variables.iter().map(|variable| variable.name.as_str()).collect();
+    let joins = characters::joined(
+        header.variables.iter().map(|v| (v.nc_type == NcType::Char, v.dimensions.as_slice())),
+        header.dimensions.iter().map(|dimension| names.contains(dimension.name.as_str())),
+    );
     for (variable, placed) in header.variables.iter().zip(&layout.variables) {
         let at = at.node(format!("/{}", variable.name));
         let name = NodeName::new(&variable.name)
@@ -58,19 +63,6 @@ fn attributes(list: &[Attribute], owner: &str, notes: &mut Vec<String>) -> Attri
     attributes
 }
 
-/// Which dimensions only count the characters of texts. The rule is xarray's, whose view this reader gives: no variable has
-/// its name, and it is the last dimension of variables of characters alone.
-fn character_dimensions(header: &Header) -> Vec<bool> {
-    let names: HashSet<&str> = header.variables.iter().map(|variable| variable.name.as_str()).collect();
-    let mut joins: Vec<bool> = header.dimensions.iter().map(|d| !names.contains(d.name.as_str())).collect();
-    for variable in &header.variables {
-        for id in &variable.dimensions {
-            joins[*id] &= variable.nc_type == NcType::Char && variable.dimensions.last() == Some(id);
-        }
-    }
-    joins
-}
-
 /// The array of a variable, without names and attributes.
 fn array(
     variable: &Variable,
@@ -87,7 +79,7 @@ fn array(
     }
     // Characters are stored with a dimension of their own, the last: where texts are not joined, each character is a text.
     let is_text = variable.nc_type == NcType::Char;
-    if is_text && !variable.dimensions.last().is_some_and(|id| joins[*id]) {
+    if is_text && !characters::are_joined(&variable.dimensions, joins) {
         shape.push(1);
         chunk_shape.push(1);
     }

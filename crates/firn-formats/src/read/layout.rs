@@ -2,8 +2,11 @@
 
 use crate::chunk_codec::ChunkSpec;
 use crate::error::FormatError;
-use firn_model::array::{Array, ArraySubset, ChunkGrid, FillValue, StoredAs};
+use firn_model::array::{Array, ArraySubset, ChunkGrid, Endian, FillValue, StoredAs};
 use firn_model::diagnose::At;
+
+/// Bytes of a character of UTF-32.
+pub(super) const UTF32: usize = 4;
 
 /// Shape, chunk shape and elements as stored. Differs from the metadata for text only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +40,7 @@ impl StoredLayout {
                     1
                 }
                 StoredAs::FixedText { length } => length,
+                StoredAs::FixedUtf32 { length, .. } => length.saturating_mul(UTF32),
                 StoredAs::Hdf5VlenText { offset_size } => 8 + usize::from(offset_size),
             };
         let fill_value = fill(array, element_size);
@@ -73,13 +77,21 @@ pub(super) fn regular<'a>(array: &'a Array, at: &At) -> Result<&'a [u64], Format
 
 /// One element of the fill value: of a text its first bytes, zeros after it; for references the null reference.
 fn fill(array: &Array, element_size: usize) -> Vec<u8> {
-    let mut element = match &array.metadata.fill_value {
-        Some(FillValue::Fixed(bytes)) => bytes.clone(),
-        Some(FillValue::Text(text)) if !matches!(array.stored_as, StoredAs::Hdf5VlenText { .. }) => {
-            text.as_bytes().to_vec()
+    let mut element = match (&array.metadata.fill_value, array.stored_as) {
+        (Some(FillValue::Fixed(bytes)), _) => bytes.clone(),
+        (Some(FillValue::Text(text)), StoredAs::FixedUtf32 { endian, .. }) => {
+            text.chars().flat_map(|c| utf32(c, endian)).collect()
         }
-        _ => Vec::new(),
+        (Some(FillValue::Text(_)), StoredAs::Hdf5VlenText { .. }) | (None, _) => Vec::new(),
+        (Some(FillValue::Text(text)), _) => text.as_bytes().to_vec(),
     };
     element.resize(element_size, 0);
     element
+}
+
+fn utf32(character: char, endian: Endian) -> [u8; UTF32] {
+    match endian {
+        Endian::Little => u32::from(character).to_le_bytes(),
+        Endian::Big => u32::from(character).to_be_bytes(),
+    }
 }

@@ -1,13 +1,14 @@
 //! Text, however it is stored.
 
 use super::fetch::Fetch;
+use super::layout::UTF32;
 use super::locate::{ChunkLocation, chunk_location};
 use super::{MAX_READ_BYTES, StoredLayout, elements};
 use crate::box_copy::BoxCopy;
 use crate::chunk_codec;
 use crate::error::FormatError;
 use bytes::Bytes;
-use firn_model::array::{Array, ArraySubset, FillValue, StoredAs};
+use firn_model::array::{Array, ArraySubset, Endian, FillValue, StoredAs};
 use firn_model::diagnose::At;
 use firn_model::source::Source;
 
@@ -67,7 +68,27 @@ pub(super) fn read_stored(
         return Ok(vec![String::new(); count]);
     }
     let bytes = elements::read(source, array, &layout, subset, at)?;
-    decode_all(bytes.chunks_exact(width), encoding.of(array), subset, at)
+    let texts = bytes.chunks_exact(width);
+    match array.stored_as {
+        StoredAs::FixedUtf32 { endian, .. } => each(texts.map(|text| utf32(text, endian, at)), subset, at),
+        _ => decode_all(texts, encoding.of(array), subset, at),
+    }
+}
+
+/// The text of these characters of four bytes without the NULs that pad it.
+fn utf32(bytes: &[u8], endian: Endian, at: &At) -> Result<String, FormatError> {
+    let (characters, _) = bytes.as_chunks::<UTF32>();
+    let code = |bytes: &[u8; UTF32]| match endian {
+        Endian::Little => u32::from_le_bytes(*bytes),
+        Endian::Big => u32::from_be_bytes(*bytes),
+    };
+    let end = characters.iter().rposition(|character| code(character) != 0).map_or(0, |last| last + 1);
+    let character = |bytes| {
+        let code = code(bytes);
+        let what = || format!("the text is not UTF-32: it has a character {code:#x}");
+        char::from_u32(code).ok_or_else(|| FormatError::invalid_text(at, what()))
+    };
+    characters[..end].iter().map(character).collect()
 }
 
 /// Each of these texts, in the order of the elements of `subset`.
@@ -77,8 +98,19 @@ pub(super) fn decode_all<'a>(
     subset: &ArraySubset,
     at: &At,
 ) -> Result<Vec<String>, FormatError> {
-    let decode = |(number, text)| encoding.decode(text, at).map_err(|error| with_index(error, number, subset, at));
-    (0u64..).zip(texts).map(decode).collect()
+    each(texts.map(|text| encoding.decode(text, at)), subset, at)
+}
+
+/// All texts, or the first error at its element.
+fn each(
+    texts: impl Iterator<Item = Result<String, FormatError>>,
+    subset: &ArraySubset,
+    at: &At,
+) -> Result<Vec<String>, FormatError> {
+    let placed = |(number, text): (u64, Result<String, FormatError>)| {
+        text.map_err(|error| with_index(error, number, subset, at))
+    };
+    (0u64..).zip(texts).map(placed).collect()
 }
 
 /// The error at the element where it is.

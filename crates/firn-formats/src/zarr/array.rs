@@ -2,18 +2,21 @@
 
 use super::attribute_json::array_attributes_from_json;
 use super::codec_json::codecs_from_json;
-use super::fill_value;
+use super::{fill_value, v2};
 use crate::chunk_codec;
 use crate::error::FormatError;
 use firn_model::array::{
-    Array, ArrayMetadata, ChunkGrid, ChunkManifest, CodecMetadata, DataType, FillValue, KeyedChunks, StoredAs,
+    Array, ArrayMetadata, ChunkGrid, ChunkManifest, CodecMetadata, DataType, Endian, FillValue, KeyedChunks, StoredAs,
 };
 use firn_model::dataset::NodePath;
 use firn_model::diagnose::At;
 use serde_json::Value;
 
+/// Most bytes of a text of fixed length.
+const MAX_TEXT: usize = 1 << 26;
+
 /// Most dimensions of an array.
-const MAX_RANK: usize = 1024;
+pub(super) const MAX_RANK: usize = 1024;
 
 /// The keys of an array document (Zarr v3, "Array metadata").
 const KEYS: [&str; 11] = [
@@ -37,15 +40,22 @@ const KEYS: [&str; 11] = [
 /// not read, which concerns this array alone.
 pub(super) fn array(document: &Value, path: &NodePath, at: &At) -> Result<Array, FormatError> {
     check_extensions(document, at)?;
-    let data_type = data_type(document, at)?;
+    let (data_type, mut stored_as) = data_type(document, at)?;
     let shape = sizes(document.get("shape"), "shape", at)?;
     if shape.len() > MAX_RANK {
         return Err(FormatError::limit(at, "the number of dimensions", shape.len() as u64, MAX_RANK as u64));
     }
     let chunk_shape = chunk_shape(document, &shape, at)?;
-    let fill_value = fill(document.get("fill_value"), data_type, at)?;
+    let fill_value = fill(document.get("fill_value"), data_type, stored_as, at)?;
     let codecs = document.get("codecs").ok_or_else(|| FormatError::corrupt(at, "the array has no codecs"))?;
-    let codecs = codecs_from_json(codecs, at)?;
+    let mut codecs = codecs_from_json(codecs, at)?;
+    if stored_as != StoredAs::Elements {
+        let endian;
+        (codecs, endian) = text_codecs(codecs);
+        if let StoredAs::FixedUtf32 { endian: order, .. } = &mut stored_as {
+            *order = endian;
+        }
+    }
     if let [CodecMetadata::ShardingIndexed { chunk_shape: inner, .. }] = codecs.as_slice() {
         chunk_codec::inner_grid(&chunk_shape, inner, at)?;
     }
@@ -58,7 +68,7 @@ pub(super) fn array(document: &Value, path: &NodePath, at: &At) -> Result<Array,
         codecs,
         attributes: array_attributes_from_json(document.get("attributes"), data_type),
     };
-    Ok(Array { metadata, stored_as: StoredAs::Elements, manifest: ChunkManifest::Keyed(keys(document, path, at)?) })
+    Ok(Array { metadata, stored_as, manifest: ChunkManifest::Keyed(keys(document, path, at)?) })
 }
 
 /// Keys that the specification does not have must be understood unless they say otherwise.
@@ -80,16 +90,46 @@ fn unsupported(code: &'static str, at: &At, what: &str) -> FormatError {
     FormatError::unsupported(code, at, what)
 }
 
-fn data_type(document: &Value, at: &At) -> Result<DataType, FormatError> {
-    let name = document.get("data_type").ok_or_else(|| FormatError::corrupt(at, "the array has no data_type"))?;
-    let known = name.as_str().or_else(|| name.get("name")?.as_str()).and_then(DataType::from_name);
-    known.ok_or_else(|| {
-        let what = format!("elements of the type {name} are not read yet");
+/// The type of the elements, and how they are stored: `fixed_length_utf32` and `null_terminated_bytes` are the extensions
+/// by which zarr-python 3 stores NumPy's texts of fixed length.
+fn data_type(document: &Value, at: &At) -> Result<(DataType, StoredAs), FormatError> {
+    let value = document.get("data_type").ok_or_else(|| FormatError::corrupt(at, "the array has no data_type"))?;
+    let unsupported = || {
+        let what = format!("elements of the type {value} are not read yet");
         FormatError::unsupported("unsupported-data-type", at, what)
-    })
+    };
+    let name = value.as_str().or_else(|| value.get("name")?.as_str()).ok_or_else(unsupported)?;
+    let length = value.pointer("/configuration/length_bytes").and_then(Value::as_u64);
+    let length = length.and_then(|length| usize::try_from(length).ok()).filter(|length| *length <= MAX_TEXT);
+    match (name, length) {
+        ("fixed_length_utf32", Some(length)) if length.is_multiple_of(4) => {
+            Ok((DataType::String, StoredAs::FixedUtf32 { length: length / 4, endian: Endian::Little }))
+        }
+        ("null_terminated_bytes", Some(length)) => Ok((DataType::String, StoredAs::FixedText { length })),
+        _ => DataType::from_name(name).map(|known| (known, StoredAs::Elements)).ok_or_else(unsupported),
+    }
 }
 
-fn sizes(value: Option<&Value>, what: &str, at: &At) -> Result<Vec<u64>, FormatError> {
+/// The codecs of texts of fixed length, and the byte order of their characters: the bytes of a text are never swapped as a
+/// whole.
+fn text_codecs(codecs: Vec<CodecMetadata>) -> (Vec<CodecMetadata>, Endian) {
+    let mut order = Endian::Little;
+    let codecs = codecs.into_iter().map(|codec| match codec {
+        CodecMetadata::Bytes { endian } => {
+            order = endian;
+            CodecMetadata::Bytes { endian: Endian::Little }
+        }
+        CodecMetadata::ShardingIndexed { chunk_shape, codecs, index_codecs, index_at_end } => {
+            let (codecs, inner) = text_codecs(codecs);
+            order = inner;
+            CodecMetadata::ShardingIndexed { chunk_shape, codecs, index_codecs, index_at_end }
+        }
+        other => other,
+    });
+    (codecs.collect(), order)
+}
+
+pub(super) fn sizes(value: Option<&Value>, what: &str, at: &At) -> Result<Vec<u64>, FormatError> {
     let list = value.and_then(Value::as_array);
     let sizes: Option<Vec<u64>> = list.and_then(|list| list.iter().map(Value::as_u64).collect());
     sizes.ok_or_else(|| FormatError::corrupt(at, format!("its {what} is not a list of sizes")))
@@ -105,7 +145,11 @@ fn chunk_shape(document: &Value, shape: &[u64], at: &At) -> Result<Vec<u64>, For
         }
         None => return Err(FormatError::corrupt(at, "the array has no chunk_grid")),
     }
-    let chunk_shape = sizes(grid.pointer("/configuration/chunk_shape"), "chunk_shape", at)?;
+    checked_chunk_shape(sizes(grid.pointer("/configuration/chunk_shape"), "chunk_shape", at)?, shape, at)
+}
+
+/// The shape of the chunks, if they cover an array of this shape.
+pub(super) fn checked_chunk_shape(chunk_shape: Vec<u64>, shape: &[u64], at: &At) -> Result<Vec<u64>, FormatError> {
     // zarr-python writes 0 for a dimension of length 0.
     let valid = |(chunk, extent): (&u64, &u64)| *chunk > 0 || *extent == 0;
     if chunk_shape.len() != shape.len() || !chunk_shape.iter().zip(shape).all(valid) {
@@ -115,9 +159,13 @@ fn chunk_shape(document: &Value, shape: &[u64], at: &At) -> Result<Vec<u64>, For
     Ok(chunk_shape)
 }
 
-fn fill(value: Option<&Value>, data_type: DataType, at: &At) -> Result<FillValue, FormatError> {
+fn fill(value: Option<&Value>, data_type: DataType, stored_as: StoredAs, at: &At) -> Result<FillValue, FormatError> {
     match value {
         None | Some(Value::Null) => Ok(FillValue::zero(data_type)),
+        Some(Value::String(text)) if matches!(stored_as, StoredAs::FixedText { .. }) => {
+            let text = v2::text_of_base64(text);
+            text.map(FillValue::Text).ok_or_else(|| FormatError::corrupt(at, "its fill_value is no base64 of text"))
+        }
         Some(value) => fill_value::from_json(value, data_type)
             .ok_or_else(|| FormatError::corrupt(at, format!("its fill_value {value} is no {data_type}"))),
     }
@@ -162,7 +210,7 @@ fn keys(document: &Value, path: &NodePath, at: &At) -> Result<KeyedChunks, Forma
             KeyedChunks { separator: separator.unwrap_or('.'), scalar_key: format!("{folder}0"), prefix: folder }
         }
         other => {
-            let what = format!("the chunk key encoding {other:?} is not read yet");
+            let what = format!("the chunk key encoding {} is not read yet", other.unwrap_or("without a name"));
             return Err(FormatError::unsupported("unsupported-chunk-key-encoding", at, what));
         }
     })

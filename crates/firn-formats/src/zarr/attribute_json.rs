@@ -13,6 +13,7 @@ use firn_model::diagnose::At;
 use serde_json::{Map, Number, Value};
 
 const FILL_VALUE: &str = "_FillValue";
+const MISSING_VALUE: &str = "missing_value";
 
 /// Attributes of a group as JSON.
 pub(super) fn group_attributes_to_json(attributes: &Attributes) -> Map<String, Value> {
@@ -23,10 +24,12 @@ pub(super) fn group_attributes_to_json(attributes: &Attributes) -> Map<String, V
 ///
 /// `_FillValue` and `_Encoding` of text stay out: xarray 2026.9 opens no dataset that has the first and no variable that has
 /// the second. A `_FillValue` that no element can equal (NaN or a fraction for integers) stays out too: xarray ignores it in
-/// the source and opens no Zarr dataset that has it.
+/// the source and opens no Zarr dataset that has it. An infinite `missing_value`, which JSON cannot say, becomes the
+/// `_FillValue`, which can.
 ///
 /// # Errors
-/// [`FormatError::Unsupported`] for a `_FillValue` of several numbers, or of text for an array of numbers.
+/// [`FormatError::Unsupported`] for a `_FillValue` of several numbers, or of text for an array of numbers, and for an infinite
+/// `missing_value` beside another `_FillValue`.
 pub(super) fn array_attributes_to_json(
     attributes: &Attributes,
     data_type: DataType,
@@ -37,17 +40,62 @@ pub(super) fn array_attributes_to_json(
         let written = match name.as_str() {
             FILL_VALUE => fill_value_to_json(value, data_type, at)?,
             "_Encoding" if data_type == DataType::String => None,
-            // NaN marks nothing among integers; as a name it would make xarray promote them to floats.
-            "missing_value" if data_type.is_integer() && value.as_number().is_some_and(f64::is_nan) => {
-                Some(Value::Null)
-            }
+            MISSING_VALUE => missing_value_to_json(value, data_type),
             _ => Some(to_json(value)),
         };
         if let Some(written) = written {
             json.insert(name.clone(), written);
         }
     }
+    if let Some(infinity) = infinite_missing_value(attributes, data_type, at)? {
+        json.insert(FILL_VALUE.to_owned(), base64_of(infinity));
+    }
     Ok(json)
+}
+
+/// Of a `missing_value` only what marks something and what JSON can say: text among numbers makes xarray take all of them for
+/// text. NaN marks nothing that is not missing anyway, nor any integer; infinity marks no integer.
+fn missing_value_to_json(value: &AttributeValue, data_type: DataType) -> Option<Value> {
+    let AttributeValue::Numbers(numbers) = value else { return Some(to_json(value)) };
+    let wide = numbers.to_f64();
+    if wide.iter().all(|number| number.is_finite()) || !(data_type.is_float() || data_type.is_integer()) {
+        return Some(to_json(value));
+    }
+    let mut finite = numbers_to_json(numbers);
+    finite.retain(Value::is_number);
+    match finite.len() {
+        // As a name NaN would make xarray promote integers to floats.
+        0 if data_type.is_integer() => Some(Value::Null),
+        0 if wide.iter().any(|number| number.is_infinite()) => None,
+        0 => Some(to_json(value)),
+        1 => finite.pop(),
+        _ => Some(Value::Array(finite)),
+    }
+}
+
+/// The infinity that marks missing elements of an array of floats, to be written as its `_FillValue`.
+fn infinite_missing_value(attributes: &Attributes, data_type: DataType, at: &At) -> Result<Option<f64>, FormatError> {
+    let Some(AttributeValue::Numbers(missing)) = attributes.get(MISSING_VALUE).filter(|_| data_type.is_float()) else {
+        return Ok(None);
+    };
+    let infinite: Vec<f64> = missing.to_f64().into_iter().filter(|number| number.is_infinite()).collect();
+    let Some(first) = infinite.first().copied() else { return Ok(None) };
+    // NaN is missing among floats whatever the attributes say.
+    let other = match attributes.get(FILL_VALUE) {
+        None => None,
+        Some(fill) => fill.as_number().filter(|fill| !fill.is_nan() && *fill != first),
+    };
+    let other = other.or_else(|| infinite.iter().copied().find(|number| *number != first));
+    match other {
+        None => Ok(Some(first)),
+        Some(other) => {
+            let what = format!(
+                "{first} (missing_value) and {other} both mark missing elements, and the attributes of a Zarr array can say \
+                 infinity in _FillValue alone"
+            );
+            Err(FormatError::unsupported("unsupported-missing-value", at, what))
+        }
+    }
 }
 
 fn to_json(value: &AttributeValue) -> Value {
@@ -105,14 +153,14 @@ fn fill_value_to_json(value: &AttributeValue, data_type: DataType, at: &At) -> R
         AttributeValue::Numbers(numbers) if numbers.len() == 1 => numbers,
         AttributeValue::Json(Value::Bool(flag)) if data_type == DataType::Bool => return Ok(Some(Value::Bool(*flag))),
         other => {
-            let what = format!("its _FillValue is {other:?}, which is not one number");
+            let what = format!("its _FillValue is {other}, which is not one number");
             return Err(FormatError::unsupported("unsupported-fill-value", at, what));
         }
     };
     let wide = number.to_f64().first().copied().unwrap_or(f64::NAN);
     Ok(match data_type {
         DataType::Bool => Some(Value::Bool(wide != 0.0)),
-        float if float.is_float() => Some(Value::from(STANDARD.encode(wide.to_le_bytes()))),
+        float if float.is_float() => Some(base64_of(wide)),
         _ => match number {
             Numbers::Float32(_) | Numbers::Float64(_) => {
                 let whole = wide.fract() == 0.0 && wide.abs() < 9e15;
@@ -121,6 +169,11 @@ fn fill_value_to_json(value: &AttributeValue, data_type: DataType, at: &At) -> R
             integer => numbers_to_json(integer).pop(),
         },
     })
+}
+
+/// As xarray's decoder of `_FillValue` takes a float.
+fn base64_of(number: f64) -> Value {
+    Value::from(STANDARD.encode(number.to_le_bytes()))
 }
 
 /// Attributes of a group from JSON.
@@ -217,6 +270,7 @@ fn fill_value_from_json(value: &AttributeValue, data_type: DataType) -> Option<A
 #[cfg(test)]
 mod tests {
     use super::*;
+    use firn_model::diagnose::Diagnose;
     use serde_json::json;
 
     fn array_json(name: &str, value: AttributeValue, data_type: DataType) -> Value {
@@ -261,6 +315,48 @@ mod tests {
         assert_eq!(fill(one(Numbers::Float32(vec![-999.0])), DataType::Int16), json!({ FILL_VALUE: -999 }));
         assert_eq!(fill(one(Numbers::Float32(vec![f32::NAN])), DataType::Int16), json!({}));
         assert_eq!(fill(AttributeValue::Text(" ".to_owned()), DataType::String), json!({}));
+    }
+
+    #[test]
+    fn a_missing_value_is_written_so_that_xarray_masks_it() {
+        let missing = |numbers, data_type| array_json(MISSING_VALUE, AttributeValue::Numbers(numbers), data_type);
+        // base64.b64encode(struct.pack("<d", -inf))
+        assert_eq!(
+            missing(Numbers::Float32(vec![f32::NEG_INFINITY]), DataType::Float32),
+            json!({ FILL_VALUE: "AAAAAAAA8P8=" })
+        );
+        assert_eq!(
+            missing(Numbers::Float64(vec![-9.0, f64::INFINITY, f64::NAN]), DataType::Float64),
+            json!({ MISSING_VALUE: -9.0, FILL_VALUE: "AAAAAAAA8H8=" })
+        );
+        assert_eq!(
+            missing(Numbers::Float64(vec![f64::NAN, 1.0, 2.0]), DataType::Float64),
+            json!({ MISSING_VALUE: [1.0, 2.0] })
+        );
+        assert_eq!(missing(Numbers::Float32(vec![f32::NAN]), DataType::Float32), json!({ MISSING_VALUE: "NaN" }));
+        assert_eq!(missing(Numbers::Float32(vec![f32::INFINITY]), DataType::Int16), json!({ MISSING_VALUE: null }));
+        assert_eq!(missing(Numbers::Float64(vec![f64::NAN, -1.0]), DataType::Int16), json!({ MISSING_VALUE: -1.0 }));
+    }
+
+    #[test]
+    fn an_infinite_missing_value_that_fill_value_cannot_say_is_refused() {
+        let written = |missing: &[f64], fill: f64| {
+            let attributes = Attributes::from_iter([
+                (MISSING_VALUE.to_owned(), AttributeValue::Numbers(Numbers::Float64(missing.to_vec()))),
+                (FILL_VALUE.to_owned(), AttributeValue::Numbers(Numbers::Float64(vec![fill]))),
+            ]);
+            array_attributes_to_json(&attributes, DataType::Float64, &At::nowhere()).map(Value::Object)
+        };
+        let positive = json!({ FILL_VALUE: "AAAAAAAA8H8=" });
+        assert_eq!(written(&[f64::INFINITY], f64::INFINITY).unwrap(), positive);
+        assert_eq!(written(&[f64::INFINITY], f64::NAN).unwrap(), positive);
+        for (missing, fill) in [
+            (&[f64::INFINITY][..], -9.0),
+            (&[f64::INFINITY], f64::NEG_INFINITY),
+            (&[f64::INFINITY, f64::NEG_INFINITY], f64::NAN),
+        ] {
+            assert_eq!(written(missing, fill).unwrap_err().code(), "unsupported-missing-value");
+        }
     }
 
     #[test]

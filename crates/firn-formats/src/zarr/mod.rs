@@ -1,4 +1,4 @@
-//! Zarr v3 hierarchies: reading them, and writing their metadata documents.
+//! Zarr hierarchies: reading them, and writing the metadata documents of v3.
 
 mod array;
 mod attribute_json;
@@ -7,6 +7,7 @@ mod document;
 mod fill_value;
 mod json;
 mod open;
+pub mod v2;
 
 pub use codec_json::{codecs_from_json, codecs_to_json};
 pub use document::{array_document, consolidated_document, group_document};

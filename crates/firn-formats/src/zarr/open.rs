@@ -4,7 +4,8 @@ use super::array;
 use super::attribute_json::group_attributes_from_json;
 use super::json;
 use crate::error::FormatError;
-use firn_model::dataset::{Dataset, Dimension, Group, Node, NodePath, Refusal};
+use firn_model::array::Array;
+use firn_model::dataset::{Dataset, DatasetFormat, Dimension, Group, Node, NodePath, Refusal};
 use firn_model::diagnose::{At, Diagnose};
 use firn_model::source::{Source, SourceError};
 use serde_json::Value;
@@ -44,7 +45,7 @@ pub fn open(source: &dyn Source, at: &At) -> Result<Dataset, FormatError> {
         let what = "the root is an array; open the group that it is in";
         return Err(FormatError::unsupported("unsupported-zarr-root-array", at, what));
     }
-    let mut dataset = Dataset::default();
+    let mut dataset = Dataset { format: DatasetFormat::ZarrV3, ..Dataset::default() };
     let attributes = group_attributes_from_json(root.get("attributes"));
     dataset.nodes.insert(NodePath::root(), Node::Group(Group { attributes, ..Group::default() }));
     if let Some(Value::Object(documents)) = root.pointer("/consolidated_metadata/metadata") {
@@ -60,14 +61,14 @@ pub fn open(source: &dyn Source, at: &At) -> Result<Dataset, FormatError> {
     Ok(declare_dimensions(dataset))
 }
 
-fn check_count(count: u64, at: &At) -> Result<(), FormatError> {
+pub(super) fn check_count(count: u64, at: &At) -> Result<(), FormatError> {
     if count > MAX_NODES {
         return Err(FormatError::limit(at, "the number of nodes", count, MAX_NODES));
     }
     Ok(())
 }
 
-fn document_at(source: &dyn Source, key: &str) -> At {
+pub(super) fn document_at(source: &dyn Source, key: &str) -> At {
     At::url(format!("{}/{key}", source.url().trim_end_matches('/')))
 }
 
@@ -85,8 +86,21 @@ fn walk(source: &dyn Source, at: &At) -> Result<Vec<(String, Value)>, FormatErro
     Ok(found)
 }
 
-/// `None` where there is no such object.
+/// A document of this version; `None` where there is no such object.
 fn document(source: &dyn Source, key: &str, at: &At) -> Result<Option<Value>, FormatError> {
+    let Some(value) = json_document(source, key, at)? else { return Ok(None) };
+    match value.get("zarr_format").and_then(Value::as_u64) {
+        Some(3) => Ok(Some(value)),
+        Some(other) => {
+            let what = format!("a document of this name and of Zarr format {other} is not known");
+            Err(FormatError::unsupported("unsupported-zarr-format", at, what))
+        }
+        None => Err(FormatError::corrupt(at, "the document says no zarr_format")),
+    }
+}
+
+/// The JSON of an object; `None` where there is no such object.
+pub(super) fn json_document(source: &dyn Source, key: &str, at: &At) -> Result<Option<Value>, FormatError> {
     let Some(reader) = source.object(key)? else { return Ok(None) };
     let size = match reader.size() {
         Ok(size) => size,
@@ -96,31 +110,48 @@ fn document(source: &dyn Source, key: &str, at: &At) -> Result<Option<Value>, Fo
     if size > MAX_DOCUMENT {
         return Err(FormatError::limit(at, "the size of the document in bytes", size, MAX_DOCUMENT));
     }
-    let value = json::parse(&reader.read(0..size)?, at)?;
-    match value.get("zarr_format").and_then(Value::as_u64) {
-        Some(3) => Ok(Some(value)),
-        Some(other) => {
-            let what = format!("documents of Zarr format {other} are not read yet");
-            Err(FormatError::unsupported("unsupported-zarr-format", at, what))
-        }
-        None => Err(FormatError::corrupt(at, "the document says no zarr_format")),
-    }
+    json::parse(&reader.read(0..size)?, at).map(Some)
 }
 
 fn node_type<'a>(document: &'a Value, at: &At) -> Result<&'a str, FormatError> {
     match document.get("node_type").and_then(Value::as_str) {
         Some(kind @ ("group" | "array")) => Ok(kind),
-        other => Err(FormatError::corrupt(at, format!("the document is of a node of type {other:?}"))),
+        Some(other) => Err(FormatError::corrupt(at, format!("the document is of a node of type {other:?}"))),
+        None => Err(FormatError::corrupt(at, "the document does not say whether it is a group or an array")),
     }
 }
 
-/// Adds a node, behind groups for those of its parents that have no document.
+/// Adds the node of a document.
 fn add(dataset: &mut Dataset, key: &str, document: &Value, at: &At) -> Result<(), FormatError> {
     let path = NodePath::parse(key).map_err(|why| FormatError::corrupt(at, why))?;
     let at = at.node(path.as_str());
     if path.is_root() {
         return Err(FormatError::corrupt(&at, "a second document for the root"));
     }
+    let node = if node_type(document, &at)? == "group" {
+        let attributes = group_attributes_from_json(document.get("attributes"));
+        Node::Group(Group { attributes, ..Group::default() })
+    } else {
+        node_or_refusal(array::array(document, &path, &at))?
+    };
+    insert(dataset, path, node);
+    Ok(())
+}
+
+/// The array, or why this version does not read it.
+pub(super) fn node_or_refusal(array: Result<Array, FormatError>) -> Result<Node, FormatError> {
+    Ok(match array {
+        Ok(array) => Node::Array(Box::new(array)),
+        Err(FormatError::Unsupported { code, what, .. }) => Node::Refused(Refusal { code, what }),
+        Err(error @ FormatError::Limit { .. }) => {
+            Node::Refused(Refusal { code: error.code(), what: error.to_string() })
+        }
+        Err(error) => return Err(error),
+    })
+}
+
+/// Inserts a node, behind groups for those of its parents that have no document.
+pub(super) fn insert(dataset: &mut Dataset, path: NodePath, node: Node) {
     let mut missing = Vec::new();
     let mut parent = path.parent();
     while !dataset.nodes.contains_key(&parent) {
@@ -130,25 +161,11 @@ fn add(dataset: &mut Dataset, key: &str, document: &Value, at: &At) -> Result<()
     for parent in missing.into_iter().rev() {
         dataset.nodes.insert(parent, Node::Group(Group::default()));
     }
-    let node = if node_type(document, &at)? == "group" {
-        let attributes = group_attributes_from_json(document.get("attributes"));
-        Node::Group(Group { attributes, ..Group::default() })
-    } else {
-        match array::array(document, &path, &at) {
-            Ok(array) => Node::Array(Box::new(array)),
-            Err(FormatError::Unsupported { code, what, .. }) => Node::Refused(Refusal { code, what }),
-            Err(error @ FormatError::Limit { .. }) => {
-                Node::Refused(Refusal { code: error.code(), what: error.to_string() })
-            }
-            Err(error) => return Err(error),
-        }
-    };
     dataset.nodes.insert(path, node);
-    Ok(())
 }
 
 /// Zarr declares no dimensions: each group gets those of its arrays.
-fn declare_dimensions(mut dataset: Dataset) -> Dataset {
+pub(super) fn declare_dimensions(mut dataset: Dataset) -> Dataset {
     let mut notes = Vec::new();
     let mut declared: Vec<(NodePath, String, u64)> = Vec::new();
     for (path, array) in dataset.arrays() {

@@ -1,6 +1,7 @@
 //! Attributes with value and numeric type.
 
 use indexmap::IndexMap;
+use std::fmt;
 
 /// The numbers of an attribute, in their own type.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,6 +67,34 @@ impl Numbers {
         }
     }
 
+    /// The numbers of these little-endian bytes, float16 as float32; `None` for a type that is no number.
+    pub fn from_le_bytes(data_type: super::DataType, bytes: &[u8]) -> Option<Self> {
+        use super::DataType as T;
+        macro_rules! read {
+            ($variant:ident, $t:ty) => {{
+                let (numbers, _) = bytes.as_chunks::<{ size_of::<$t>() }>();
+                Self::$variant(numbers.iter().map(|number| <$t>::from_le_bytes(*number)).collect())
+            }};
+        }
+        Some(match data_type {
+            T::Int8 => read!(Int8, i8),
+            T::Int16 => read!(Int16, i16),
+            T::Int32 => read!(Int32, i32),
+            T::Int64 => read!(Int64, i64),
+            T::UInt8 => read!(UInt8, u8),
+            T::UInt16 => read!(UInt16, u16),
+            T::UInt32 => read!(UInt32, u32),
+            T::UInt64 => read!(UInt64, u64),
+            T::Float32 => read!(Float32, f32),
+            T::Float64 => read!(Float64, f64),
+            T::Float16 => {
+                let (numbers, _) = bytes.as_chunks::<2>();
+                Self::Float32(numbers.iter().map(|number| half::f16::from_le_bytes(*number).to_f32()).collect())
+            }
+            T::Bool | T::String => return None,
+        })
+    }
+
     /// Little-endian bytes of all of them.
     pub fn to_le_bytes(&self) -> Vec<u8> {
         macro_rules! bytes {
@@ -120,6 +149,21 @@ pub enum AttributeValue {
     Numbers(Numbers),
     /// JSON that is neither (from Zarr).
     Json(serde_json::Value),
+}
+
+/// As a person would write it: texts in quotes, numbers with their type.
+impl fmt::Display for AttributeValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Texts(texts) => write!(f, "{texts:?}"),
+            Self::Numbers(numbers) => {
+                let values: Vec<String> = numbers.to_f64().iter().map(f64::to_string).collect();
+                write!(f, "{} ({})", values.join(", "), numbers.data_type())
+            }
+            Self::Json(json) => write!(f, "{json}"),
+        }
+    }
 }
 
 impl AttributeValue {

@@ -1,5 +1,7 @@
 //! How the bytes of a chunk become elements, in Zarr v3's words and order (as encoded: array → bytes → bytes).
 
+use std::fmt;
+
 /// Byte order of stored elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -115,6 +117,63 @@ pub enum CodecMetadata {
     },
 }
 
+impl fmt::Display for Endian {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Little => "little",
+            Self::Big => "big",
+        })
+    }
+}
+
+impl fmt::Display for BloscCompressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lz4 => "lz4",
+            Self::Lz4hc => "lz4hc",
+            Self::Blosclz => "blosclz",
+            Self::Zstd => "zstd",
+            Self::Zlib => "zlib",
+            Self::Snappy => "snappy",
+        })
+    }
+}
+
+impl fmt::Display for BloscShuffle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoShuffle => "noshuffle",
+            Self::Shuffle => "shuffle",
+            Self::BitShuffle => "bitshuffle",
+        })
+    }
+}
+
+/// The name, and what of the configuration decides how bytes are decoded: levels do not.
+impl fmt::Display for CodecMetadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self {
+            Self::Bytes { endian } => write!(f, "({endian})"),
+            Self::Transpose { order } => {
+                write!(f, "({})", order.iter().map(usize::to_string).collect::<Vec<_>>().join(", "))
+            }
+            Self::Blosc { compressor, shuffle, typesize, .. } => write!(f, "({compressor}, {shuffle}, {typesize})"),
+            Self::Shuffle { element_size } => write!(f, "({element_size})"),
+            Self::ShardingIndexed { chunk_shape, codecs, .. } => {
+                let shape = chunk_shape.iter().map(u64::to_string).collect::<Vec<_>>().join("×");
+                write!(f, "({shape}: {})", list(codecs))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The codecs of a chain in encoding order: `numcodecs.shuffle(4), numcodecs.zlib`.
+pub fn list(codecs: &[CodecMetadata]) -> String {
+    codecs.iter().map(CodecMetadata::to_string).collect::<Vec<_>>().join(", ")
+}
+
 impl CodecMetadata {
     /// The name in Zarr v3 metadata (`numcodecs.*` where Zarr v3 has no core codec).
     pub fn name(&self) -> &str {
@@ -138,4 +197,32 @@ impl CodecMetadata {
 /// Whether every element lies uncompressed at its place, so that parts of a chunk can be read by byte ranges.
 pub fn is_uncompressed(codecs: &[CodecMetadata]) -> bool {
     matches!(codecs, [CodecMetadata::Bytes { .. }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codecs_are_told_by_their_names_in_zarr_and_what_decides_decoding() {
+        let blosc = CodecMetadata::Blosc {
+            compressor: BloscCompressor::Zstd,
+            level: 5,
+            shuffle: BloscShuffle::BitShuffle,
+            typesize: 4,
+            blocksize: 0,
+        };
+        let shard = CodecMetadata::ShardingIndexed {
+            chunk_shape: vec![2, 3],
+            codecs: vec![CodecMetadata::Bytes { endian: Endian::Big }, blosc],
+            index_codecs: vec![],
+            index_at_end: true,
+        };
+        assert_eq!(shard.to_string(), "sharding_indexed(2×3: bytes(big), blosc(zstd, bitshuffle, 4))");
+        let chain =
+            [CodecMetadata::Shuffle { element_size: 4 }, CodecMetadata::Zlib { level: 1 }, CodecMetadata::Fletcher32];
+        assert_eq!(list(&chain), "numcodecs.shuffle(4), numcodecs.zlib, numcodecs.fletcher32");
+        let unknown = CodecMetadata::Unknown { name: "zfp".to_owned(), configuration: "{}".to_owned() };
+        assert_eq!(list(&[CodecMetadata::Transpose { order: vec![1, 0] }, unknown]), "transpose(1, 0), zfp");
+    }
 }

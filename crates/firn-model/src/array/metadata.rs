@@ -1,7 +1,7 @@
 //! What is known of an array apart from where its bytes are.
 
 use super::values::{Elements, Values};
-use super::{Attributes, ChunkGrid, ChunkManifest, CodecMetadata, DataType};
+use super::{Attributes, ChunkGrid, ChunkManifest, CodecMetadata, DataType, Endian};
 
 /// The value of elements of chunks that were never written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -81,6 +81,13 @@ pub enum StoredAs {
     FixedText {
         /// Bytes of an element.
         length: usize,
+    },
+    /// The array is text; each stored element has this many characters of four bytes, padded (NumPy `U`).
+    FixedUtf32 {
+        /// Characters of an element.
+        length: usize,
+        /// Byte order of a character.
+        endian: Endian,
     },
     /// The array is text; each stored element is a reference into the global heap of its HDF5 file.
     Hdf5VlenText {

@@ -76,15 +76,7 @@ pub(super) fn merge(
 
 /// An attribute's value as a person would write it, shortened.
 pub(super) fn show(value: Option<&AttributeValue>) -> String {
-    let text = match value {
-        None => return "no such attribute".to_owned(),
-        Some(AttributeValue::Text(text)) => format!("{text:?}"),
-        Some(AttributeValue::Texts(texts)) => format!("{texts:?}"),
-        Some(AttributeValue::Numbers(numbers)) => {
-            let values: Vec<String> = numbers.to_f64().iter().map(|v| v.to_string()).collect();
-            format!("{} ({})", values.join(", "), numbers.data_type())
-        }
-        Some(AttributeValue::Json(json)) => json.to_string(),
-    };
+    let Some(value) = value else { return "no such attribute".to_owned() };
+    let text = value.to_string();
     if text.chars().count() > 120 { format!("{}…", text.chars().take(119).collect::<String>()) } else { text }
 }

@@ -246,7 +246,7 @@ fn resolve_overlap(
             code: "overlap-resolved",
             at: dim.to_owned(),
             what: format!(
-                "{} steps that several files hold: one of each is kept ({:?})",
+                "{} steps that several files hold: one of each is kept (overlap: {})",
                 order.duplicates.len(),
                 rules.overlap
             ),

@@ -9,6 +9,8 @@ use std::fmt;
 pub enum Rule {
     /// A variable is missing in some file.
     Variables,
+    /// A variable is missing in some file, and unwritten elements would read as data.
+    AbsentWithoutFill,
     /// The dimensions of a variable.
     Dimensions,
     /// The length of a dimension.
@@ -59,8 +61,9 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Variables,
+        Self::AbsentWithoutFill,
         Self::Dimensions,
         Self::Shape,
         Self::DataType,
@@ -90,6 +93,7 @@ impl Rule {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Variables => "drift-variables",
+            Self::AbsentWithoutFill => "drift-absent-without-fill",
             Self::Dimensions => "drift-dimensions",
             Self::Shape => "drift-shape",
             Self::DataType => "drift-data-type",
@@ -120,6 +124,9 @@ impl Rule {
     pub const fn why(self) -> &'static str {
         match self {
             Self::Variables => "the dataset would hold a variable that is silently missing for some steps",
+            Self::AbsentWithoutFill => {
+                "where the file has no such variable, readers would see numbers that nobody measured"
+            }
             Self::Dimensions | Self::Shape => "the arrays do not fit together; one of them would be cut or shifted",
             Self::DataType => "values would be cast, and cast values are not the source's values",
             Self::Packing => {
@@ -150,6 +157,10 @@ impl Rule {
         match self {
             Self::Variables => {
                 "say `combine: {schema: intersection}` or `union` in the recipe, or `select: {variables: [...]}`"
+            }
+            Self::AbsentWithoutFill => {
+                "say `combine: {schema: intersection}` in the recipe, leave the variable out with `select: {variables: [...]}`, or \
+                 make a recipe of its own for the files that have it"
             }
             Self::Dimensions | Self::Shape | Self::DataType => {
                 "leave the file out, or make a recipe of its own for it: firn inspect FILE"

@@ -18,6 +18,16 @@ pub enum SlotKey {
     Time(i64),
 }
 
+impl std::fmt::Display for SlotKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Int(number) => write!(f, "{number}"),
+            Self::Time(micros) => write!(f, "{} s since 1970-01-01", *micros as f64 / 1e6),
+        }
+    }
+}
+
 /// The values of an array of a file, or their digest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Content {

@@ -14,6 +14,8 @@ mod place;
 mod select;
 mod slots;
 mod time;
+mod unwritten;
+mod verdict;
 mod virtualize;
 
 pub use attributes::coding_rule;
@@ -22,7 +24,8 @@ pub use disagreement::{CombineError, Disagreement, Rule};
 pub use facts::{Content, FileFacts, SlotKey, Wanted, is_coordinate, values_wanted};
 pub use fill::FilledGap;
 pub use select::{Range, SelectError, Selection, keep_variables, select};
-pub use virtualize::{MAX_REFERENCES, NotVirtual, VirtualArray, split_uncompressed, virtual_array, virtual_verdict};
+pub use verdict::{VirtualVerdict, virtual_verdict, virtual_verdict_alone};
+pub use virtualize::{MAX_REFERENCES, NotVirtual, VirtualArray, split_uncompressed};
 
 use crate::array::{ArrayMetadata, ArraySubset, Attributes, Values};
 use crate::dataset::{Group, NodePath};
@@ -43,6 +46,18 @@ pub enum Overlap {
     First,
 }
 
+impl std::fmt::Display for Overlap {
+    /// The word of recipes.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Fail => "fail",
+            Self::Identical => "identical",
+            Self::Newest => "newest",
+            Self::First => "first",
+        })
+    }
+}
+
 /// What to do with variables that not every file holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Schema {
@@ -51,7 +66,7 @@ pub enum Schema {
     Strict,
     /// Keep those that every file holds.
     Intersection,
-    /// Keep all; where a file lacks one it is unwritten.
+    /// Keep all; where a file lacks one it is unwritten, which must read as missing.
     Union,
 }
 

@@ -6,7 +6,7 @@ use super::facts::is_coordinate;
 use super::fill::Filled;
 use super::{
     CombineError, CombineRules, Combined, CombinedArray, CombinedContent, Disagreement, EqualityCheck, FileFacts,
-    Noted, Overlap, Piece, SlotKey, merged_attributes, time,
+    Noted, Overlap, Piece, SlotKey, merged_attributes, time, unwritten,
 };
 use crate::array::{Array, ArrayMetadata, ArraySubset, Attributes, DataType, Values};
 use crate::dataset::{Dimension, Group, NodePath};
@@ -125,6 +125,10 @@ impl<'a> Work<'a> {
         }
         for (path, holders) in members {
             let array = self.place_one(path, holders, axes, reencoded);
+            // Filled steps have values of their own, or were seen to read as missing.
+            let has_all_values = self.filled.values.contains_key(path)
+                || reencoded.get(path).is_none_or(|encoding| encoding.has_all(axes, &array.metadata));
+            self.wrong.extend(unwritten::check(&array, has_all_values, self.files, holders));
             if self.rules.overlap == Overlap::Identical || self.rules.overlap == Overlap::Fail {
                 self.add_checks(path, holders, axes, &mut checks);
             }

@@ -185,7 +185,7 @@ impl Work<'_> {
                 found: format!(
                     "{} of them{}",
                     combinations.len(),
-                    if merge.is_empty() { String::new() } else { format!(" for {merge:?}") }
+                    if merge.is_empty() { String::new() } else { format!(" for {}", keys(merge)) }
                 ),
             });
         }
@@ -216,4 +216,10 @@ fn slot_of_gap(gap: &FilledGap, dim: &str, slots: &mut Vec<Slot>, by_key: &mut B
     let url = gap.url.clone();
     slots.push(Slot { key, first_file: None, url, last_modified: None, length: 1, values: Vec::new() });
     slots.len() - 1
+}
+
+/// Keys of a file along its merge dimensions.
+fn keys(keys: &[Option<SlotKey>]) -> String {
+    let one = |key: &Option<SlotKey>| key.as_ref().map_or_else(|| "no key".to_owned(), SlotKey::to_string);
+    keys.iter().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -214,12 +214,41 @@ fn overlapping_steps_are_resolved_by_the_declared_rule() {
 
 #[test]
 fn schema_rules_drop_or_leave_holes() {
-    let files = [File::new("a.nc", &[0.0]), File { variable: "ice", ..File::new("b.nc", &[1.0]) }];
+    let mut files = [File::new("a.nc", &[0.0]), File { variable: "ice", ..File::new("b.nc", &[1.0]) }];
+    for file in &mut files {
+        file.sst.insert("_FillValue".into(), AttributeValue::Numbers(Numbers::Int16(vec![-999])));
+    }
     let both = join(&files, &CombineRules { schema: Schema::Union, ..rules() }).unwrap();
     assert_eq!(both.arrays[&path("ice")].metadata.shape, [2, 3]);
     assert_eq!(pieces(&both, "ice").len(), 1, "the other step is unwritten");
     let common = join(&files, &CombineRules { schema: Schema::Intersection, ..rules() }).unwrap();
     assert!(!common.arrays.contains_key(&path("sst")) && common.arrays.contains_key(&path("lat")));
+}
+
+#[test]
+fn what_a_file_lacks_must_read_as_missing() {
+    let union = CombineRules { schema: Schema::Union, ..rules() };
+    let joined = |name: &str, value: Option<Numbers>| {
+        let mut files = [File::new("a.nc", &[0.0]), File { variable: "ice", ..File::new("b.nc", &[1.0]) }];
+        for file in &mut files {
+            file.sst.extend(value.clone().map(|value| (name.to_owned(), AttributeValue::Numbers(value))));
+        }
+        join(&files, &union)
+    };
+    // The arrays have no fill of their own: unwritten is `_FillValue`, else zero.
+    assert!(joined("_FillValue", Some(Numbers::Int16(vec![-999]))).is_ok());
+    assert!(joined("missing_value", Some(Numbers::Int16(vec![-999, 0]))).is_ok());
+    for (name, value) in [
+        ("_FillValue", None),
+        ("_FillValue", Some(Numbers::Float32(vec![-999.0]))),
+        ("missing_value", Some(Numbers::Int16(vec![-999]))),
+    ] {
+        let error = joined(name, value).expect_err("zero looks like data");
+        let found: Vec<_> =
+            error.disagreements.iter().map(|d| (d.rule, d.at.url.as_deref(), d.at.node.as_deref())).collect();
+        let wanted = |url, node| (Rule::AbsentWithoutFill, Some(url), Some(node));
+        assert_eq!(found, [wanted("b.nc", "/sst"), wanted("a.nc", "/ice")]);
+    }
 }
 
 #[test]
@@ -259,11 +288,11 @@ fn a_merge_dimension_brings_variables_together_and_finds_holes() {
 #[test]
 fn references_keep_chunks_and_refuse_other_shapes() {
     let combined = join(&[File::new("a.nc", &[0.0, 1.0]), File::new("b.nc", &[2.0])], &rules()).unwrap();
-    let found = virtual_array(&combined, &combined.arrays[&path("sst")]).unwrap();
+    let found = virtualize::references(&combined, &combined.arrays[&path("sst")]).unwrap();
     assert_eq!((found.chunk_shape, found.table.len()), (vec![1, 3], 3));
     let odd = File { chunk: vec![1, 2], ..File::new("b.nc", &[1.0]) };
     let combined = join(&[File::new("a.nc", &[0.0]), odd], &rules()).unwrap();
-    let obstacle = virtual_array(&combined, &combined.arrays[&path("sst")]).expect_err("the chunks differ");
+    let obstacle = virtualize::references(&combined, &combined.arrays[&path("sst")]).expect_err("the chunks differ");
     assert_eq!(obstacle.drift, Some(Rule::ChunkShape));
 }
 
@@ -272,7 +301,7 @@ fn contiguous_files_are_cut_into_pieces_that_divide_all_of_them() {
     let contiguous = |name, days: &[f64]| File { is_contiguous: true, ..File::new(name, days) };
     let files = [contiguous("a.nc", &[0.0, 1.0, 2.0, 3.0]), contiguous("b.nc", &[4.0, 5.0])];
     let combined = join(&files, &rules()).unwrap();
-    let found = virtual_array(&combined, &combined.arrays[&path("sst")]).unwrap();
+    let found = virtualize::references(&combined, &combined.arrays[&path("sst")]).unwrap();
     assert_eq!(found.chunk_shape, [2, 3]);
     let places: Vec<(u64, u64)> = (0..3)
         .map(|linear| match found.table.entry(linear) {
@@ -343,7 +372,7 @@ fn a_filled_step_has_a_coordinate_and_no_values() {
     assert_eq!(sst.metadata.fill_value, Some(crate::array::FillValue::Fixed((-1i16).to_le_bytes().to_vec())));
     let starts: Vec<u64> = pieces(&combined, "sst").iter().map(|piece| piece.target.start[0]).collect();
     assert_eq!(starts, [0, 1, 3]);
-    let table = virtual_array(&combined, sst).unwrap().table;
+    let table = virtualize::references(&combined, sst).unwrap().table;
     let empty: Vec<bool> = (0..4).map(|step| matches!(table.entry(step), ChunkEntry::KnownEmpty)).collect();
     assert_eq!(empty, [false, false, true, false]);
 }

@@ -31,6 +31,15 @@ impl Encoding {
         self.values.is_some()
     }
 
+    /// Whether each step of the array, which was encoded anew, has values of some file.
+    pub fn has_all(&self, axes: &[Axis], metadata: &ArrayMetadata) -> bool {
+        let (Some(values), Some(dim)) = (&self.values, metadata.dimension_names.first()) else { return true };
+        axes.iter().filter(|axis| axis.name == *dim).all(|axis| {
+            let of_slot = by_slot(values, axis);
+            axis.order.runs.iter().all(|run| of_slot.contains_key(&run.slot))
+        })
+    }
+
     /// An attribute set of one file, in the words that all files share.
     pub fn settle(&self, attributes: &Attributes) -> Attributes {
         let mut settled = attributes.clone();
@@ -215,6 +224,15 @@ fn disagreement(files: &[FileFacts], holders: &[usize], path: &NodePath, error: 
     }
 }
 
+/// The values of each slot, of the first file there that has any.
+fn by_slot<'a>(encoded: &'a BTreeMap<usize, Vec<i64>>, axis: &Axis) -> BTreeMap<usize, &'a [i64]> {
+    let mut of_slot = BTreeMap::new();
+    for (file, values) in encoded {
+        of_slot.entry(axis.slot_of[*file]).or_insert(values.as_slice());
+    }
+    of_slot
+}
+
 /// The values of a re-encoded array, put in the order of the axis. The axis is its first dimension.
 pub(super) fn values(
     encoded: &BTreeMap<usize, Vec<i64>>,
@@ -226,10 +244,12 @@ pub(super) fn values(
     let row: usize = shape[1..].iter().product::<u64>() as usize;
     let mut bytes = vec![0u8; shape.iter().product::<u64>() as usize * size_of::<i64>()];
     if let Some(axis) = axes.iter().find(|a| a.name == dim) {
+        let of_slot = by_slot(encoded, axis);
         for run in &axis.order.runs {
             let of_gap = || filled.and_then(|filled| filled.get(&run.slot)?.to_i64()).map(Cow::Owned);
-            let of_file = |file| encoded.get(&file).map(|values| Cow::Borrowed(values.as_slice()));
-            let Some(values) = axis.slots[run.slot].first_file.map_or_else(of_gap, of_file) else { continue };
+            let Some(values) = of_slot.get(&run.slot).map(|values| Cow::Borrowed(*values)).or_else(of_gap) else {
+                continue;
+            };
             let from = run.source_start as usize * row;
             let count = run.length as usize * row;
             let to = run.target_start as usize * row * size_of::<i64>();

@@ -2,7 +2,7 @@
 
 use super::{Combined, CombinedArray, CombinedContent, Piece, Rule};
 use crate::array::chunk_grid::{indices_of, product, to_linear};
-use crate::array::codec::is_uncompressed;
+use crate::array::codec::{self, is_uncompressed};
 use crate::array::{
     Array, ArraySubset, ChunkEntry, ChunkGrid, ChunkIndices, ChunkManifest, ChunkTable, CodecMetadata, StoredAs,
 };
@@ -50,11 +50,11 @@ fn drift(rule: Rule, file: &str, what: String) -> NotVirtual {
     NotVirtual { code: rule.code(), what, file: Some(file.to_owned()), drift: Some(rule), fix: rule.help() }
 }
 
-/// Whether one array of the file or store at this address could be references only.
+/// Whether the chunks of one array of the file or store at this address can be referred to.
 ///
 /// # Errors
 /// [`NotVirtual`] with the reason.
-pub fn virtual_verdict(url: &str, array: &Array) -> Result<(), NotVirtual> {
+fn referable(url: &str, array: &Array) -> Result<(), NotVirtual> {
     if array.stored_as != StoredAs::Elements {
         return Err(not_virtual("virtual-text", "text is stored in a way that no Zarr codec reads".to_owned()));
     }
@@ -137,11 +137,25 @@ fn same_decoding(a: &[CodecMetadata], b: &[CodecMetadata]) -> bool {
 ///
 /// # Errors
 /// [`NotVirtual`] with the first obstacle.
-pub fn virtual_array(combined: &Combined, array: &CombinedArray) -> Result<VirtualArray, NotVirtual> {
+pub(super) fn references(combined: &Combined, array: &CombinedArray) -> Result<VirtualArray, NotVirtual> {
     let CombinedContent::Pieces(pieces) = &array.content else {
         return Err(not_virtual("virtual-values", "its values were encoded anew".to_owned()));
     };
-    let sources = sources(combined, array, pieces)?;
+    references_of(array, pieces, &sources(combined, array, pieces)?)
+}
+
+/// The references of a combined array whose pieces come from these arrays at these addresses.
+///
+/// # Errors
+/// [`NotVirtual`] with the first obstacle.
+pub(super) fn references_of(
+    array: &CombinedArray,
+    pieces: &[Piece],
+    sources: &[(&str, &Array)],
+) -> Result<VirtualArray, NotVirtual> {
+    for (url, source) in sources {
+        referable(url, source)?;
+    }
     let Some((first_url, first)) = sources.first().copied() else {
         let table = ChunkTable::known_empty(&array.metadata.chunk_grid.grid_shape(&array.metadata.shape));
         return Ok(VirtualArray {
@@ -151,9 +165,9 @@ pub fn virtual_array(combined: &Combined, array: &CombinedArray) -> Result<Virtu
         });
     };
     let mut contiguous = is_uncompressed(&first.metadata.codecs);
-    for (url, source) in &sources {
+    for (url, source) in sources {
         if !same_decoding(&source.metadata.codecs, &first.metadata.codecs) {
-            let names = |a: &Array| a.metadata.codecs.iter().map(|c| format!("{c:?}")).collect::<Vec<_>>().join(", ");
+            let names = |array: &Array| codec::list(&array.metadata.codecs);
             return Err(drift(
                 Rule::Codecs,
                 url,
@@ -162,11 +176,8 @@ pub fn virtual_array(combined: &Combined, array: &CombinedArray) -> Result<Virtu
         }
         contiguous &= is_one_chunk(source);
     }
-    let chunk_shape = if contiguous {
-        contiguous_chunk_shape(array, pieces, &sources)?
-    } else {
-        common_chunk_shape(array, &sources)?
-    };
+    let chunk_shape =
+        if contiguous { contiguous_chunk_shape(array, pieces, sources)? } else { common_chunk_shape(array, sources)? };
     let grid = ChunkGrid::regular(&chunk_shape);
     let count = grid.num_chunks(&array.metadata.shape).unwrap_or(u64::MAX);
     if count > MAX_REFERENCES {
@@ -174,7 +185,7 @@ pub fn virtual_array(combined: &Combined, array: &CombinedArray) -> Result<Virtu
     }
     let mut table = ChunkTable::known_empty(&grid.grid_shape(&array.metadata.shape))
         .ok_or_else(|| too_many(&grid.grid_shape(&array.metadata.shape)))?;
-    for (piece, (url, source)) in pieces.iter().zip(&sources) {
+    for (piece, (url, source)) in pieces.iter().zip(sources) {
         add_piece(&mut table, &chunk_shape, array, piece, url, source, contiguous)?;
     }
     Ok(VirtualArray { chunk_shape, codecs: first.metadata.codecs.clone(), table })
@@ -197,7 +208,6 @@ fn sources<'a>(
             .dataset
             .array(&array.source_path)
             .ok_or_else(|| not_virtual("virtual-values", format!("{} does not hold it", file.url)))?;
-        virtual_verdict(&file.url, source)?;
         sources.push((file.url.as_str(), source));
     }
     Ok(sources)

@@ -45,6 +45,27 @@ pub enum Node {
     Refused(Refusal),
 }
 
+/// What a hierarchy was read from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DatasetFormat {
+    /// Made in memory.
+    #[default]
+    Memory,
+    /// A NetCDF classic file.
+    NetCdf3,
+    /// An HDF5 or NetCDF-4 file.
+    Hdf5,
+    /// A Zarr v2 hierarchy.
+    ZarrV2,
+    /// A Zarr v3 hierarchy.
+    ZarrV3,
+    /// References of kerchunk.
+    Kerchunk,
+    /// A snapshot of an Icechunk repository.
+    Icechunk,
+}
+
 /// A hierarchy: nodes by path in the source's order, parents before children; `/` is a group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
@@ -52,13 +73,15 @@ pub struct Dataset {
     pub nodes: IndexMap<NodePath, Node>,
     /// What the reader noticed and could mend (an attribute that is not UTF-8, say), in words.
     pub notes: Vec<String>,
+    /// What it was read from.
+    pub format: DatasetFormat,
 }
 
 impl Default for Dataset {
     fn default() -> Self {
         let mut nodes = IndexMap::new();
         nodes.insert(NodePath::root(), Node::Group(Group::default()));
-        Self { nodes, notes: Vec::new() }
+        Self { nodes, notes: Vec::new(), format: DatasetFormat::Memory }
     }
 }
 

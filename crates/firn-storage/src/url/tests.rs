@@ -65,6 +65,35 @@ fn children_and_parents_are_inverse() {
 }
 
 #[test]
+fn a_doubled_slash_at_the_end_of_a_folder_is_part_of_its_name() {
+    for text in ["http://host//", "http://host/a//", "http://host/a//b//"] {
+        let folder = parse(text);
+        assert_eq!(folder.child("a%2fb").unwrap().key_below(&folder), Some("a%2fb".to_owned()), "{text}");
+    }
+}
+
+#[test]
+fn a_file_url_names_a_path_that_reads_back_the_same() {
+    for text in ["file:///data/a%19c", "file:///data/a%00", "file:///data/a%0Ab", "file:///data/%FF"] {
+        assert!(matches!(ObjectUrl::parse(text), Err(StorageError::BadUrl { .. })), "{text}");
+    }
+    let odd = parse("file:///data/a%20b%23%25%3F%7B%C3%A9.nc");
+    assert_eq!(odd, parse("/data/a b#%?{é.nc"));
+    assert_eq!(parse(&odd.to_string()), odd);
+}
+
+#[test]
+fn an_address_has_one_absolute_form() {
+    let here = std::env::current_dir().unwrap();
+    for text in ["sub/o.icechunk", "./sub/o.icechunk", "sub/../sub/o.icechunk", "sub//o.icechunk/"] {
+        assert_eq!(parse(text).absolute().unwrap(), ObjectUrl::local(here.join("sub/o.icechunk")), "{text}");
+    }
+    for text in ["https://host/a/../b", "s3://bucket/a", "lab:a"] {
+        assert_eq!(parse(text).absolute().unwrap(), parse(text));
+    }
+}
+
+#[test]
 fn another_host_or_a_longer_name_is_not_below() {
     assert_eq!(parse("s3://bucket/ab").key_below(&parse("s3://bucket/a")), None);
     assert_eq!(parse("https://host:1/a/b").key_below(&parse("https://host:2/a")), None);

@@ -14,8 +14,8 @@ use firn_engine::verbs::requests::InspectRequest;
 /// Show what is in a file or store, and whether it can be virtual
 ///
 /// Reads metadata only. For each variable: type, dimensions, chunks, codecs, sizes, attributes, and the verdict:
-/// virtual (references to the bytes where they are), transformable (must be copied, with the reason) or refused (cannot
-/// be read, with the reason).
+/// virtual (references to the bytes where they are), copied (small, or text: a virtual store holds a copy), transformable
+/// (a virtual store is refused, a copy is not; with the reason) or refused (cannot be read, with the reason).
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  firn inspect sst.198109.nc\n  firn inspect https://host/sst.198109.nc s3://bucket/store.zarr\n  \

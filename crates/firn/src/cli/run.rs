@@ -28,7 +28,8 @@ pub struct Arguments {
     /// Only the recipe with this id
     #[arg(long, value_name = "ID")]
     pub recipe: Option<String>,
-    /// Only the first N steps along each concat dimension: to try it out
+    /// Only the first N steps along each concat dimension: to try it out. Goes to PATH.limitN or to --target, never becomes a
+    /// version of a whole dataset, and is not entered in catalog.yaml
     #[arg(long, value_name = "N")]
     pub limit: Option<NonZeroU64>,
     /// Where the dataset goes, instead of the target of the recipe

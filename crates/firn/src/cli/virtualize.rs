@@ -12,8 +12,9 @@ use firn_engine::verbs::virtualize::virtualize;
 
 /// Write references to the bytes of sources where they are
 ///
-/// Nothing is copied: readers fetch the chunks from the sources. What cannot be virtual is refused with the reason;
-/// `firn inspect` tells beforehand.
+/// Readers fetch the chunks from the sources. Text, scalars, short lists, and arrays of at most 1 MiB that cannot be referred
+/// to are copied, and the report says why. What is larger and cannot be virtual is refused with the reason; `firn inspect`
+/// tells beforehand.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  firn virtualize https://host/sst.198109.nc --target sst.icechunk\n  \
                   firn virtualize nemo_*.nc --target s3://bucket/nemo --concat-dim time_counter --concat-key time_counter=time_centered")]

@@ -10,6 +10,7 @@ mod golden;
 mod help;
 mod init;
 mod inspect;
+mod ledger;
 mod plan;
 mod run;
 mod schemas;

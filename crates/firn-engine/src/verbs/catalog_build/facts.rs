@@ -12,8 +12,8 @@ use firn_catalog::classify::StoreKind;
 use firn_catalog::facts::{CoordinateValues, DatasetFacts, describe as facts_of, wanted};
 use firn_catalog::{CatalogEntry, CatalogFinding};
 use firn_formats::TextEncoding;
-use firn_model::array::{ArraySubset, ChunkManifest};
-use firn_model::dataset::Dataset;
+use firn_model::array::ArraySubset;
+use firn_model::dataset::{Dataset, DatasetFormat};
 use firn_model::diagnose::{At, Category, Diagnose};
 use firn_model::source::Source;
 use firn_storage::{ObjectUrl, Storage};
@@ -90,10 +90,7 @@ fn apply(entry: &mut CatalogEntry, opened: Opened, findings: &mut Vec<CatalogFin
     }
 }
 
-fn not_opened(entry: &mut CatalogEntry, error: &EngineError) -> CatalogFinding {
-    if error.code() == "unsupported-zarr-v2" {
-        entry.kind = StoreKind::ZarrV2;
-    }
+fn not_opened(entry: &CatalogEntry, error: &EngineError) -> CatalogFinding {
     let message = format!("it was not opened, so nothing is known of its variables: {error}");
     let help = match error.category() {
         // Not the feedstock's fault: the store may well be there.
@@ -150,15 +147,14 @@ fn open(engine: &Engine, entry: &CatalogEntry) -> Result<Opened, EngineError> {
     Ok(Opened { url: moved, kind: plain_kind(&dataset), facts, containers: Vec::new(), findings })
 }
 
-/// What a store is by where its chunks are: objects of their own are Zarr, ranges of one object are a file.
+/// What a store is, by what was read.
 fn plain_kind(dataset: &Dataset) -> Option<StoreKind> {
-    let mut kinds = dataset.arrays().map(|(_, array)| match array.manifest {
-        ChunkManifest::Keyed(_) => StoreKind::ZarrV3,
-        _ => StoreKind::Netcdf,
-    });
-    let first = kinds.next()?;
-    // Arrays without chunks of their own are in both.
-    Some(if kinds.any(|kind| kind == StoreKind::ZarrV3) { StoreKind::ZarrV3 } else { first })
+    match dataset.format {
+        DatasetFormat::ZarrV2 => Some(StoreKind::ZarrV2),
+        DatasetFormat::ZarrV3 => Some(StoreKind::ZarrV3),
+        DatasetFormat::NetCdf3 | DatasetFormat::Hdf5 => Some(StoreKind::Netcdf),
+        _ => None,
+    }
 }
 
 fn open_icechunk(

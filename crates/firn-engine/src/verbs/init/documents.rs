@@ -37,7 +37,7 @@ fn meta(facts: &Facts) -> String {
     let fill = |known: &Option<String>| if known.is_some() { "" } else { "  # fill in" };
     format!(
         "title: {}{}\ndescription: {}{}\nrecipes:\n  - id: {}\nprovenance:\n  providers:\n    - name: {}{}\n      roles: \
-         [producer, licensor]\n  license: other  # fill in: an SPDX id such as CC-BY-4.0\nmaintainers:\n  - name: Your \
+         [producer, licensor]\n  license: LicenseRef-unknown  # fill in: an SPDX id such as CC-BY-4.0\nmaintainers:\n  - name: Your \
          name  # fill in\n",
         quoted(&title),
         fill(&facts.title),
@@ -111,8 +111,11 @@ fn readme(facts: &Facts) -> String {
         "# {title}\n\n{}\n\nA feedstock: `meta.yaml` says what the dataset is, `recipe.yaml` where its files are and how they \
          become one dataset, `catalog.yaml` where that is stored.\n\n```\nfirn catalog validate .   # the documents\nfirn \
          plan .               # what a run would do\nfirn run . --limit 3 --target /tmp/{}   # three steps, to try it \
-         out\nfirn run .                # the whole dataset\n```\n",
+         out\nfirn run . --target published/{}   # the whole dataset, \
+         at an address of your own\n```\n\nWhere a `firn.toml` beside you has a location with `role = \"published\"`, or the \
+         recipe says `target: {{location: NAME}}`, `firn run .` alone will do.\n",
         facts.description.clone().unwrap_or_else(|| "What this dataset is about.".to_owned()),
+        facts.id,
         facts.id,
     )
 }

@@ -8,7 +8,7 @@ use firn_model::array::{
     Array, ArrayMetadata, AttributeValue, Attributes, ChunkEntry, ChunkManifest, CodecMetadata, DataType, Elements,
     FillValue, Numbers, Values,
 };
-use firn_model::combine::virtual_verdict;
+use firn_model::combine::{VirtualVerdict, virtual_verdict_alone};
 use firn_model::dataset::{Group, Node, NodePath, Refusal};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
@@ -25,6 +25,7 @@ pub(super) fn describe(opened: &Opened) -> Inspected {
         };
         match variable.verdict {
             Verdict::Virtual => summary.virtual_ += 1,
+            Verdict::Copied { .. } => summary.copied += 1,
             Verdict::Transformable { .. } => summary.transformable += 1,
             Verdict::Refused { .. } => summary.refused += 1,
         }
@@ -98,17 +99,18 @@ fn describe_array(url: &str, path: &NodePath, array: &Array) -> VariableDescript
         name: path.name().to_owned(),
         array: Some(described),
         attributes: describe_attributes(&metadata.attributes),
-        verdict: verdict(url, array),
+        verdict: verdict(url, path, array),
     }
 }
 
-fn verdict(url: &str, array: &Array) -> Verdict {
+fn verdict(url: &str, path: &NodePath, array: &Array) -> Verdict {
     if let Some(codec) = undecodable(&array.metadata) {
         return refused("unsupported-codec", format!("firn does not decode the codec {codec:?}"));
     }
-    match virtual_verdict(url, array) {
-        Ok(()) => Verdict::Virtual,
-        Err(barrier) => {
+    match virtual_verdict_alone(url, path, array) {
+        VirtualVerdict::References(_) => Verdict::Virtual,
+        VirtualVerdict::Copied(reason) => Verdict::Copied { reason },
+        VirtualVerdict::Refused(barrier) => {
             Verdict::Transformable { code: barrier.code.to_owned(), reason: barrier.what, fix: barrier.fix.to_owned() }
         }
     }
@@ -212,7 +214,6 @@ fn describe_fill(fill: &FillValue, data_type: DataType) -> Value {
 fn describe_codec(codec: &CodecMetadata) -> CodecDescription {
     let configuration = match codec {
         CodecMetadata::Bytes { endian } => json!({"endian": endian}),
-        CodecMetadata::VlenUtf8 | CodecMetadata::Fletcher32 | CodecMetadata::Crc32c => json!({}),
         CodecMetadata::Transpose { order } => json!({"order": order}),
         CodecMetadata::Zlib { level } | CodecMetadata::Gzip { level } => json!({"level": level}),
         CodecMetadata::Zstd { level, checksum } => json!({"level": level, "checksum": checksum}),
@@ -227,7 +228,8 @@ fn describe_codec(codec: &CodecMetadata) -> CodecDescription {
             "index_location": if *index_at_end { "end" } else { "start" },
         }),
         CodecMetadata::Unknown { configuration, .. } => json!({"text": configuration}),
-        other => json!({"text": format!("{other:?}")}),
+        // Codecs whose name says all.
+        _ => json!({}),
     };
     CodecDescription { name: codec.name().to_owned(), configuration }
 }

@@ -3,14 +3,13 @@
 use crate::error::EngineError;
 use crate::icechunk::SpecVersion;
 use firn_formats::sniff::{FileFormat, sniff};
-use firn_model::array::{Array, ChunkManifest};
-use firn_model::dataset::Dataset;
+use firn_model::dataset::{Dataset, DatasetFormat};
 use firn_model::diagnose::At;
 use firn_model::source::{RangeReader, Source, SourceError, SourceVersion};
 
 /// What a source is.
 pub(crate) struct Format {
-    /// `netcdf3`, `hdf5`, `zarr`, `icechunk`.
+    /// `netcdf3`, `hdf5`, `kerchunk`, `zarr`, `icechunk`.
     pub name: &'static str,
     /// Version of the format.
     pub version: String,
@@ -27,18 +26,19 @@ impl Format {
 
 /// Format and version of a source that was opened, and its object where it is one.
 pub(super) fn format_of(source: &dyn Source, dataset: &Dataset, at: &At) -> Result<Format, EngineError> {
-    let zarr = || Format { name: "zarr", version: "3".to_owned(), object: None };
-    let keyed = |array: &Array| matches!(array.manifest, ChunkManifest::Keyed(_));
-    if dataset.arrays().any(|(_, array)| keyed(array)) {
-        return Ok(zarr());
+    let zarr = |version: &str| Format { name: "zarr", version: version.to_owned(), object: None };
+    match dataset.format {
+        DatasetFormat::ZarrV2 => return Ok(zarr("2")),
+        DatasetFormat::ZarrV3 => return Ok(zarr("3")),
+        _ => {}
     }
-    // Servers answer for a prefix too, with an empty object or a page: only what sniffs as a file is one.
-    let Some(object) = source.object("")? else { return Ok(zarr()) };
+    let object = source.object("")?.ok_or_else(|| SourceError::NotFound { at: at.clone() })?;
     let (name, version) = match sniff(object.as_ref(), at) {
         Ok(FileFormat::NetCdf3) => ("netcdf3", format!("CDF-{}", byte(object.as_ref(), 3)?)),
         Ok(FileFormat::Hdf5) => ("hdf5", format!("superblock {}", superblock(object.as_ref())?)),
+        Ok(FileFormat::KerchunkJson) => ("kerchunk", "JSON".to_owned()),
         Ok(_) => ("other", String::new()),
-        Err(_) => return Ok(zarr()),
+        Err(error) => return Err(error.into()),
     };
     Ok(Format { name, version, object: Some(object.version()?) })
 }

@@ -54,10 +54,7 @@ pub(super) fn propose(engine: &Engine, url: &ObjectUrl, opened: &Opened) -> Resu
 fn url_parent(url: &ObjectUrl) -> Option<ObjectUrl> {
     let parent = url.parent()?;
     // So that texts of the listing begin as the text of the example does.
-    match parent.local_path().map(std::path::absolute) {
-        Some(absolute) => absolute.ok().map(ObjectUrl::local),
-        None => Some(parent),
-    }
+    parent.absolute().ok()
 }
 
 /// Nothing can be listed: the file alone, and what would tell more.

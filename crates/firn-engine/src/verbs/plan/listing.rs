@@ -1,7 +1,6 @@
 //! Which files lie beside one, or match a glob.
 
 use crate::error::EngineError;
-use crate::feedstock::without_dots;
 use crate::settings::Engine;
 use crate::verbs::init::example_url::escape_glob;
 use firn_model::source::SourceError;
@@ -19,14 +18,7 @@ pub(super) fn durable(url: &ObjectUrl) -> Result<String, EngineError> {
         ));
     }
     match url.local_path() {
-        Some(path) => {
-            let absolute = std::path::absolute(path).map_err(|error| StorageError::Io {
-                at: url.at(),
-                what: error.to_string(),
-                kind: error.kind(),
-            })?;
-            Ok(without_dots(&absolute).to_string_lossy().into_owned())
-        }
+        Some(_) => Ok(url.absolute()?.to_string()),
         None => Ok(url.to_string()),
     }
 }

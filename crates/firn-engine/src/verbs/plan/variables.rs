@@ -7,7 +7,7 @@ use crate::pipeline::Prepared;
 use crate::verbs::inspect::{Verdict, undecodable as undecodable_codec};
 use firn_model::array::chunk_grid::product;
 use firn_model::array::{Array, ChunkManifest};
-use firn_model::combine::{CombinedArray, CombinedContent, VirtualArray, virtual_array};
+use firn_model::combine::{CombinedArray, CombinedContent, VirtualArray, VirtualVerdict, virtual_verdict};
 use firn_model::dataset::NodePath;
 use firn_model::diagnose::{At, Category, Diagnose};
 use firn_model::plan::ArrayLayout;
@@ -113,9 +113,10 @@ fn verdict(prepared: &Prepared, array: &CombinedArray) -> Verdict {
             fix: LEAVE_OUT.to_owned(),
         };
     }
-    match virtual_array(&prepared.combined, array) {
-        Ok(_) => Verdict::Virtual,
-        Err(barrier) => {
+    match virtual_verdict(&prepared.combined, array) {
+        VirtualVerdict::References(_) => Verdict::Virtual,
+        VirtualVerdict::Copied(reason) => Verdict::Copied { reason },
+        VirtualVerdict::Refused(barrier) => {
             let file = barrier.file.map(|file| format!(" ({file})")).unwrap_or_default();
             Verdict::Transformable {
                 code: barrier.code.to_owned(),

@@ -70,7 +70,7 @@ fn flags(settings: Settings, element_size: usize, no_split: bool) -> Result<u8, 
         BloscCompressor::Lz4 => 1,
         BloscCompressor::Zstd => 4,
         other => {
-            let what = format!("blosc with the inner compressor {other:?} is read, but not written");
+            let what = format!("blosc with the inner compressor {other} is read, but not written");
             return Err(FormatError::unsupported("unsupported-blosc-compressor", &At::nowhere(), what));
         }
     };

@@ -113,6 +113,11 @@ impl Datatype {
         }
     }
 
+    /// Whether it is a single character, as NetCDF-4 stores its `char`.
+    pub fn is_char(&self) -> bool {
+        matches!(self, Self::FixedText { size: 1, .. })
+    }
+
     /// Whether it is exactly what h5py makes of booleans: int8 with FALSE = 0 and TRUE = 1.
     pub fn is_bool(&self) -> bool {
         let Self::Enum { base, members } = self else { return false };

@@ -17,7 +17,7 @@ pub(super) fn check(recipe: &Recipe, path: &DocumentPath, findings: &mut Finding
         tell(path.key("strategy"), format!("strategy: {}", recipe.strategy.name()), help);
     }
     let source = &recipe.source;
-    if matches!(source.format, SourceFormat::Grib | SourceFormat::Geotiff | SourceFormat::Kerchunk) {
+    if matches!(source.format, SourceFormat::Grib | SourceFormat::Geotiff) {
         tell(
             path.keys(["source", "format"]),
             format!("format: {}", source.format.name()),

@@ -13,13 +13,15 @@ use crate::document::{DocumentError, Node, NodeValue, Style, parse};
 use render::{block_lines, flow};
 use splice::Editor;
 
-/// What is to be said of one store. Keys that are not named stay as they are; nothing is removed.
+/// What is to be said of one store. Keys that are not named stay as they are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoreChange {
     /// Id of the store entry, which is made if absent.
     pub id: String,
     /// Key → value. Mappings are merged key by key, lists and scalars replaced.
     pub set: Map<String, Value>,
+    /// Keys of the entry that go, with all that stands in them.
+    pub remove: Vec<String>,
 }
 
 /// An edited document.
@@ -62,7 +64,9 @@ pub fn edit_store(name: &str, text: &str, change: &StoreChange) -> Result<Edited
         return Err(refuse(second.start.line, &format!("the store {:?} is there twice", change.id)));
     }
     let planned = match existing {
-        Some(entry) => update(&mut editor, entry, &change.set),
+        Some(entry) => {
+            remove(&mut editor, entry, &change.remove).and_then(|()| update(&mut editor, entry, &change.set))
+        }
         None => add(&mut editor, &root, change),
     };
     planned.map_err(|Refusal { line, what }| refuse(line, what))?;
@@ -98,7 +102,10 @@ fn expected(document: Value, change: &StoreChange) -> Value {
     if let Value::Array(stores) = stores {
         let position = stores.iter().position(|store| store.get("id").and_then(Value::as_str) == Some(&change.id));
         match position.and_then(|position| stores.get_mut(position)) {
-            Some(Value::Object(entry)) => merge(entry, &change.set),
+            Some(Value::Object(entry)) => {
+                entry.retain(|key, _| !change.remove.contains(key));
+                merge(entry, &change.set);
+            }
             _ => stores.push(Value::Object(new_entry(change))),
         }
     }
@@ -123,6 +130,21 @@ fn new_entry(change: &StoreChange) -> Map<String, Value> {
         entry.insert(key.clone(), value.clone());
     }
     entry
+}
+
+/// Removes keys of an existing entry.
+fn remove(editor: &mut Editor<'_>, node: &Node, keys: &[String]) -> Result<(), Refusal> {
+    for entry in node.entries().iter().filter(|entry| keys.contains(&entry.key)) {
+        let line = entry.key_start.line;
+        if node.aliased || node.style == Style::Block && line == node.start.line {
+            return Err(Refusal { line, what: "a key would have to be removed that begins the entry" });
+        }
+        if node.style == Style::Flow {
+            return Err(Refusal { line, what: "a key would have to be removed from an entry in braces" });
+        }
+        editor.remove_lines(entry);
+    }
+    Ok(())
 }
 
 /// Sets the keys of an existing entry, or of a mapping inside it.

@@ -73,6 +73,16 @@ impl<'t> Editor<'t> {
         self.splices.push((before..self.end_of(node), String::new()));
     }
 
+    /// Cuts the lines of an entry of a block mapping, which stands on lines of its own.
+    pub(super) fn remove_lines(&mut self, entry: &Entry) {
+        let start = self.text[..entry.key_start.offset].rfind('\n').map_or(0, |at| at + 1);
+        let end = match entry.value.style {
+            Style::Absent => self.next_line(entry.key_end.offset),
+            _ => self.line_after(&entry.value, entry.key_start.column - 1),
+        };
+        self.splices.push((start..end, String::new()));
+    }
+
     /// The blanks before the dash of an item, and those behind it (one, unless a mapping begins there).
     pub(super) fn dash_of(&self, item: &Node) -> Option<(usize, usize)> {
         let line = self.text[..item.start.offset].rfind('\n').map_or(0, |at| at + 1);

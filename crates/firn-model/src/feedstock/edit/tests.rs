@@ -4,7 +4,23 @@ use serde_json::json;
 use super::*;
 
 fn change(id: &str, set: &Value) -> StoreChange {
-    StoreChange { id: id.to_owned(), set: set.as_object().unwrap().clone() }
+    StoreChange { id: id.to_owned(), set: set.as_object().unwrap().clone(), remove: Vec::new() }
+}
+
+#[test]
+fn a_key_goes_with_its_lines_and_nothing_else() {
+    let text = "stores:\n  - id: a  # mine\n    icechunk:  # goes\n      spec: 1\n      virtual_chunk_containers:\n        - s3://x/\n    # stays\n    url: u\n  - id: b\n    icechunk: {spec: 1}\n";
+    let change = StoreChange { remove: vec!["icechunk".to_owned()], ..change("a", &json!({"zarr": {"format": 3}})) };
+    let edited = edit_store("catalog.yaml", text, &change).unwrap().text;
+    let expected = "stores:\n  - id: a  # mine\n    # stays\n    url: u\n    zarr:\n      format: 3\n  - id: b\n    icechunk: {spec: 1}\n";
+    assert_eq!(edited, expected);
+    let last = "stores:\n- id: a\n  url: u\n  icechunk: {spec: 1}\n";
+    assert_eq!(
+        edit_store("catalog.yaml", last, &change).unwrap().text,
+        "stores:\n- id: a\n  url: u\n  zarr:\n    format: 3\n"
+    );
+    let braces = "stores: [{id: a, icechunk: {spec: 1}, url: u}]\n";
+    assert!(edit_store("catalog.yaml", braces, &change).is_err());
 }
 
 fn edited(text: &str, id: &str, set: &Value) -> String {

@@ -74,7 +74,7 @@ impl Arguments {
             let mut checked = CheckedLocation {
                 name,
                 url: location.url.to_string(),
-                role: format!("{:?}", location.role).to_lowercase(),
+                role: location.role.to_string(),
                 capabilities: None,
                 probed: None,
                 problems: Vec::new(),

@@ -5,7 +5,7 @@ use crate::cli::table::write_table;
 use crate::config::size::bytes_text;
 use firn_engine::verbs::inspect::{
     ArrayDescription, AttributeDescription, ChunkListing, ChunkRow, CodecDescription, GroupDescription, Inspected,
-    VariableDescription, Verdict,
+    Summary, VariableDescription, Verdict,
 };
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -32,15 +32,16 @@ fn summary(inspected: &Inspected, out: &mut dyn Write, style: Style) -> io::Resu
     let all = inspected.summary;
     let url = &inspected.url;
     writeln!(out)?;
-    writeln!(out, "{} virtual, {} transformable, {} refused", all.virtual_, all.transformable, all.refused)?;
-    if all.virtual_ + all.transformable + all.refused == 0 {
+    let Summary { virtual_, copied, transformable, refused } = all;
+    writeln!(out, "{virtual_} virtual, {copied} copied, {transformable} transformable, {refused} refused")?;
+    if virtual_ + copied + transformable + refused == 0 {
         return Ok(());
     }
     let next = if matches!(inspected.format.as_str(), "zarr" | "icechunk") {
         format!("firn verify {url}")
-    } else if all.transformable == 0 && all.refused == 0 {
+    } else if virtual_ > 0 && transformable == 0 && refused == 0 {
         format!("firn virtualize {url} --target TARGET")
-    } else if all.refused == 0 {
+    } else if refused == 0 {
         format!("firn transform {url} --target TARGET")
     } else {
         format!("firn init DIR --from {url}")
@@ -95,6 +96,7 @@ fn draw_variable(variable: &VariableDescription, out: &mut dyn Write, style: Sty
     }
     match &variable.verdict {
         Verdict::Virtual => writeln!(out, "      {}", style.green("virtual"))?,
+        Verdict::Copied { reason } => writeln!(out, "      {} into a virtual store: {reason}", style.green("copied"))?,
         Verdict::Transformable { code, reason, fix } => {
             writeln!(out, "      {}: {reason} [{code}]", style.yellow("transformable"))?;
             writeln!(out, "        fix: {fix}")?;

@@ -147,7 +147,7 @@ fn lists(plan: &RecipePlan, out: &mut dyn Write) -> io::Result<()> {
             continue;
         }
         match &variable.verdict {
-            Verdict::Virtual => {}
+            Verdict::Virtual | Verdict::Copied { .. } => {}
             Verdict::Transformable { code: barrier, reason, fix } => {
                 writeln!(
                     out,

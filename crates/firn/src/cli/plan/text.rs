@@ -186,7 +186,7 @@ fn variables(variables: &[VariablePlan], out: &mut dyn Write, style: Style) -> i
             continue;
         }
         match &variable.verdict {
-            Verdict::Virtual => {}
+            Verdict::Virtual | Verdict::Copied { .. } => {}
             Verdict::Transformable { code, reason, fix } => {
                 writeln!(out, "  {} {}: not virtual, {reason} [{code}]", style.yellow("why"), variable.path)?;
                 writeln!(out, "      fix: {fix}")?;
