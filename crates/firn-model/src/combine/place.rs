@@ -128,7 +128,9 @@ impl<'a> Work<'a> {
             // Filled steps have values of their own, or were seen to read as missing.
             let has_all_values = self.filled.values.contains_key(path)
                 || reencoded.get(path).is_none_or(|encoding| encoding.has_all(axes, &array.metadata));
-            self.wrong.extend(unwritten::check(&array, has_all_values, self.files, holders));
+            if !self.is_filled(path, holders, axes) {
+                self.wrong.extend(unwritten::check(&array, has_all_values, self.files, holders));
+            }
             if self.rules.overlap == Overlap::Identical || self.rules.overlap == Overlap::Fail {
                 self.add_checks(path, holders, axes, &mut checks);
             }
