@@ -4,7 +4,7 @@ use super::arguments::Resources;
 use super::build::{blocking, outcome};
 use super::context::Context;
 use super::outcome::Outcome;
-use super::values::{Concat, parse_chunk, unique};
+use super::values::{JoinArgs, parse_chunk, unique};
 use crate::error::FirnError;
 use clap::{Args, ValueEnum};
 use firn_engine::verbs::requests::{ChunkLength, TextEncoding, TransformFormat, TransformRequest};
@@ -29,7 +29,7 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
     #[command(flatten)]
-    pub concat: Concat,
+    pub concat: JoinArgs,
     /// Lengths of chunks; a dimension that is not named is whole [default: those of the source]
     #[arg(long, value_name = "DIM=N", value_delimiter = ',', value_parser = parse_chunk)]
     pub chunks: Vec<(String, ChunkLength)>,

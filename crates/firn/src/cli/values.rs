@@ -85,7 +85,7 @@ pub fn unique<T: Clone>(flag: &str, verb: &str, pairs: &[(String, T)]) -> Result
 
 /// How sources are joined.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Concat {
+pub struct JoinArgs {
     /// Dimension along which the files follow each other
     #[arg(long, value_name = "DIM", value_delimiter = ',')]
     pub concat_dim: Vec<String>,
@@ -97,7 +97,7 @@ pub struct Concat {
     pub allow_gaps: bool,
 }
 
-impl Concat {
+impl JoinArgs {
     /// As a request.
     ///
     /// # Errors

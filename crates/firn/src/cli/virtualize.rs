@@ -4,7 +4,7 @@ use super::arguments::Resources;
 use super::build::{blocking, outcome};
 use super::context::Context;
 use super::outcome::Outcome;
-use super::values::Concat;
+use super::values::JoinArgs;
 use crate::error::FirnError;
 use clap::{Args, ValueEnum};
 use firn_engine::verbs::requests::{IcechunkSpec, VirtualizeFormat, VirtualizeRequest};
@@ -29,7 +29,7 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
     #[command(flatten)]
-    pub concat: Concat,
+    pub concat: JoinArgs,
     /// Version of the Icechunk specification; version 2 needs icechunk 2 to read
     #[arg(long, value_enum, default_value_t, value_name = "VERSION")]
     pub icechunk_spec: Spec,
