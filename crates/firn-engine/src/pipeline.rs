@@ -36,6 +36,19 @@ pub struct BuildSpec {
     pub format: SourceFormat,
 }
 
+impl BuildSpec {
+    /// What of the files is opened and read.
+    pub(crate) fn open_options(&self) -> OpenOptions {
+        OpenOptions {
+            rules: self.rules.clone(),
+            variables: self.selection.variables.clone(),
+            selected: self.selection.ranges.keys().cloned().collect(),
+            encoding: self.encoding,
+            format: self.format,
+        }
+    }
+}
+
 /// Sources, opened and joined.
 pub struct Prepared {
     /// The dataset.
@@ -59,15 +72,8 @@ pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineErro
             "the same command with --concat-dim time (firn inspect FILE shows the dimensions)",
         ));
     }
-    let options = OpenOptions {
-        rules: spec.rules.clone(),
-        variables: spec.selection.variables.clone(),
-        selected: spec.selection.ranges.keys().cloned().collect(),
-        encoding: spec.encoding,
-        format: spec.format,
-    };
     let mut watch = Stopwatch::start(&engine.storage);
-    let (facts, sources) = open_all(engine, &spec.files, &options)?;
+    let (facts, sources) = open_all(engine, &spec.files, &spec.open_options())?;
     let scan = watch.lap();
     check_concat_dims(&facts, &spec.rules)?;
     let combined = match combine(facts, &spec.rules) {

@@ -6,7 +6,7 @@
 pub use firn_formats::TextEncoding;
 use indexmap::IndexMap;
 use std::num::NonZeroU64;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Length of a chunk or shard along one dimension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +150,22 @@ pub struct RunRequest {
     pub no_write: bool,
     /// Encoding of text that is not UTF-8.
     pub encoding: TextEncoding,
+}
+
+impl RunRequest {
+    /// A run of a whole feedstock that writes nothing into it.
+    pub(crate) fn reading(feedstock: &Path) -> Self {
+        Self {
+            feedstock: feedstock.to_owned(),
+            recipe: None,
+            limit: None,
+            target: None,
+            engine: RunEngine::Local,
+            part: RunPart::All,
+            no_write: true,
+            encoding: TextEncoding::Utf8,
+        }
+    }
 }
 
 /// The keys along one dimension of a pattern: `--dim`.

@@ -189,16 +189,7 @@ pub fn feedstock_spec(engine: &Engine, dir: &Path, store: &str) -> Result<BuildS
                 "name source files after --against instead of the feedstock",
             )
         })?;
-    let request = RunRequest {
-        feedstock: dir.to_owned(),
-        recipe: None,
-        limit: None,
-        target: None,
-        engine: RunEngine::Local,
-        part: RunPart::All,
-        no_write: true,
-        encoding: crate::verbs::requests::TextEncoding::Utf8,
-    };
+    let request = RunRequest::reading(dir);
     build_spec(engine, &feedstock, recipe, &request)
 }
 

@@ -5,10 +5,8 @@
 
 use super::axis::{KeyValue, key_values};
 use super::place::{Axis, Work};
-use super::{Disagreement, Noted, Rule, SlotKey, facts, time};
-use crate::array::{
-    ArrayMetadata, AttributeValue, ChunkGrid, CodecMetadata, DataType, Elements, Endian, FillValue, Values,
-};
+use super::{Disagreement, Noted, Rule, SlotKey, facts, time, unwritten};
+use crate::array::{ArrayMetadata, ChunkGrid, CodecMetadata, DataType, Elements, Endian, Values};
 use crate::cf::{self, Calendar, TimeCoding};
 use crate::dataset::NodePath;
 use crate::diagnose::At;
@@ -258,20 +256,11 @@ impl Work<'_> {
 
     /// Cells without a file must read as missing: the fill value becomes one that the attributes name.
     pub(super) fn settle_fill(&mut self, path: &NodePath, metadata: &mut ArrayMetadata) {
-        let named: Vec<FillValue> = ["_FillValue", "missing_value"]
-            .iter()
-            .filter_map(|name| match metadata.attributes.get(*name) {
-                Some(AttributeValue::Numbers(n)) if n.len() == 1 && n.data_type() == metadata.data_type => {
-                    Some(FillValue::Fixed(n.to_le_bytes()))
-                }
-                _ => None,
-            })
-            .collect();
-        let is_missing = |fill: &FillValue| named.contains(fill) || is_nan(fill, metadata.data_type);
-        if metadata.fill_value.as_ref().is_some_and(is_missing) {
+        if metadata.fill_value.as_ref().is_some_and(|fill| unwritten::is_missing(fill, metadata)) {
             return;
         }
-        if let Some(fill) = named.into_iter().next() {
+        let named = unwritten::missing_values(metadata).next();
+        if let Some(fill) = named {
             metadata.fill_value = Some(fill);
             return;
         }
@@ -296,12 +285,6 @@ impl Work<'_> {
             }
         }
     }
-}
-
-fn is_nan(fill: &FillValue, data_type: DataType) -> bool {
-    let FillValue::Fixed(bytes) = fill else { return false };
-    let values = Values { data_type, shape: Vec::new(), elements: Elements::Fixed(bytes.clone()) };
-    !data_type.is_integer() && values.to_f64().is_some_and(|values| values.iter().all(|value| value.is_nan()))
 }
 
 /// The date of a key in a file's calendar.

@@ -1,7 +1,7 @@
 //! Steps that no file fills: they must read as missing, not as data.
 
 use super::{CombinedArray, CombinedContent, Disagreement, FileFacts, Rule};
-use crate::array::{ArrayMetadata, AttributeValue, DataType, Elements, FillValue, Values};
+use crate::array::{ArrayMetadata, AttributeValue, Elements, FillValue, Values};
 use crate::diagnose::At;
 use crate::plan::fill_value_of;
 
@@ -37,24 +37,31 @@ pub(super) fn check(
     })
 }
 
-/// Whether the value of unwritten elements means that nothing is there: NaN, the empty text, or what `_FillValue` or
-/// `missing_value` name in the type of the array.
+/// Whether the value of unwritten elements means that nothing is there.
 fn reads_as_missing(metadata: &ArrayMetadata) -> bool {
-    let fill = match fill_value_of(metadata) {
+    is_missing(&fill_value_of(metadata), metadata)
+}
+
+/// Whether readers take an element of this value for missing: NaN, the empty text, or what [`missing_values`] names.
+pub(super) fn is_missing(value: &FillValue, metadata: &ArrayMetadata) -> bool {
+    let bytes = match value {
         FillValue::Text(text) => return text.is_empty(),
         FillValue::Fixed(bytes) => bytes,
     };
-    if metadata.data_type == DataType::Bool {
-        return false;
-    }
-    let value = Values { data_type: metadata.data_type, shape: Vec::new(), elements: Elements::Fixed(fill.clone()) };
-    if value.to_f64().is_some_and(|numbers| numbers.iter().any(|number| number.is_nan())) {
-        return true;
-    }
-    ["_FillValue", "missing_value"].iter().any(|name| match metadata.attributes.get(*name) {
+    let element = Values { data_type: metadata.data_type, shape: Vec::new(), elements: Elements::Fixed(bytes.clone()) };
+    let is_nan = metadata.data_type.is_float()
+        && element.to_f64().is_some_and(|numbers| numbers.iter().any(|number| number.is_nan()));
+    is_nan || missing_values(metadata).any(|missing| missing == *value)
+}
+
+/// The values that `_FillValue` and `missing_value` name in the type of the array.
+pub(super) fn missing_values(metadata: &ArrayMetadata) -> impl Iterator<Item = FillValue> {
+    let named = |name: &&str| match metadata.attributes.get(*name) {
         Some(AttributeValue::Numbers(numbers)) if numbers.data_type() == metadata.data_type => {
-            numbers.to_le_bytes().chunks(fill.len().max(1)).any(|number| number == fill)
+            let size = metadata.data_type.size().unwrap_or(1);
+            numbers.to_le_bytes().chunks(size).map(|number| FillValue::Fixed(number.to_vec())).collect()
         }
-        _ => false,
-    })
+        _ => Vec::new(),
+    };
+    ["_FillValue", "missing_value"].iter().flat_map(named).collect::<Vec<_>>().into_iter()
 }

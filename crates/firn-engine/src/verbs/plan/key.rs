@@ -1,7 +1,7 @@
 //! A concat key for files whose dimension variable cannot order them.
 
 use crate::error::EngineError;
-use crate::open::{OpenOptions, open_all};
+use crate::open::open_all;
 use crate::pipeline::BuildSpec;
 use crate::settings::Engine;
 use firn_model::combine::{CombineRules, FileFacts, NotCombined, Rule, combine};
@@ -11,14 +11,7 @@ use firn_model::combine::{CombineRules, FileFacts, NotCombined, Rule, combine};
 /// # Errors
 /// What opening says.
 pub(super) fn propose(engine: &Engine, spec: &BuildSpec) -> Result<Option<(String, String)>, EngineError> {
-    let options = OpenOptions {
-        rules: spec.rules.clone(),
-        variables: spec.selection.variables.clone(),
-        selected: spec.selection.ranges.keys().cloned().collect(),
-        encoding: spec.encoding,
-        format: spec.format,
-    };
-    let (mut files, _) = open_all(engine, &spec.files, &options)?;
+    let (mut files, _) = open_all(engine, &spec.files, &spec.open_options())?;
     for dim in &spec.rules.concat_dims {
         for variable in candidates(&files, dim, &spec.rules) {
             engine.cancel.check()?;

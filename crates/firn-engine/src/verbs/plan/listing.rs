@@ -3,6 +3,7 @@
 use crate::error::EngineError;
 use crate::settings::Engine;
 use crate::verbs::init::example_url::escape_glob;
+use firn_model::feedstock::pattern::{RawPiece, raw_pieces};
 use firn_model::source::SourceError;
 use firn_storage::{ObjectUrl, StorageError};
 
@@ -61,34 +62,27 @@ fn listable<T>(listed: Result<T, StorageError>) -> Result<Result<T, String>, Eng
     }
 }
 
-/// The glob of a pattern: each placeholder is a `*`.
+/// The glob of a pattern: each placeholder is a `*`. A pattern that is none matches itself.
 pub(super) fn glob_of_pattern(pattern: &str) -> String {
+    let Ok(pieces) = raw_pieces(pattern) else { return escape_glob(pattern) };
     let mut glob = String::with_capacity(pattern.len());
-    let mut literal = String::new();
-    let mut rest = pattern;
-    while let Some(at) = rest.find(['{', '}']) {
-        literal.push_str(&rest[..at]);
-        let (bracket, after) = rest[at..].split_at(1);
-        if let Some(after) = after.strip_prefix(bracket) {
-            literal.push_str(bracket);
-            rest = after;
-            continue;
+    for piece in pieces {
+        match piece {
+            RawPiece::Text(text) => glob.push_str(&escape_glob(&text)),
+            // Two stars would mean any number of folders.
+            RawPiece::Placeholder(_) if glob.ends_with('*') => {}
+            RawPiece::Placeholder(_) => glob.push('*'),
         }
-        glob.push_str(&escape_glob(&std::mem::take(&mut literal)));
-        // Two stars would mean any number of folders.
-        if !glob.ends_with('*') {
-            glob.push('*');
-        }
-        rest = after.split_once('}').map_or("", |(_, after)| after);
     }
-    literal.push_str(rest);
-    glob + &escape_glob(&literal)
+    glob
 }
 
 /// The names and formats of the placeholders of a pattern, in order: `("time", "%Y%m%d")`.
 pub(super) fn placeholders(pattern: &str) -> Vec<(String, String)> {
-    let plain = pattern.replace("{{", "").replace("}}", "");
-    let inside = plain.split('{').skip(1).filter_map(|part| part.split_once('}').map(|(inside, _)| inside));
+    let inside = raw_pieces(pattern).unwrap_or_default().into_iter().filter_map(|piece| match piece {
+        RawPiece::Placeholder(inside) => Some(inside),
+        RawPiece::Text(_) => None,
+    });
     inside
         .map(|inside| {
             let (name, format) = inside.split_once(':').unwrap_or((inside, ""));

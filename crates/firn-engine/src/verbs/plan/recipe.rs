@@ -13,7 +13,7 @@ use crate::feedstock::FeedstockDir;
 use crate::pipeline::{BuildSpec, Prepared, prepare};
 use crate::settings::Engine;
 use crate::verbs::gaps;
-use crate::verbs::requests::{RunEngine, RunPart, RunRequest, TextEncoding};
+use crate::verbs::requests::RunRequest;
 use crate::verbs::run::{build_options, build_spec, choose, destination as destination_of, refuse_unconsolidated};
 use firn_model::combine::Rule;
 use firn_model::diagnose::{Category, Diagnose};
@@ -37,7 +37,7 @@ pub(super) struct Planned {
 /// [`EngineError::Interrupted`], and mistakes of firn.
 pub(super) fn plan_recipe(engine: &Engine, feedstock: &FeedstockDir, recipe: &Recipe) -> Result<Planned, EngineError> {
     engine.cancel.check()?;
-    let call = Call { engine, feedstock, recipe, request: request(feedstock) };
+    let call = Call { engine, feedstock, recipe, request: RunRequest::reading(&feedstock.dir) };
     let mut planned = Planned {
         plan: RecipePlan {
             recipe: recipe.id.clone(),
@@ -66,20 +66,6 @@ struct Call<'a> {
     feedstock: &'a FeedstockDir,
     recipe: &'a Recipe,
     request: RunRequest,
-}
-
-/// A run without flags.
-fn request(feedstock: &FeedstockDir) -> RunRequest {
-    RunRequest {
-        feedstock: feedstock.dir.clone(),
-        recipe: None,
-        limit: None,
-        target: None,
-        engine: RunEngine::Local,
-        part: RunPart::All,
-        no_write: true,
-        encoding: TextEncoding::Utf8,
-    }
 }
 
 impl Planned {

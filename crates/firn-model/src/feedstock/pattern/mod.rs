@@ -5,7 +5,7 @@ mod matching;
 mod template;
 
 pub use axis::{Key, SourceKey};
-pub use template::{Placeholder, PlaceholderFormat, TimePart};
+pub use template::{Placeholder, PlaceholderFormat, RawPiece, TimePart, raw_pieces};
 
 use indexmap::IndexMap;
 

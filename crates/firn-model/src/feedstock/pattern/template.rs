@@ -51,6 +51,46 @@ pub enum PlaceholderFormat {
     },
 }
 
+/// A part of a pattern as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RawPiece<'a> {
+    /// Literal text, doubled braces made single.
+    Text(String),
+    /// What stands between the braces of a placeholder.
+    Placeholder(&'a str),
+}
+
+/// The parts of a pattern.
+///
+/// # Errors
+/// The brace that has no counterpart.
+pub fn raw_pieces(text: &str) -> Result<Vec<RawPiece<'_>>, &str> {
+    let mut pieces = Vec::new();
+    let mut literal = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}']) {
+        literal.push_str(&rest[..at]);
+        let (bracket, after) = rest[at..].split_at(1);
+        if let Some(after) = after.strip_prefix(bracket) {
+            literal.push_str(bracket);
+            rest = after;
+            continue;
+        }
+        let inside = (bracket == "{").then(|| after.split_once('}')).flatten();
+        let Some((inside, after)) = inside else { return Err(bracket) };
+        if !literal.is_empty() {
+            pieces.push(RawPiece::Text(std::mem::take(&mut literal)));
+        }
+        pieces.push(RawPiece::Placeholder(inside));
+        rest = after;
+    }
+    literal.push_str(rest);
+    if !literal.is_empty() {
+        pieces.push(RawPiece::Text(literal));
+    }
+    Ok(pieces)
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece {
     Text(String),
@@ -66,32 +106,15 @@ pub(super) struct Template {
 impl Template {
     pub(super) fn parse(text: &str) -> Result<Self, PatternProblem> {
         let wrong = |message: String, help: &str| PatternProblem::new(&["pattern"], message, help);
-        let mut pieces = Vec::new();
-        let mut literal = String::new();
-        let mut rest = text;
-        while let Some(at) = rest.find(['{', '}']) {
-            literal.push_str(&rest[..at]);
-            let (bracket, after) = rest[at..].split_at(1);
-            if let Some(after) = after.strip_prefix(bracket) {
-                literal.push_str(bracket);
-                rest = after;
-                continue;
-            }
-            let inside = (bracket == "{").then(|| after.split_once('}')).flatten();
-            let Some((inside, after)) = inside else {
-                let message = format!("{bracket:?} has no counterpart");
-                return Err(wrong(message, "close the placeholder, or write {{ and }} for the characters themselves"));
-            };
-            if !literal.is_empty() {
-                pieces.push(Piece::Text(std::mem::take(&mut literal)));
-            }
-            pieces.push(Piece::Placeholder(Placeholder::parse(inside)?));
-            rest = after;
-        }
-        literal.push_str(rest);
-        if !literal.is_empty() {
-            pieces.push(Piece::Text(literal));
-        }
+        let raw = raw_pieces(text).map_err(|bracket| {
+            let message = format!("{bracket:?} has no counterpart");
+            wrong(message, "close the placeholder, or write {{ and }} for the characters themselves")
+        })?;
+        let piece = |raw| match raw {
+            RawPiece::Text(text) => Ok(Piece::Text(text)),
+            RawPiece::Placeholder(inside) => Placeholder::parse(inside).map(Piece::Placeholder),
+        };
+        let pieces = raw.into_iter().map(piece).collect::<Result<_, _>>()?;
         let template = Self { text: text.to_owned(), pieces };
         match template.placeholders().count() {
             0 => Err(wrong("the pattern has no placeholder".to_owned(), "name single files under `files:`")),
