@@ -79,6 +79,7 @@ check-fmt:
 
 check-clippy:
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p firn-fuzz --features libfuzzer --all-targets -- -D warnings
 
 check-doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items

@@ -66,15 +66,29 @@ def zarr():
         whole = json.dumps(consolidated, separators=(",", ":")).encode()
         yield node.replace("/", "-"), b"zarr.json\0" + b'{"zarr_format":3,"node_type":"group"}' + b"\0\0a/zarr.json\0" + words + b"\0\0" + chunk
         yield node.replace("/", "-") + "-consolidated", b"zarr.json\0" + whole + b"\0\0" + chunk
-    for dtype, fill, codecs in [
-        ("<f4", "NaN", {"compressor": {"id": "zlib", "level": 1}, "filters": [{"id": "shuffle", "elementsize": 4}]}),
-        (">U3", "", {"compressor": None, "filters": None}), ("|S3", "AAAA", {"compressor": {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": -1}}),
-        ("|O", 0, {"compressor": None, "filters": [{"id": "vlen-utf8"}]}),
-    ]:
-        array = {"zarr_format": 2, "shape": [3, 2], "chunks": [2, 2], "dtype": dtype, "fill_value": fill, "order": "F", "dimension_separator": "/", **codecs}
+    for name, array in v2_arrays():
         metadata = {".zgroup": {"zarr_format": 2}, "a/.zarray": array, "a/.zattrs": {"_ARRAY_DIMENSIONS": ["y", "x"]}}
         whole = json.dumps({"zarr_consolidated_format": 1, "metadata": metadata}).encode()
-        yield f"v2-{ord(dtype[0])}-{dtype[1:]}", b".zmetadata\0" + whole + b"\0\0a/0/0\0" + bytes(48)
+        yield f"v2-{name}", b".zmetadata\0" + whole + b"\0\0a/0/0\0" + bytes(48)
+
+
+def v2_arrays():
+    for name, dtype, fill, codecs in [
+        ("f4", "<f4", "NaN", {"compressor": {"id": "zlib", "level": 1}, "filters": [{"id": "shuffle", "elementsize": 4}]}),
+        ("i2", ">i2", 0, {"compressor": None}), ("U3", ">U3", "", {"compressor": None, "filters": None}),
+        ("S3", "|S3", "AAAA", {"compressor": {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": -1}}),
+        ("O", "|O", 0, {"compressor": None, "filters": [{"id": "vlen-utf8"}]}),
+    ]:
+        yield name, {"zarr_format": 2, "shape": [3, 2], "chunks": [2, 2], "dtype": dtype, "fill_value": fill, "order": "F", "dimension_separator": "/", **codecs}
+
+
+def kerchunk():
+    """References into the file itself, both versions."""
+    for name, array in v2_arrays():
+        refs = {".zgroup": '{"zarr_format":2}', "a/.zarray": json.dumps(array), "a/.zattrs": {"_ARRAY_DIMENSIONS": ["y", "x"]},
+                "a/0/0": ["{{u}}", 3, 24], "a/1/0": "base64:" + base64.b64encode(bytes(24)).decode()}
+        yield f"{name}-1", json.dumps({"version": 1, "templates": {"u": "file:///input"}, "gen": [], "refs": refs}).encode()
+        yield f"{name}-0", json.dumps(refs | {"a/0/0": ["file:///input"]}).encode()
 
 
 def codecs():
@@ -117,7 +131,7 @@ def catalog():
 
 
 SEEDS = {
-    "netcdf3": lambda: small("netcdf3"), "hdf5": lambda: small("hdf5", "hdf5_hostile", "netcdf4"), "zarr": zarr, "codecs": codecs, "documents": documents,
+    "netcdf3": lambda: small("netcdf3"), "hdf5": lambda: small("hdf5", "hdf5_hostile", "netcdf4"), "zarr": zarr, "kerchunk": kerchunk, "codecs": codecs, "documents": documents,
     "times": times, "addresses": lambda: ((str(n), "\n".join(lines).encode()) for n, lines in enumerate(ADDRESSES)), "catalog": catalog,
     "urls": lambda: ((str(n), "\n".join(lines).encode()) for n, lines in enumerate(URLS)),
 }

@@ -31,7 +31,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     if let Some(catalog) = catalog {
         let set =
             serde_json::json!({"url": "s3://bucket/store", "public": true}).as_object().cloned().unwrap_or_default();
-        let change = StoreChange { id: "store".to_owned(), set };
+        let change =
+            StoreChange { id: "store".to_owned(), set, remove: vec!["icechunk".to_owned(), "zarr".to_owned()] };
         match edit_store("catalog.yaml", catalog.text, &change) {
             Ok(edited) => {
                 let again =

@@ -9,8 +9,11 @@ use firn_model::diagnose::At;
 use firn_model::source::{Source, SourceVersion};
 use std::collections::HashMap;
 
-/// Most chunks of all arrays: each takes some 20 bytes, also where there is no reference.
+/// Most chunks of all arrays: each takes some 20 bytes, also where there is no reference. A small file may not claim a large
+/// grid: chunks without a reference may be this many, and so many times those with one.
 const MAX_CHUNKS: u64 = 1 << 26;
+const FREE_CHUNKS: u64 = 1 << 18;
+const MAX_SPARSITY: u64 = 64;
 
 /// Most objects that are referred to as a whole: the size of each has to be asked for.
 const MAX_WHOLE: usize = 10_000;
@@ -35,7 +38,8 @@ pub(super) fn fill(
     source: &dyn Source,
     at: &At,
 ) -> Result<(), FormatError> {
-    let mut filling = tables(dataset, at)?;
+    let most = FREE_CHUNKS.saturating_add(MAX_SPARSITY.saturating_mul(references.entries.len() as u64)).min(MAX_CHUNKS);
+    let mut filling = tables(dataset, most, at)?;
     let mut lengths = Lengths { source, known: HashMap::new() };
     let References { entries, urls } = references;
     let urls: Vec<String> = urls.iter().map(|url| resolved(url, source, at)).collect::<Result<_, _>>()?;
@@ -76,16 +80,17 @@ pub(super) fn fill(
     Ok(())
 }
 
-fn tables(dataset: &Dataset, at: &At) -> Result<HashMap<NodePath, Filling>, FormatError> {
+/// Empty tables of all arrays, of this many chunks at most.
+fn tables(dataset: &Dataset, most: u64, at: &At) -> Result<HashMap<NodePath, Filling>, FormatError> {
     let mut all = 0u64;
     let mut filling = HashMap::new();
     for (path, array) in dataset.arrays() {
         let ChunkManifest::Keyed(keys) = &array.manifest else { continue };
         let grid = stored_grid(array);
-        let too_many = |count| FormatError::limit(&at.node(path.as_str()), "the number of chunks", count, MAX_CHUNKS);
+        let too_many = |count| FormatError::limit(&at.node(path.as_str()), "the number of chunks", count, most);
         let count = firn_model::array::chunk_grid::product(&grid).unwrap_or(u64::MAX);
         all = all.saturating_add(count);
-        if all > MAX_CHUNKS {
+        if all > most {
             return Err(too_many(all));
         }
         let table = ChunkTable::known_empty(&grid).ok_or_else(|| too_many(count))?;
