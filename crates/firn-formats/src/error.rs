@@ -1,6 +1,6 @@
 //! What can go wrong between bytes and elements.
 
-use firn_model::diagnose::{At, Category, Diagnose};
+use firn_model::diagnose::{At, Category, Diagnose, shell_word};
 use firn_model::source::SourceError;
 
 /// Why a file, or a part of it, could not be read.
@@ -178,7 +178,8 @@ impl Diagnose for FormatError {
     }
 
     fn next(&self) -> String {
-        let url = self.at().url.unwrap_or_else(|| "URL".to_owned());
+        let plain = self.at().url.unwrap_or_else(|| "URL".to_owned());
+        let url = shell_word(&plain);
         match self {
             Self::Corrupt { .. } | Self::Truncated { .. } | Self::MissingChunk { .. } => {
                 format!("fetch the file again from its origin, then: firn inspect {url}")
@@ -186,7 +187,10 @@ impl Diagnose for FormatError {
             Self::Unsupported { code, .. } => {
                 format!("firn explain {code}; variables that are not affected are listed by: firn inspect {url}")
             }
-            Self::NotAnArrayFile { .. } => format!("look at what the server sends: curl -sL {url} | head -c 500"),
+            Self::NotAnArrayFile { .. } if plain.starts_with("http") => {
+                format!("look at what the server sends: curl -sL {url} | head -c 500")
+            }
+            Self::NotAnArrayFile { .. } => format!("look at what it is, and fetch it again: head -c 500 {url}"),
             Self::Limit { .. } => {
                 "if the file is sound, report it with its ncdump -h or h5dump -H, so that the bound can be raised"
                     .to_owned()

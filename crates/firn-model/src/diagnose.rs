@@ -197,6 +197,15 @@ pub trait Diagnose: std::error::Error {
     fn next(&self) -> String;
 }
 
+/// A word of a command line that people can paste: in quotes where a shell would read it otherwise.
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 /// The URL without user information and without the values of its query, which may be a signature.
 pub fn without_secrets(text: &str) -> String {
     let Ok(mut url) = url::Url::parse(text) else { return text.to_owned() };
@@ -226,6 +235,14 @@ mod tests {
         assert_eq!(at.to_string(), "https://host/a.nc?X-Amz-Signature=…&x=…");
         assert_eq!(At::url("/data/a b.nc").to_string(), "/data/a b.nc");
         assert_eq!(At::url("s3://bucket/key").to_string(), "s3://bucket/key");
+    }
+
+    #[test]
+    fn words_are_quoted_where_a_shell_needs_it() {
+        assert_eq!(shell_word("s3://b/a.nc"), "s3://b/a.nc");
+        assert_eq!(shell_word("a {time:%Y}.nc"), "'a {time:%Y}.nc'");
+        assert_eq!(shell_word("it's"), "'it'\\''s'");
+        assert_eq!(shell_word(""), "''");
     }
 
     #[test]

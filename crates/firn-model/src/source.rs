@@ -1,6 +1,6 @@
 //! The only door between a format reader and bytes.
 
-use crate::diagnose::{At, Category, Diagnose};
+use crate::diagnose::{At, Category, Diagnose, shell_word};
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
@@ -259,10 +259,11 @@ impl Diagnose for SourceError {
     }
 
     fn next(&self) -> String {
-        let url = self.at().url.unwrap_or_else(|| "URL".to_owned());
+        let plain = self.at().url.unwrap_or_else(|| "URL".to_owned());
+        let url = shell_word(&plain);
         match self {
             Self::NotFound { .. } => format!("check the address: firn inspect {url}"),
-            Self::Denied { .. } if url.starts_with("file:") || !url.contains("://") => {
+            Self::Denied { .. } if plain.starts_with("file:") || !plain.contains("://") => {
                 format!("give yourself the right to it, or choose another place: ls -ld {url}")
             }
             Self::Denied { .. } => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a location in firn.toml; then: firn config check".to_owned(),

@@ -1,6 +1,6 @@
 //! What can go wrong with an Icechunk repository.
 
-use firn_model::diagnose::{At, Category, Diagnose};
+use firn_model::diagnose::{At, Category, Diagnose, shell_word};
 use icechunk::format::IcechunkFormatErrorKind;
 use icechunk::format::manifest::VirtualReferenceErrorKind;
 use icechunk::refs::RefErrorKind;
@@ -340,7 +340,7 @@ impl Diagnose for IcechunkError {
     }
 
     fn next(&self) -> String {
-        let url = self.at().url.unwrap_or_else(|| "URL".to_owned());
+        let url = shell_word(&self.at().url.unwrap_or_else(|| "URL".to_owned()));
         match self {
             Self::NoRepository { .. } => format!("check the address: firn inspect {url}"),
             Self::NotEmpty { .. } => "choose another target: firn run FEEDSTOCK --target URL".to_owned(),

@@ -9,7 +9,7 @@ use crate::settings::Engine;
 use crate::verbs::plan;
 use crate::verbs::requests::InitRequest;
 use facts::Facts;
-use firn_model::diagnose::At;
+use firn_model::diagnose::{At, shell_word};
 use firn_storage::StorageError;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -42,7 +42,7 @@ pub fn init(engine: &Engine, request: &InitRequest) -> Result<InitReport, Engine
     };
     let files = write_all(engine, &request.dir, &facts)?;
     let dir = request.dir.to_string_lossy().into_owned();
-    let next = format!("firn plan {dir}");
+    let next = format!("firn plan {}", shell_word(&dir));
     Ok(InitReport { dir, files, notes: facts.notes, next })
 }
 

@@ -15,7 +15,7 @@ use crate::store::open_any;
 use crate::verbs::requests::InspectRequest;
 use crate::verify::StoreView;
 use firn_model::dataset::{Dataset, NodePath};
-use firn_model::diagnose::{At, Category, Diagnose};
+use firn_model::diagnose::{At, Category, Diagnose, shell_word};
 use firn_storage::ObjectUrl;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -316,7 +316,7 @@ pub(crate) fn variable_path(dataset: &Dataset, url: &str, variable: &str) -> Res
         let names: Vec<&str> = dataset.arrays().map(|(path, _)| path.as_key()).collect();
         EngineError::Usage {
             what: format!("{url} has no variable {variable:?}; it has {}", names.join(", ")),
-            next: format!("firn inspect {url}"),
+            next: format!("firn inspect {}", shell_word(url)),
         }
     })
 }

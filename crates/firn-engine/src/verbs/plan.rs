@@ -31,7 +31,7 @@ use crate::verbs::init::refuse_existing;
 use crate::verbs::inspect::{self, Opened};
 use crate::verbs::requests::PlanRequest;
 use crate::verbs::run::recipes;
-use firn_model::diagnose::{Category, Diagnose, without_secrets};
+use firn_model::diagnose::{Category, Diagnose, shell_word, without_secrets};
 use firn_storage::ObjectUrl;
 use indexmap::IndexMap;
 use std::path::Path;
@@ -131,7 +131,7 @@ fn refuse_folder(url: &ObjectUrl) -> Result<(), EngineError> {
     let Some(path) = url.local_path().filter(|path| path.is_dir()) else { return Ok(()) };
     Err(EngineError::usage(
         format!("{} is a folder, and neither a feedstock nor a store", path.display()),
-        format!("name one file in it, or all: firn plan '{}/*.nc'", path.display()),
+        format!("name one file in it, or all: firn plan {}", shell_word(&format!("{}/*.nc", path.display()))),
     ))
 }
 
@@ -139,13 +139,13 @@ fn of_feedstock(engine: &Engine, request: &PlanRequest) -> Result<Planned, Engin
     if let Some(dim) = request.dims.keys().next() {
         return Err(EngineError::usage(
             format!("--dim {dim} is for patterns; the keys of a feedstock are in its recipe.yaml"),
-            format!("firn plan {}", request.subject),
+            format!("firn plan {}", shell_word(&request.subject)),
         ));
     }
     if request.write.is_some() {
         return Err(EngineError::usage(
             format!("{} is a feedstock already", request.subject),
-            format!("firn plan {}", request.subject),
+            format!("firn plan {}", shell_word(&request.subject)),
         ));
     }
     let feedstock = load(Path::new(&request.subject))?;

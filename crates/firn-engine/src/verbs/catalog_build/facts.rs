@@ -14,7 +14,7 @@ use firn_catalog::{CatalogEntry, CatalogFinding};
 use firn_formats::TextEncoding;
 use firn_model::array::ArraySubset;
 use firn_model::dataset::{Dataset, DatasetFormat};
-use firn_model::diagnose::{At, Category, Diagnose};
+use firn_model::diagnose::{At, Category, Diagnose, shell_word};
 use firn_model::source::Source;
 use firn_storage::{ObjectUrl, Storage};
 use rayon::prelude::*;
@@ -199,7 +199,7 @@ fn facts(
     let facts = facts_of(dataset, &values);
     if facts.variables.is_empty() {
         let message = "it opens without any variable; a Zarr store without consolidated metadata looks so over HTTP";
-        findings.push(("store-empty", message.to_owned(), format!("firn verify {}", source.url())));
+        findings.push(("store-empty", message.to_owned(), format!("firn verify {}", shell_word(source.url()))));
     }
     if !facts.refused.is_empty() {
         let message = format!("this version of firn cannot read {}", facts.refused.join(", "));

@@ -1,7 +1,7 @@
 //! A folder or glob stands for its files.
 
 use crate::error::EngineError;
-use firn_model::diagnose::{Category, without_secrets};
+use firn_model::diagnose::{Category, shell_word, without_secrets};
 use firn_storage::{ObjectUrl, Storage};
 
 /// Files of a folder that are tried.
@@ -23,7 +23,10 @@ pub(crate) fn files(storage: &Storage, url: &ObjectUrl, pattern: Option<&str>) -
 /// What is shown of how many.
 pub(crate) fn note(asked: &str, shown: &ObjectUrl, count: usize) -> String {
     let asked = without_secrets(asked);
-    format!("{asked} stands for {count} files; this is {shown}. All together: firn plan {shown}")
+    format!(
+        "{asked} stands for {count} files; this is {shown}. All together: firn plan {}",
+        shell_word(&shown.to_string())
+    )
 }
 
 /// What is said of a folder that is there and holds nothing that opens.
@@ -38,6 +41,6 @@ pub(crate) fn nothing_opens(url: &ObjectUrl, count: usize) -> Option<EngineError
         at: url.at(),
         what,
         category: Category::NotFound,
-        next: format!("name a file: firn inspect {url}/FILE"),
+        next: format!("name a file: firn inspect {}", shell_word(&format!("{url}/FILE"))),
     })
 }

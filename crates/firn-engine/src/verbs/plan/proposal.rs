@@ -13,7 +13,7 @@ use crate::verbs::init::facts::{Facts, concat_dim};
 use crate::verbs::init::write_all;
 use crate::verbs::inspect::{self, Opened};
 use crate::verbs::requests::{DimKeys, PlanRequest};
-use firn_model::diagnose::{Category, Diagnose};
+use firn_model::diagnose::{Category, Diagnose, shell_word};
 use firn_model::feedstock::recipe::Recipe;
 use firn_model::feedstock::{DocumentText, Feedstock, FeedstockTexts, FilePattern, slug};
 use firn_storage::ObjectUrl;
@@ -99,7 +99,7 @@ pub(super) fn begin(
     let first = candidates.first().map_or(draft.text(), String::as_str);
     Err(EngineError::usage(
         format!("{first} cannot be opened, and nothing else tells what is in these files"),
-        format!("firn inspect {first}"),
+        format!("firn inspect {}", shell_word(first)),
     ))
 }
 

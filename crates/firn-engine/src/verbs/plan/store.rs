@@ -1,6 +1,5 @@
 //! A subject that is a store already: nothing has to be brought into another form.
 
-use super::next::quoted;
 use super::report::{ArrayPlan, RecipePlan, StrategyPlan, VariablePlan};
 use crate::verbs::inspect::{Opened, Verdict};
 use firn_model::dataset::Dataset;
@@ -14,7 +13,7 @@ pub(super) fn rechunk(opened: &Opened) -> String {
     let dims = largest.map(|(_, array)| array.metadata.dimension_names.as_slice()).unwrap_or_default();
     let lengths: Vec<String> = dims.iter().map(|dim| format!("{dim}=N")).collect();
     let chunks = if lengths.is_empty() { String::new() } else { format!(" --chunks {}", lengths.join(",")) };
-    format!("firn transform {} --target TARGET{chunks}", quoted(&opened.url))
+    format!("firn transform {} --target TARGET{chunks}", firn_model::diagnose::shell_word(&opened.url))
 }
 
 /// The plan of a store as it is.

@@ -9,6 +9,7 @@ use firn_catalog::{CatalogEntry, CatalogFinding};
 use firn_engine::verbs::catalog_build::CatalogBuildReport;
 use firn_engine::verbs::catalog_show::{ShownDataset, ShownSnippet};
 use firn_engine::verbs::catalog_validate::DocumentProblem;
+use firn_model::diagnose::shell_word;
 use std::io::{self, Write};
 
 fn severity(word: &str, style: Style) -> String {
@@ -102,7 +103,7 @@ pub fn built(report: &CatalogBuildReport, out: &mut dyn Write, style: Style) -> 
         writeln!(out, "  {} {gone}", style.dim("removed:"))?;
     }
     if let Some(first) = report.datasets.first() {
-        writeln!(out, "{} firn catalog snippet {first} --catalog {}", style.dim("next:"), report.out)?;
+        writeln!(out, "{} firn catalog snippet {first} --catalog {}", style.dim("next:"), shell_word(&report.out))?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use firn_engine::verbs::inspect::{
     ArrayDescription, AttributeDescription, ChunkListing, ChunkRow, CodecDescription, GroupDescription, Inspected,
     Summary, VariableDescription, Verdict,
 };
+use firn_model::diagnose::shell_word;
 use indexmap::IndexMap;
 use serde_json::Value;
 use std::io::{self, Write};
@@ -30,7 +31,7 @@ pub fn inspected(inspected: &Inspected, out: &mut dyn Write, style: Style) -> io
 
 fn summary(inspected: &Inspected, out: &mut dyn Write, style: Style) -> io::Result<()> {
     let all = inspected.summary;
-    let url = &inspected.url;
+    let url = shell_word(&inspected.url);
     writeln!(out)?;
     let Summary { virtual_, copied, transformable, refused } = all;
     writeln!(out, "{virtual_} virtual, {copied} copied, {transformable} transformable, {refused} refused")?;
