@@ -6,10 +6,11 @@ use super::facts::is_coordinate;
 use super::fill::Filled;
 use super::{
     CombineError, CombineRules, Combined, CombinedArray, CombinedContent, Disagreement, EqualityCheck, FileFacts,
-    Noted, Overlap, Piece, SlotKey, merged_attributes, time, unwritten,
+    Noted, Overlap, Piece, Rule, SlotKey, merged_attributes, time, unwritten,
 };
 use crate::array::{Array, ArrayMetadata, ArraySubset, Attributes, DataType, Values};
 use crate::dataset::{Dimension, Group, NodePath};
+use crate::diagnose::At;
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -131,9 +132,7 @@ impl<'a> Work<'a> {
             if !self.is_filled(path, holders, axes) {
                 self.wrong.extend(unwritten::check(&array, has_all_values, self.files, holders));
             }
-            if self.rules.overlap == Overlap::Identical || self.rules.overlap == Overlap::Fail {
-                self.add_checks(path, holders, axes, &mut checks);
-            }
+            self.add_checks(path, holders, axes, &mut checks);
             arrays.insert(path.clone(), array);
         }
         (arrays, checks)
@@ -234,7 +233,10 @@ impl<'a> Work<'a> {
         pieces
     }
 
-    fn add_checks(&self, path: &NodePath, holders: &[usize], axes: &[Axis], checks: &mut Vec<EqualityCheck>) {
+    /// Steps that two files hold: which values of a variable have to be equal, where the rule says so. Where the file that
+    /// is kept lacks the variable, the values of the other would be lost.
+    fn add_checks(&mut self, path: &NodePath, holders: &[usize], axes: &[Axis], checks: &mut Vec<EqualityCheck>) {
+        let compares = matches!(self.rules.overlap, Overlap::Identical | Overlap::Fail);
         let names = &self.array(holders[0], path).metadata.dimension_names;
         for axis in axes {
             let Some(position) = names.iter().position(|n| n == &axis.name) else { continue };
@@ -244,8 +246,12 @@ impl<'a> Work<'a> {
                         axis.slot_of[**n] == *kept
                             && axes.iter().all(|a| a.name == axis.name || a.slot_of[**n] == a.slot_of[*dropped_file])
                     }) else {
+                        self.wrong.push(lost(path, &self.files[*dropped_file], &axis.slots[*kept].url));
                         continue;
                     };
+                    if !compares {
+                        continue;
+                    }
                     let step = |file: usize, at: u64| {
                         let mut subset = ArraySubset::whole(&self.array(file, path).metadata.shape);
                         subset.start[position] = at;
@@ -287,6 +293,17 @@ impl<'a> Work<'a> {
             groups.insert(path.clone(), Group { attributes, dimensions });
         }
         groups
+    }
+}
+
+/// A variable that a step has in the file that is dropped alone.
+fn lost(path: &NodePath, dropped: &FileFacts, kept: &str) -> Disagreement {
+    Disagreement {
+        rule: Rule::Variables,
+        at: At::url(&dropped.url).node(path.as_str()),
+        against: Some(kept.to_owned()),
+        expected: "the variable in the file whose steps are kept".to_owned(),
+        found: "the variable in the other file only, where its values would be lost".to_owned(),
     }
 }
 

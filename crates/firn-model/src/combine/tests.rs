@@ -226,6 +226,24 @@ fn schema_rules_drop_or_leave_holes() {
 }
 
 #[test]
+fn a_step_that_is_dropped_takes_no_variable_with_it() {
+    let mut files = [
+        File { modified: 5, variable: "ice", ..File::new("a.nc", &[0.0, 1.0]) },
+        File { modified: 9, ..File::new("b.nc", &[1.0, 2.0]) },
+    ];
+    for file in &mut files {
+        file.sst.insert("_FillValue".into(), AttributeValue::Numbers(Numbers::Int16(vec![-999])));
+    }
+    for overlap in [Overlap::Newest, Overlap::First, Overlap::Identical] {
+        let error = join(&files, &CombineRules { schema: Schema::Union, overlap, ..rules() }).unwrap_err();
+        let (kept, dropped) = if overlap == Overlap::Newest { ("b.nc", "a.nc") } else { ("a.nc", "b.nc") };
+        let found = &error.disagreements[0];
+        assert_eq!((found.rule, found.at.url.as_deref()), (Rule::Variables, Some(dropped)), "{overlap:?}");
+        assert_eq!(found.against.as_deref(), Some(kept));
+    }
+}
+
+#[test]
 fn what_a_file_lacks_must_read_as_missing() {
     let union = CombineRules { schema: Schema::Union, ..rules() };
     let joined = |name: &str, value: Option<Numbers>| {
