@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 /// Most references of a file.
-const MAX_REFERENCES: usize = 1 << 24;
+pub(super) const MAX_REFERENCES: usize = 1 << 24;
 
 /// What stands behind a key.
 #[derive(Debug, Clone, PartialEq)]

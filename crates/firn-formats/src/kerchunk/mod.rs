@@ -5,5 +5,7 @@
 mod document;
 mod open;
 mod table;
+mod write;
 
 pub use open::{is_kerchunk, open};
+pub use write::{MAX_INLINE, ReferencesWriter};

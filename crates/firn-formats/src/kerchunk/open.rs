@@ -9,7 +9,7 @@ use firn_model::diagnose::At;
 use firn_model::source::{Source, SourceError};
 
 /// The largest file that is read, bytes.
-const MAX_FILE: u64 = 512 << 20;
+pub(super) const MAX_FILE: u64 = 512 << 20;
 
 /// Whether a JSON document that starts like this is a file of references: it has a document of Zarr v2 or a range.
 pub fn is_kerchunk(start: &str) -> bool {

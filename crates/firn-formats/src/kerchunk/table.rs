@@ -124,16 +124,21 @@ fn position(key: &str, filling: &Filling) -> Option<u64> {
     to_linear(&indices, &filling.grid)
 }
 
-/// The URL of an object: absolute, as references do not say what they are relative to.
+/// The URL of an object: absolute, as references do not say what they are relative to. What follows `file://` is the path as
+/// it is, without escapes: so kerchunk writes it and fsspec reads it.
 ///
 /// # Errors
 /// [`FormatError::Unsupported`] for a relative path.
 fn resolved(url: &str, source: &dyn Source, at: &At) -> Result<String, FormatError> {
+    if let Some(path) = url.strip_prefix("file://").filter(|path| path.starts_with('/')) {
+        return Ok(path.to_owned());
+    }
     if url.contains("://") {
         return Ok(url.to_owned());
     }
-    if url.starts_with('/') && source.url().starts_with("file://") {
-        return Ok(format!("file://{url}"));
+    let own = source.url();
+    if url.starts_with('/') && (own.starts_with("file://") || !own.contains("://")) {
+        return Ok(url.to_owned());
     }
     let what = format!("the reference to {url:?} is relative, and nothing says to what");
     Err(FormatError::unsupported("unsupported-kerchunk-relative", at, what))

@@ -14,7 +14,7 @@ use firn_model::diagnose::At;
 use serde_json::Value;
 
 /// The attribute with the names of the dimensions.
-const DIMENSIONS: &str = "_ARRAY_DIMENSIONS";
+pub(super) const DIMENSIONS: &str = "_ARRAY_DIMENSIONS";
 
 /// The attribute or key with the dimensions of NCZarr, before and since netCDF-C 4.9.
 const NCZARR: [&str; 2] = ["_NCZARR_ARRAY", "_nczarr_array"];
