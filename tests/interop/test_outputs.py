@@ -80,7 +80,7 @@ def test_failures_fit_the_schemas_too(made, tmp_path):
         ("init", 6, ["init", made / "air", "--from", AIR]),
         ("run", 4, ["run", tmp_path / "nothing"]),
         ("transform", 6, ["transform", AIR, "--target", made / "air.zarr"]),
-        ("virtualize", 7, ["virtualize", AIR, "--target", tmp_path / "v", "--format", "kerchunk-json"]),
+        ("virtualize", 7, ["virtualize", AIR, "--target", tmp_path / "v", "--format", "kerchunk-parquet"]),
         ("verify", 4, ["verify", tmp_path / "nothing"]),
         ("catalog-validate", 4, ["catalog", "validate", tmp_path / "nothing"]),
         ("catalog-show", 4, ["catalog", "show", "nothing", "--catalog", made / "catalog"]),

@@ -2,9 +2,11 @@
 
 mod begin;
 mod icechunk;
+mod kerchunk;
 mod zarr3;
 
 pub use icechunk::{VirtualPlan, build_icechunk, virtual_verdicts};
+pub use kerchunk::build_kerchunk;
 pub use zarr3::build_zarr3;
 
 use crate::error::EngineError;
@@ -23,6 +25,7 @@ use crate::verify::{MissingRule, VerifyReport};
 use firn_catalog::snippet::Snippet;
 use firn_model::array::SourceObject;
 use firn_model::combine::Noted;
+use firn_model::feedstock::store_entry::KerchunkDetails;
 use firn_model::plan::{Plan, TargetOptions};
 use firn_storage::ObjectUrl;
 use std::collections::BTreeMap;
@@ -122,6 +125,9 @@ pub struct BuildReport {
     pub containers: Vec<String>,
     /// What each phase took.
     pub phases: Phases,
+    /// Where it is a file of kerchunk references, what its readers need to know.
+    #[serde(skip)]
+    pub kerchunk: Option<KerchunkDetails>,
     /// When the version was published, RFC 3339, where the dataset says so.
     #[serde(skip)]
     pub published_at: Option<String>,
@@ -167,7 +173,9 @@ impl BuildReport {
         public_id: Option<&str>,
         options: &BuildOptions,
     ) -> Result<PublishedStore, EngineError> {
-        let details = if self.snapshot.is_some() {
+        let details = if let Some(kerchunk) = &self.kerchunk {
+            StoreDetails::Kerchunk(kerchunk.clone())
+        } else if self.snapshot.is_some() {
             let spec = if options.spec == SpecVersion::V2 { 2 } else { 1 };
             StoreDetails::Icechunk { spec, containers: self.containers.clone() }
         } else {

@@ -14,11 +14,13 @@ use crate::execute::Output;
 use crate::managed::Version;
 use bytes::Bytes;
 use firn_model::plan::Plan;
+use firn_model::source::ListedObject;
 use firn_storage::{Precondition, Prefix};
 use futures::{StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
 
-const RUN_KEY: &str = ".firn/run.json";
+/// Where the record of the run lies.
+pub const RUN_KEY: &str = ".firn/run.json";
 
 /// Requests that are under way at once.
 const REQUESTS: usize = 32;
@@ -268,12 +270,27 @@ impl Journal {
 pub async fn remove_below(prefix: &Prefix, key: &str) -> Result<bool, EngineError> {
     let listed = prefix.list(key).await?;
     let found = !listed.is_empty();
+    remove(prefix, listed).await?;
+    Ok(found)
+}
+
+/// Removes everything but the record that says whose run it is.
+///
+/// # Errors
+/// What the storage says.
+pub async fn remove_all_but_record(prefix: &Prefix) -> Result<(), EngineError> {
+    let mut listed = prefix.list("").await?;
+    listed.retain(|object| object.key != RUN_KEY);
+    remove(prefix, listed).await
+}
+
+async fn remove(prefix: &Prefix, listed: Vec<ListedObject>) -> Result<(), EngineError> {
     futures::stream::iter(listed)
         .map(|object| async move { prefix.delete(&object.key).await.map_err(EngineError::from) })
         .buffer_unordered(REQUESTS)
         .try_collect::<Vec<()>>()
         .await?;
-    Ok(found)
+    Ok(())
 }
 
 fn json(value: &impl serde::Serialize) -> Result<Bytes, EngineError> {

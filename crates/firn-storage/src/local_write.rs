@@ -82,6 +82,16 @@ fn try_put(root: &Path, key: &str, bytes: &Bytes, when: &Precondition) -> Result
     Ok(PutResult { etag: Some(etag(&seen)), guarantee })
 }
 
+/// Creates a file by way of another one below `root`, where the name is free: a writer that is stopped leaves nothing but
+/// that one.
+pub(crate) fn create_staged(root: &Path, staging: &str, key: &str, bytes: &Bytes) -> Result<Guarantee, StorageError> {
+    put(root, staging, bytes, &Precondition::None)?;
+    let directory = make_parent(root, key)?;
+    let guarantee = create(&root.join(staging), &root.join(key), &directory)?;
+    sync(&directory)?;
+    Ok(guarantee)
+}
+
 /// The entity tag of a local file: inode, time and size, which no two states of the file share.
 pub(crate) fn etag(seen: &Metadata) -> String {
     format!("\"{:x}-{:x}.{:x}-{:x}\"", seen.ino(), seen.mtime(), seen.mtime_nsec(), seen.size())

@@ -199,6 +199,25 @@ impl Prefix {
         self.put_claimed(key, bytes, &when).await
     }
 
+    /// Writes an object where there is nothing yet, as [`Prefix::put`] with [`Precondition::Create`]. But where the storage is
+    /// a file system, what a writer that is stopped leaves half written lies at `staging` or beside it, never beside `key`.
+    /// What is at `staging` afterwards is the caller's to remove.
+    ///
+    /// # Errors
+    /// As [`Prefix::put`].
+    pub async fn create_staged(&self, staging: &str, key: &str, bytes: Bytes) -> Result<Guarantee, StorageError> {
+        check_key(&self.url.at(), staging)?;
+        check_key(&self.url.at(), key)?;
+        match &self.backend {
+            Backend::Local(root) => {
+                let (root, staging, key) = (root.clone(), staging.to_owned(), key.to_owned());
+                let work = move || local_write::create_staged(&root, &staging, &key, &bytes);
+                self.storage.bridge().blocking(work).await
+            }
+            Backend::S3(_) => Ok(self.put(key, bytes, Precondition::Create).await?.guarantee),
+        }
+    }
+
     /// Writes an object as an unconditional [`Prefix::put`]: whole or not at all for readers. But where the storage is a
     /// file system, what was written is safe from the loss of power only after [`Prefix::make_durable`], which waits once
     /// for many objects.

@@ -16,6 +16,7 @@ pub(super) fn zarr(opening: &Opening<'_>) -> Result<Snippet, NoSnippet> {
 /// References are a file system of their own, of which `reference://` is the root. The documents are not consolidated.
 pub(super) fn kerchunk(opening: &Opening<'_>) -> Result<Snippet, NoSnippet> {
     let (target, packages) = opening.fsspec()?;
+    let same = matches!(opening.place, Place::S3 { .. }).then(|| target.clone());
     let mut options = Dict::default().text("fo", &opening.place.text());
     if !target.is_empty() {
         options = options.with("target_options", Value::Dict(target));
@@ -26,6 +27,8 @@ pub(super) fn kerchunk(opening: &Opening<'_>) -> Result<Snippet, NoSnippet> {
     if let Some(protocol) = details.and_then(|details| details.remote_protocol.as_deref()) {
         options = options.text("remote_protocol", protocol);
         let (remote, package) = match protocol {
+            // Files in the same service are read as the references are: by its endpoint.
+            "s3" if same.is_some() => (same.unwrap_or_default(), Some("s3fs")),
             "s3" => (Dict::default().with("anon", Value::Bool(opening.anonymous())), Some("s3fs")),
             "gs" | "gcs" if opening.anonymous() => (Dict::default().text("token", "anon"), Some("gcsfs")),
             "gs" | "gcs" => (Dict::default(), Some("gcsfs")),

@@ -44,7 +44,7 @@ pub struct VirtualPlan {
 
 impl VirtualPlan {
     /// How many references there are.
-    fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.references.values().map(|array| array.table.num_stored()).sum()
     }
 }
@@ -264,7 +264,8 @@ async fn repository_exists(prefix: &Prefix) -> Result<bool, EngineError> {
     Ok(false)
 }
 
-fn stored_arrays(
+/// The arrays as they are stored: those that are references in the grid and codecs of their chunks.
+pub(super) fn stored_arrays(
     prepared: &Prepared,
     virtuals: &VirtualPlan,
     layouts: &[(NodePath, ArrayLayout)],
@@ -315,7 +316,7 @@ fn s3_access(engine: &Engine, url: &str) -> Result<S3Access, EngineError> {
 }
 
 #[expect(clippy::too_many_arguments, reason = "the facts of a build, gathered once")]
-fn report(
+pub(super) fn report(
     url: &ObjectUrl,
     run: &str,
     prepared: &Prepared,
@@ -365,6 +366,7 @@ fn report(
         up_to_date: false,
         containers: Vec::new(),
         phases: prepared.phases,
+        kerchunk: None,
         published_at: None,
     }
 }

@@ -218,6 +218,7 @@ fn report(
         up_to_date: false,
         containers: Vec::new(),
         phases: prepared.phases,
+        kerchunk: None,
         published_at: None,
     }
 }

@@ -6,7 +6,7 @@ use crate::settings::Engine;
 use firn_catalog::classify::{StoreKind, classify};
 use firn_catalog::snippet::{NoSnippet, Opening, Snippet, snippet};
 use firn_model::diagnose::At;
-use firn_model::feedstock::store_entry::{Access, IcechunkDetails, ZarrDetails};
+use firn_model::feedstock::store_entry::{Access, IcechunkDetails, KerchunkDetails, ZarrDetails};
 use firn_model::feedstock::{StoreChange, StoreEntry, StoreMode, edit_store, read_catalog, slug};
 use firn_storage::{Addressing, ObjectUrl, StorageError};
 use schemars::JsonSchema;
@@ -48,6 +48,8 @@ pub enum StoreDetails {
         /// URL prefixes that readers authorise.
         containers: Vec<String>,
     },
+    /// A file of kerchunk references.
+    Kerchunk(KerchunkDetails),
 }
 
 /// A change of `catalog.yaml`.
@@ -95,6 +97,13 @@ pub fn store_entry(engine: &Engine, store: &PublishedStore) -> Result<StoreEntry
             let virtual_chunk_containers = (!containers.is_empty()).then(|| containers.clone());
             let details = IcechunkDetails { spec: Some(*spec), virtual_chunk_containers, ..IcechunkDetails::default() };
             entry.icechunk = Some(details);
+        }
+        StoreDetails::Kerchunk(details) => {
+            entry.mode = Some(StoreMode::Kerchunk);
+            entry.kerchunk = Some(details.clone());
+            if let Some(public) = &public {
+                entry.url = public.to_string();
+            }
         }
     }
     if public.is_some() {

@@ -1,6 +1,7 @@
 //! `firn verify`: what a store is, held against what it should be.
 
 use crate::error::EngineError;
+use crate::open::ContainerSource;
 use crate::pipeline::{BuildSpec, Prepared, prepare};
 use crate::settings::Engine;
 use crate::store::open_store;
@@ -9,16 +10,19 @@ use crate::verbs::run::feedstock_spec;
 use crate::verbs::transform::source_files;
 use crate::verify::{StoreView, VerifyOptions, VerifyReport, references, verify as run_rules};
 use firn_model::array::ArrayMetadata;
-use firn_model::combine::{CombineRules, Rule};
+use firn_model::combine::{CombineRules, FileFacts, Rule};
+use firn_model::dataset::DatasetFormat;
 use firn_storage::ObjectUrl;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Runs every rule on a store.
 ///
 /// # Errors
 /// Where the store or its sources cannot be opened. Findings are no error: they are the report.
 pub fn verify(engine: &Engine, request: &VerifyRequest) -> Result<VerifyReport, EngineError> {
-    let store = open_store(engine, &ObjectUrl::parse(&request.store)?)?;
+    let url = ObjectUrl::parse(&request.store)?;
+    let mut store = open_store(engine, &url)?;
     let prepared = match request.against.as_slice() {
         [] => None,
         [one] if Path::new(one).is_dir() && Path::new(one).join("recipe.yaml").is_file() => {
@@ -26,11 +30,25 @@ pub fn verify(engine: &Engine, request: &VerifyRequest) -> Result<VerifyReport, 
         }
         sources => Some(prepare_sources(engine, sources, &store)?),
     };
+    if let (Some(prepared), DatasetFormat::Kerchunk) = (&prepared, store.dataset.format) {
+        store.source = Arc::new(among_sources(engine, &url, prepared)?);
+    }
     let ordered = Vec::new();
     let options = VerifyOptions { against: prepared.as_ref(), depth: request.depth, ordered: &ordered, missing: None };
     let mut report = run_rules(engine, &store, options)?;
     report.add(references::check(engine, &store)?);
     Ok(report)
+}
+
+/// A file of references whose sources the user named: into these it may refer, wherever they lie.
+fn among_sources(engine: &Engine, url: &ObjectUrl, prepared: &Prepared) -> Result<ContainerSource, EngineError> {
+    let address = |file: &FileFacts| {
+        let physical = engine.storage.physical(&ObjectUrl::parse(&file.url)?)?;
+        let path = physical.local_path().map(|path| format!("file://{}", path.display()));
+        Ok::<_, EngineError>(path.unwrap_or_else(|| physical.to_string()))
+    };
+    let prefixes = prepared.combined.files.iter().map(address).collect::<Result<_, _>>()?;
+    ContainerSource::new(engine.storage.clone(), url, prefixes)
 }
 
 /// Sources without a recipe: they follow each other along the dimensions that are longer in the store.

@@ -1,7 +1,7 @@
 //! `firn virtualize`: references to bytes that stay where they are.
 
 use super::transform::{build_options, rules, source_files};
-use crate::build::{BuildReport, Destination, build_icechunk};
+use crate::build::{BuildReport, Destination, build_icechunk, build_kerchunk};
 use crate::error::EngineError;
 use crate::pipeline::{BuildSpec, prepare};
 use crate::settings::Engine;
@@ -10,17 +10,17 @@ use firn_model::diagnose::At;
 use firn_model::plan::TargetOptions;
 use firn_storage::ObjectUrl;
 
-/// Writes references to the sources into an Icechunk repository.
+/// Writes references to the sources into an Icechunk repository, or a file of kerchunk references.
 ///
 /// # Errors
 /// Anything on the way; then nothing is published, and the same call continues.
 pub fn virtualize(engine: &Engine, request: &VirtualizeRequest) -> Result<BuildReport, EngineError> {
-    if request.format != VirtualizeFormat::Icechunk {
+    if request.format == VirtualizeFormat::KerchunkParquet {
         return Err(EngineError::Unsupported {
             code: "unsupported-kerchunk",
             at: At::nowhere(),
-            what: "kerchunk references are not written yet".to_owned(),
-            next: "the same command with --format icechunk".to_owned(),
+            what: "kerchunk references in Parquet are not written yet".to_owned(),
+            next: "the same command with --format kerchunk-json, or icechunk".to_owned(),
         });
     }
     let target = ObjectUrl::parse(&request.target)?.absolute()?;
@@ -31,5 +31,9 @@ pub fn virtualize(engine: &Engine, request: &VirtualizeRequest) -> Result<BuildR
     };
     let mut prepared = prepare(engine, &spec)?;
     let options = build_options(TargetOptions::default(), &request.concat, true, request.icechunk_spec);
-    build_icechunk(engine, &mut prepared, &Destination::Bare(target), &options)?.with_snippet(engine, &options)
+    let report = match request.format {
+        VirtualizeFormat::KerchunkJson => build_kerchunk(engine, &mut prepared, &target, &options),
+        _ => build_icechunk(engine, &mut prepared, &Destination::Bare(target), &options),
+    }?;
+    report.with_snippet(engine, &options)
 }

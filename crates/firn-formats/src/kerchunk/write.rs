@@ -1,7 +1,8 @@
 //! Writing a file of references, version 1.
 //!
 //! The text grows chunk by chunk in one buffer; nothing else of its size is made. Keys stand in the order in which they are
-//! given, the chunks of an array in C order: the same dataset gives the same text.
+//! given, the chunks of an array in C order: the same dataset gives the same text. All documents stand at its end once more,
+//! consolidated: zarr-python 3 finds no array in a group of a file of references by listing.
 
 use super::document::MAX_REFERENCES;
 use super::open::MAX_FILE;
@@ -15,7 +16,7 @@ use firn_model::array::chunk_grid::{from_linear, product};
 use firn_model::array::{ArrayMetadata, Attributes, ChunkEntry, ChunkTable, FillValue, KeyedChunks};
 use firn_model::dataset::NodePath;
 use firn_model::diagnose::At;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 /// Most bytes of encoded chunks that stand in a file of references themselves: readers hold them all.
 pub const MAX_INLINE: u64 = 64 << 20;
@@ -25,6 +26,7 @@ pub struct ReferencesWriter {
     text: Vec<u8>,
     entries: usize,
     inline: u64,
+    consolidated: Map<String, Value>,
 }
 
 impl ReferencesWriter {
@@ -33,7 +35,8 @@ impl ReferencesWriter {
     /// # Errors
     /// [`FormatError::Limit`] for more than [`super::open()`] reads.
     pub fn new(attributes: &Attributes, at: &At) -> Result<Self, FormatError> {
-        let mut writer = Self { text: br#"{"version":1,"refs":{"#.to_vec(), entries: 0, inline: 0 };
+        let mut writer =
+            Self { text: br#"{"version":1,"refs":{"#.to_vec(), entries: 0, inline: 0, consolidated: Map::new() };
         writer.documents(
             &NodePath::root(),
             &[(".zgroup", &v2::group_document()), (".zattrs", &v2::group_attributes(attributes))],
@@ -105,9 +108,16 @@ impl ReferencesWriter {
     }
 
     /// The whole text.
-    pub fn finish(mut self) -> Bytes {
+    ///
+    /// # Errors
+    /// As [`ReferencesWriter::new`].
+    pub fn finish(mut self, at: &At) -> Result<Bytes, FormatError> {
+        let documents = std::mem::take(&mut self.consolidated);
+        let consolidated = json!({ "zarr_consolidated_format": 1, "metadata": documents });
+        self.key(".zmetadata", at)?;
+        self.string(&consolidated.to_string(), at)?;
         self.text.extend_from_slice(b"}}\n");
-        Bytes::from(self.text)
+        Ok(Bytes::from(self.text))
     }
 
     fn documents(&mut self, path: &NodePath, documents: &[(&str, &Value)], at: &At) -> Result<(), FormatError> {
@@ -115,6 +125,7 @@ impl ReferencesWriter {
             let key = if path.is_root() { (*name).to_owned() } else { format!("{}/{name}", path.as_key()) };
             self.key(&key, at)?;
             self.string(&document.to_string(), at)?;
+            self.consolidated.insert(key, (*document).clone());
         }
         Ok(())
     }

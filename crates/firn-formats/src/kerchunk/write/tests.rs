@@ -56,7 +56,7 @@ fn written(fill: i16, url: &str) -> Result<Bytes, FormatError> {
     let (group, array) = (NodePath::parse("g").unwrap(), NodePath::parse("g/v").unwrap());
     writer.group(&group, &Attributes::new(), &at)?;
     writer.array(&array, &metadata(fill), &table(url), &at)?;
-    Ok(writer.finish())
+    writer.finish(&at)
 }
 
 const ZARRAY: &str =
@@ -70,13 +70,15 @@ fn the_text_is_the_same_each_time_and_absent_where_every_reader_sees_the_fill_va
     assert_eq!(lines[1], r#"".zgroup":"{\"zarr_format\":2}","#);
     assert!(lines[5].starts_with(r#""g/v/.zarray":"{"#) && lines[5].contains(ZARRAY), "{}", lines[5]);
     assert_eq!(lines[6], r#""g/v/.zattrs":"{\"_ARRAY_DIMENSIONS\":[\"y\",\"x\"]}","#);
-    assert_eq!(&lines[7..], [r#""g/v/0.0":["s3://b/a b%20.nc",10,4],"#, r#""g/v/1.0":"base64:AAEAAg=="}}"#]);
+    assert_eq!(&lines[7..9], [r#""g/v/0.0":["s3://b/a b%20.nc",10,4],"#, r#""g/v/1.0":"base64:AAEAAg==","#]);
+    assert!(lines[9].starts_with(r#"".zmetadata":"{\"zarr_consolidated_format\":1,"#) && lines[9].ends_with("\"}}"));
+    assert_eq!(lines.len(), 10);
 }
 
 #[test]
 fn an_unwritten_chunk_that_reads_as_something_else_than_the_fill_value_stands_in_the_file() {
     let text = String::from_utf8(written(-2, "s3://b/a.nc").unwrap().to_vec()).unwrap();
-    assert!(text.ends_with("\"g/v/2.0\":\"base64://7//g==\"}}\n"), "{text}");
+    assert!(text.contains("\n\"g/v/2.0\":\"base64://7//g==\",\n"), "{text}");
 }
 
 #[test]

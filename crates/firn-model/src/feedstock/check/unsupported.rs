@@ -61,8 +61,8 @@ pub(super) fn check(recipe: &Recipe, path: &DocumentPath, findings: &mut Finding
     if let Some(format @ (TargetFormat::KerchunkJson | TargetFormat::KerchunkParquet)) = target.format {
         tell(
             path.keys(["target", "format"]),
-            format!("format: {}", format.name()),
-            "write format: icechunk, which holds references too",
+            format!("format: {} of a dataset with versions, which is Zarr or Icechunk", format.name()),
+            "write format: icechunk, which holds references too; a file of references is written by `firn virtualize URL… --format kerchunk-json`",
         );
     }
     if target.layout.is_some() {
