@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 import zarr
 from support import compare
-from support.binary import TESTDATA, firn
+from support.binary import TESTDATA, environment, firn
 
 FILES = ["netcdf4/air.nc", "netcdf4/E1_north_america.nc", "netcdf3/ersstv5.nc"]
 TIMES = xr.coders.CFDatetimeCoder(use_cftime=True)
@@ -160,5 +160,7 @@ def test_references_do_not_lead_everywhere(tmp_path):
     (tmp_path / "here").mkdir()
     references = kerchunk_file(tmp_path / "elsewhere/source.nc", tmp_path / "here/references.json")
     answer = firn("transform", references, "--target", tmp_path / "out.zarr")
-    assert answer.status == 5, str(answer)
+    assert answer.status == 5 and f"FIRN_REFERENCES={tmp_path}/elsewhere" in str(answer), str(answer)
     assert not (tmp_path / "out.zarr/zarr.json").exists()
+    allowed = environment(FIRN_REFERENCES=f"{tmp_path}/elsewhere")
+    firn("transform", references, "--target", tmp_path / "out.zarr", env=allowed, check=True)

@@ -6,6 +6,9 @@ use crate::location::{Addressing, Location, LocationConfig, parse_endpoint};
 use crate::profile::Profile;
 use firn_model::diagnose::At;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Component, Path};
+use std::str::FromStr;
 use std::time::Duration;
 use url::Url;
 
@@ -19,6 +22,41 @@ pub enum HostPolicy {
     Hosts(BTreeSet<String>),
     /// Everywhere but from a remote source to local files.
     Any,
+}
+
+impl FromStr for HostPolicy {
+    type Err = String;
+
+    /// `same-host`, `any`, or a list of places with commas between them.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "same-host" => return Ok(Self::SameHost),
+            "any" => return Ok(Self::Any),
+            _ => {}
+        }
+        let place = |place: &str| {
+            let host = place.strip_prefix("s3://").unwrap_or(place);
+            let is_folder = place.starts_with('/') && Path::new(place).components().all(|c| c != Component::ParentDir);
+            let is_name = !host.is_empty() && !host.contains(['/', '@', '?', '#', ' ']);
+            if is_folder || is_name {
+                return Ok(place.trim_end_matches('/').to_owned());
+            }
+            Err(format!(
+                "{place:?} is no place: write same-host, any, or a list of host[:port], s3://bucket and /folder"
+            ))
+        };
+        text.split(',').map(|part| place(part.trim())).collect::<Result<_, _>>().map(Self::Hosts)
+    }
+}
+
+impl fmt::Display for HostPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SameHost => f.write_str("same-host"),
+            Self::Any => f.write_str("any"),
+            Self::Hosts(hosts) => f.write_str(&hosts.iter().map(String::as_str).collect::<Vec<_>>().join(",")),
+        }
+    }
 }
 
 /// How often and how patiently a failed request is repeated.

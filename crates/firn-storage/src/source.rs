@@ -95,14 +95,18 @@ pub(crate) fn check_policy(policy: &HostPolicy, from: &ObjectUrl, to: &ObjectUrl
         (_, Kind::Http(to)) => {
             let port = to.port().map(|port| format!(":{port}")).unwrap_or_default();
             let host = format!("{}{port}", to.host_str().unwrap_or_default());
-            if allowed(&host) { Ok(()) } else { denied(format!("the source refers to another host, {host}")) }
+            if allowed(&host) { Ok(()) } else { denied(other("host", &host)) }
         }
         (_, Kind::S3 { bucket, .. }) => {
             let name = format!("s3://{bucket}");
-            if allowed(&name) { Ok(()) } else { denied(format!("the source refers to another bucket, {name}")) }
+            if allowed(&name) { Ok(()) } else { denied(other("bucket", &name)) }
         }
         (_, Kind::Named { .. }) => denied("the source refers to a location of this machine".to_owned()),
     }
+}
+
+fn other(kind: &str, name: &str) -> String {
+    format!("the source refers to another {kind}, {name}; to allow it: FIRN_REFERENCES={name}")
 }
 
 /// A local source may refer to what lies in its own directory, links resolved: a file from elsewhere must not make
@@ -128,7 +132,8 @@ fn check_local(policy: &HostPolicy, from: &Path, to: &Path) -> Result<(), Source
     if own.is_some_and(|own| to.starts_with(own)) || listed(policy) {
         return Ok(());
     }
-    let what = "the source refers to a file outside its own directory".to_owned();
+    let folder = to.parent().unwrap_or(&to).to_string_lossy();
+    let what = format!("the source refers to a file outside its own directory; to allow it: FIRN_REFERENCES={folder}");
     Err(SourceError::Denied { at: At::url(to.to_string_lossy()), what })
 }
 

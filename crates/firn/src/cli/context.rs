@@ -70,7 +70,7 @@ impl Context {
     pub fn storage_settings(&self, settings: &Settings) -> Result<StorageSettings, FirnError> {
         let locations = settings.locations.iter().map(|(name, location)| (name, &location.value));
         let environment = StorageSettings::from_env(|name| self.environment.get(name).map(str::to_owned))?;
-        Ok(environment.with_locations(locations)?)
+        Ok(StorageSettings { hosts: settings.references.value.clone(), ..environment.with_locations(locations)? })
     }
 
     /// Bars on a terminal, lines elsewhere, nothing where quiet is asked for.

@@ -4,7 +4,7 @@ use super::size::Size;
 use crate::error::{ConfigFinding, FirnError, did_you_mean};
 use firn_model::diagnose::At;
 use firn_model::document::nearest;
-use firn_storage::LocationConfig;
+use firn_storage::{HostPolicy, LocationConfig};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-const KEYS: [&str; 5] = ["memory", "jobs", "state_dir", "catalog", "locations"];
+const KEYS: [&str; 6] = ["memory", "jobs", "state_dir", "catalog", "references", "locations"];
 const LOCATION_KEYS: [&str; 7] = ["url", "endpoint", "region", "addressing", "public_url", "role", "anonymous"];
 /// Parts of key names that say that the value is a secret.
 const SECRETS: [&str; 6] = ["secret", "password", "token", "access_key", "credential", "api_key"];
@@ -40,6 +40,8 @@ pub struct ConfigFile {
     pub state_dir: Option<Found<PathBuf>>,
     /// `catalog`; a value that is there is never `None`.
     pub catalog: Option<Found<Option<String>>>,
+    /// `references`.
+    pub references: Option<Found<HostPolicy>>,
     /// `[locations.NAME]`.
     pub locations: BTreeMap<String, Found<LocationConfig>>,
 }
@@ -100,6 +102,7 @@ impl Reading<'_> {
                 }
                 "state_dir" => file.state_dir = self.path_value(name, value),
                 "catalog" => file.catalog = self.scalar(name, value, |text| Ok(Some(text.to_owned()))),
+                "references" => file.references = self.scalar(name, value, |text| text.parse()),
                 "locations" => file.locations = self.locations(value),
                 other => self.unknown(key.span(), other, other, &KEYS),
             }
@@ -222,13 +225,15 @@ mod tests {
     #[test]
     fn every_setting_is_read() {
         let text = "memory = '25%'\njobs = 3\nstate_dir = 'state'\ncatalog = 'https://host/catalog.json'\n\
+                    references = 's3://bucket, data.host:8443, /archive/'\n\
                     [locations.published]\nurl = 's3://bucket/data'\nendpoint = 'https://s3.host'\nregion = 'eu'\n\
                     addressing = 'path'\npublic_url = 'https://data.host'\nrole = 'published'\nanonymous = true\n";
         let file = ConfigFile::parse(Path::new("/etc/example/firn.toml"), text).unwrap();
         assert_eq!(file.memory, Some(Found { value: Size::Percent(25.0), line: 1 }));
         assert_eq!(file.jobs.unwrap().value.get(), 3);
         assert_eq!(file.state_dir.unwrap().value, PathBuf::from("/etc/example/state"));
-        assert_eq!(file.locations["published"].line, 5);
+        assert_eq!(file.references.unwrap().value.to_string(), "/archive,data.host:8443,s3://bucket");
+        assert_eq!(file.locations["published"].line, 6);
         assert_eq!(file.locations["published"].value.url, "s3://bucket/data");
         assert!(file.locations["published"].value.anonymous);
     }

@@ -5,7 +5,7 @@ use super::file::{ConfigFile, Found};
 use super::machine;
 use super::size::Size;
 use crate::error::FirnError;
-use firn_storage::LocationConfig;
+use firn_storage::{HostPolicy, LocationConfig};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -72,6 +72,8 @@ pub struct Settings {
     pub state_dir: Setting<PathBuf>,
     /// The catalog that `firn catalog` looks into.
     pub catalog: Setting<Option<String>>,
+    /// Where references inside a source may lead.
+    pub references: Setting<HostPolicy>,
     /// The configured locations.
     pub locations: BTreeMap<String, Setting<LocationConfig>>,
     /// The files that were looked for, in order of precedence, and whether they are there.
@@ -141,11 +143,19 @@ impl Settings {
             |file| file.catalog.as_ref(),
             || None,
         );
+        let references = first(
+            None,
+            variable(environment, "FIRN_REFERENCES", HostPolicy::from_str)?,
+            files,
+            |file| file.references.as_ref(),
+            HostPolicy::default,
+        );
         Ok(Self {
             memory: Setting { value: memory.value.of(machine::memory()), origin: memory.origin },
             jobs: Setting { value: jobs.value.get(), origin: jobs.origin },
             state_dir,
             catalog,
+            references,
             locations: locations(files),
             files: looked,
         })
