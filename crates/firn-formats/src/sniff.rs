@@ -42,7 +42,9 @@ pub fn sniff(reader: &dyn RangeReader, at: &At) -> Result<FileFormat, FormatErro
     if crate::kerchunk::is_kerchunk(String::from_utf8_lossy(&start).trim_start()) {
         return Ok(FileFormat::KerchunkJson);
     }
-    if let Some(error) = refusal(&start, size, at) {
+    // A user block may hold anything, zeros too.
+    let is_blank = start.iter().all(|byte| *byte == 0);
+    if let (false, Some(error)) = (is_blank && size > 0, refusal(&start, size, at)) {
         return Err(error);
     }
     let mut offset = 512u64;
@@ -51,6 +53,9 @@ pub fn sniff(reader: &dyn RangeReader, at: &At) -> Result<FileFormat, FormatErro
             return Ok(FileFormat::Hdf5);
         }
         offset *= 2;
+    }
+    if is_blank {
+        return Err(not_an_array_file(at, "its first bytes are all zero, as after a broken transfer"));
     }
     let shown = start.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     Err(not_an_array_file(at, &format!("it starts with the bytes {shown}, which no known format does")))
@@ -92,9 +97,6 @@ fn refusal(start: &[u8], size: u64, at: &At) -> Option<FormatError> {
     }
     if start.get(257..262) == Some(b"ustar") {
         return Some(not_an_array_file(at, "it is a tar archive; unpack it first: tar -xf"));
-    }
-    if start.iter().all(|byte| *byte == 0) {
-        return Some(not_an_array_file(at, "its first bytes are all zero, as after a broken transfer"));
     }
     text_refusal(start, at)
 }

@@ -8,7 +8,7 @@ use crate::store::open_store;
 use crate::verbs::requests::VerifyRequest;
 use crate::verbs::run::feedstock_spec;
 use crate::verbs::transform::source_files;
-use crate::verify::{StoreView, VerifyOptions, VerifyReport, references, verify as run_rules};
+use crate::verify::{StoreView, VerifyOptions, VerifyReport, documents, references, verify as run_rules};
 use firn_model::array::ArrayMetadata;
 use firn_model::combine::{CombineRules, FileFacts, Rule};
 use firn_model::dataset::DatasetFormat;
@@ -36,6 +36,7 @@ pub fn verify(engine: &Engine, request: &VerifyRequest) -> Result<VerifyReport, 
     let ordered = Vec::new();
     let options = VerifyOptions { against: prepared.as_ref(), depth: request.depth, ordered: &ordered, missing: None };
     let mut report = run_rules(engine, &store, options)?;
+    report.add(documents::check(engine, &store)?);
     report.add(references::check(engine, &store)?);
     Ok(report)
 }

@@ -2,7 +2,9 @@
 
 mod cf;
 mod chunks;
+mod coding;
 mod coordinates;
+pub mod documents;
 mod missing;
 mod opens;
 pub mod references;
@@ -143,6 +145,9 @@ pub fn verify(engine: &Engine, store: &StoreView, options: VerifyOptions<'_>) ->
     let mut checked = Checked { arrays: store.dataset.arrays().count() as u64, ..Checked::default() };
     let progress = engine.progress.task("verify", None, Unit::Chunks);
     opens::check(store, options.against, &mut findings);
+    if let Some(against) = options.against {
+        coding::check(store, against, &mut findings);
+    }
     chunks::check(store, &mut checked, &mut findings)?;
     engine.cancel.check()?;
     coordinates::check(store, options.ordered, &mut findings);

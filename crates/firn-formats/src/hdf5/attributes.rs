@@ -339,6 +339,11 @@ fn numbers(data_type: DataType, endian: Endian, bytes: &[u8]) -> Option<Numbers>
         DataType::UInt64 => read!(UInt64, u64),
         DataType::Float32 => read!(Float32, f32),
         DataType::Float64 => read!(Float64, f64),
-        DataType::Float16 | DataType::Bool | DataType::String => return None,
+        // Every number of 16 bits is one of 32 bits, too, and attributes have no narrower type.
+        DataType::Float16 => {
+            let Numbers::UInt16(halves) = read!(UInt16, u16) else { return None };
+            Numbers::Float32(halves.into_iter().map(|bits| half::f16::from_bits(bits).to_f32()).collect())
+        }
+        DataType::Bool | DataType::String => return None,
     })
 }

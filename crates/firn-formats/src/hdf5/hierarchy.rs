@@ -8,7 +8,7 @@ use super::message::link::{Link, Target};
 use super::object_header::{self, ObjectHeader};
 use super::superblock::Superblock;
 use crate::FormatError;
-use firn_model::dataset::{NodeName, NodePath};
+use firn_model::dataset::{NodeName, NodePath, Refusal};
 use firn_model::diagnose::At;
 use std::collections::{HashMap, HashSet};
 
@@ -44,8 +44,8 @@ pub(super) struct Hierarchy {
     /// The root is the first; parents come before children.
     pub groups: Vec<GroupNode>,
     pub datasets: Vec<DatasetNode>,
-    /// Links that lead out of the file: path, group, what is said of it.
-    pub external: Vec<(NodePath, usize, String)>,
+    /// What is there and not read, with the group that holds it: links that lead out of the file, names that no key can hold.
+    pub refused: Vec<(NodePath, usize, Refusal)>,
     pub notes: Vec<String>,
 }
 
@@ -145,19 +145,23 @@ impl Naming<'_> {
         }
         for link in self.objects.links.get(&address).map(Vec::as_slice).unwrap_or_default() {
             let shown = format!("{}/{}", parent.as_str().trim_end_matches('/'), link.name);
-            let path = match NodeName::new(&link.name) {
-                Ok(name) => parent.child(&name),
-                Err(why) => {
-                    self.tree.notes.push(format!("{} has a child that is left out: {why}", parent.as_str()));
-                    continue;
-                }
+            let (path, bad_name) = match NodeName::new(&link.name) {
+                Ok(name) => (parent.child(&name), None),
+                Err(why) => (parent.child(&NodeName::standing_for(&link.name)), Some(why)),
             };
             self.count(file, path.as_str().len())?;
             let tree = &mut self.tree;
             match resolve(&self.names, self.root, address, &link.target, &mut self.steps, 0) {
-                Resolved::External(what) => tree.external.push((path, group, what)),
+                Resolved::External(what) => {
+                    let what = format!("it is a link to {what}, which is not followed");
+                    tree.refused.push((path, group, Refusal { code: "unsupported-hdf5-external-link", what }));
+                }
                 Resolved::Nothing => tree.notes.push(format!("{shown} is a link that leads nowhere and is left out")),
                 Resolved::Object(child) => match self.objects.headers.get(&child) {
+                    Some(header) if bad_name.is_some() && (is_dataset(header) || is_group(header)) => {
+                        let what = bad_name.unwrap_or_default();
+                        tree.refused.push((path, group, Refusal { code: "unsupported-variable-name", what }));
+                    }
                     Some(header) if is_dataset(header) => {
                         tree.groups[group].datasets.push(tree.datasets.len());
                         tree.datasets.push(DatasetNode { path, address: child });
@@ -180,8 +184,7 @@ impl Naming<'_> {
     /// Bounds what many names of the same objects can take.
     fn count(&mut self, file: &File, path: usize) -> Result<(), FormatError> {
         self.path_bytes += path;
-        let nodes =
-            self.tree.groups.len() + self.tree.datasets.len() + self.tree.external.len() + self.tree.notes.len();
+        let nodes = self.tree.groups.len() + self.tree.datasets.len() + self.tree.refused.len() + self.tree.notes.len();
         for (what, value, limit) in [
             ("the number of objects by all their names", nodes, limits::NODES),
             ("the number of bytes of all paths", self.path_bytes, limits::PATH_BYTES),

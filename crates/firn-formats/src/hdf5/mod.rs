@@ -249,10 +249,8 @@ impl<'a> Reading<'a> {
                 let path = variable_path(&child.path, &dataset, &mut decoder.notes);
                 dataset.nodes.insert(path, node);
             }
-            for (path, _, what) in self.tree.external.iter().filter(|(_, parent, _)| *parent == number) {
-                let what = format!("it is a link to {what}, which is not followed");
-                let refusal = Refusal { code: "unsupported-hdf5-external-link", what };
-                dataset.nodes.insert(path.clone(), Node::Refused(refusal));
+            for (path, _, refusal) in self.tree.refused.iter().filter(|(_, parent, _)| *parent == number) {
+                dataset.nodes.insert(path.clone(), Node::Refused(refusal.clone()));
             }
             stack.extend(group.groups.iter().rev());
         }

@@ -8,7 +8,7 @@ use firn_model::array::{
     Array, ArrayMetadata, AttributeValue, Attributes, ChunkGrid, ChunkManifest, ChunkTable, CodecMetadata, DataType,
     Endian, FillValue, SourceObject, StoredAs,
 };
-use firn_model::dataset::{Dataset, DatasetFormat, Dimension, Group, Node, NodeName, NodePath};
+use firn_model::dataset::{Dataset, DatasetFormat, Dimension, Group, Node, NodeName, NodePath, Refusal};
 use firn_model::diagnose::At;
 use std::collections::HashSet;
 
@@ -34,8 +34,15 @@ pub(super) fn dataset(header: &Header, layout: &Layout, object: SourceObject, at
     );
     for (variable, placed) in header.variables.iter().zip(&layout.variables) {
         let at = at.node(format!("/{}", variable.name));
-        let name = NodeName::new(&variable.name)
-            .map_err(|why| FormatError::unsupported("unsupported-variable-name", &at, why))?;
+        let name = match NodeName::new(&variable.name) {
+            Ok(name) => name,
+            Err(what) => {
+                let refusal = Refusal { code: "unsupported-variable-name", what };
+                let stand_in = NodePath::root().child(&NodeName::standing_for(&variable.name));
+                dataset.nodes.insert(stand_in, Node::Refused(refusal));
+                continue;
+            }
+        };
         let mut array = array(variable, placed, layout.record_size, &joins, &object, &at)?;
         let names = variable.dimensions.iter().map(|id| header.dimensions[*id].name.clone());
         array.metadata.dimension_names = names.take(array.metadata.shape.len()).collect();

@@ -38,7 +38,8 @@ pub(super) fn array_attributes_to_json(
     let mut json = Map::new();
     for (name, value) in attributes {
         let written = match name.as_str() {
-            FILL_VALUE => fill_value_to_json(value, data_type, at)?,
+            FILL_VALUE => fill_value_to_json(value, data_type, marked_unsigned(attributes), at)?,
+            "scale_factor" | "add_offset" => Some(packing_to_json(name, value, at)?),
             "_Encoding" if data_type == DataType::String => None,
             MISSING_VALUE => missing_value_to_json(value, data_type),
             _ => Some(to_json(value)),
@@ -51,6 +52,15 @@ pub(super) fn array_attributes_to_json(
         json.insert(FILL_VALUE.to_owned(), base64_of(infinity));
     }
     Ok(json)
+}
+
+/// Attributes of an array of this type as they are read back from a document that holds them.
+///
+/// # Errors
+/// As for writing them.
+pub fn attributes_as_read(attributes: &Attributes, data_type: DataType, at: &At) -> Result<Attributes, FormatError> {
+    let json = Value::Object(array_attributes_to_json(attributes, data_type, at)?);
+    Ok(array_attributes_from_json(Some(&json), data_type))
 }
 
 /// Of a `missing_value` only what marks something and what JSON can say: text among numbers makes xarray take all of them for
@@ -143,9 +153,58 @@ pub(super) fn float_to_json(number: f64) -> Value {
     }
 }
 
+/// `_Unsigned`, where it says that integers are meant otherwise than their type says.
+fn marked_unsigned(attributes: &Attributes) -> Option<&str> {
+    attributes.get("_Unsigned").and_then(AttributeValue::as_text)
+}
+
+/// Packing that is not finite makes no value of anything, and xarray opens no Zarr dataset whose packing is text.
+fn packing_to_json(name: &str, value: &AttributeValue, at: &At) -> Result<Value, FormatError> {
+    match value {
+        AttributeValue::Numbers(numbers) if numbers.to_f64().iter().any(|number| !number.is_finite()) => {
+            let what = format!("its {name} is {value}, which the attributes of a Zarr array cannot say");
+            Err(FormatError::unsupported("unsupported-packing", at, what))
+        }
+        _ => Ok(to_json(value)),
+    }
+}
+
+/// The type whose numbers xarray takes for the `_FillValue` of an array whose integers `_Unsigned` marks as of the other sign.
+fn as_other_sign(data_type: DataType, unsigned: Option<&str>) -> Option<DataType> {
+    use DataType::{Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64};
+    match (unsigned, data_type) {
+        (Some("true"), Int8 | Int16 | Int32 | Int64) => Some(data_type),
+        (Some("false"), UInt8) => Some(Int8),
+        (Some("false"), UInt16) => Some(Int16),
+        (Some("false"), UInt32) => Some(Int32),
+        (Some("false"), UInt64) => Some(Int64),
+        _ => None,
+    }
+}
+
+fn whole(number: &Value) -> Option<i128> {
+    number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from))
+}
+
+/// The number that has these low bits in the type: what readers of other formats make of a `_FillValue` that the type of its
+/// array cannot hold, where `_Unsigned` says that the other sign is meant.
+fn wrapped(number: i128, data_type: DataType) -> Option<Value> {
+    let bits = data_type.size().filter(|_| data_type.is_integer())? as u32 * 8;
+    let low = number.rem_euclid(1 << bits);
+    let signed = matches!(data_type, DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64);
+    let number = if signed && low >= 1 << (bits - 1) { low - (1 << bits) } else { low };
+    i64::try_from(number).map(Value::from).or_else(|_| u64::try_from(number).map(Value::from)).ok()
+}
+
 /// What xarray's decoder of `_FillValue` takes for this type: base64 of a little-endian float64 for floats, the number for
-/// integers, true or false. `None` where the attribute stays out.
-fn fill_value_to_json(value: &AttributeValue, data_type: DataType, at: &At) -> Result<Option<Value>, FormatError> {
+/// integers, true or false. `None` where the attribute stays out. Where `unsigned` says that the other sign is meant, the number
+/// that the type would hold (int8 and 255: -1; uint8 and 200: -56), because xarray takes no other from a Zarr store.
+fn fill_value_to_json(
+    value: &AttributeValue,
+    data_type: DataType,
+    unsigned: Option<&str>,
+    at: &At,
+) -> Result<Option<Value>, FormatError> {
     if data_type == DataType::String {
         return Ok(None);
     }
@@ -166,7 +225,13 @@ fn fill_value_to_json(value: &AttributeValue, data_type: DataType, at: &At) -> R
                 let whole = wide.fract() == 0.0 && wide.abs() < 9e15;
                 whole.then(|| Value::from(wide as i64))
             }
-            integer => numbers_to_json(integer).pop(),
+            integer => {
+                let number = numbers_to_json(integer).pop();
+                match (as_other_sign(data_type, unsigned), number.as_ref().and_then(whole)) {
+                    (Some(meant), Some(whole)) => wrapped(whole, meant),
+                    _ => number,
+                }
+            }
         },
     })
 }

@@ -3,12 +3,15 @@
 mod array;
 mod attribute_json;
 mod codec_json;
+mod consolidated;
 mod document;
 mod fill_value;
 mod json;
 mod open;
 pub mod v2;
 
+pub use attribute_json::attributes_as_read;
 pub use codec_json::{codecs_from_json, codecs_to_json};
+pub use consolidated::{ConsolidatedDocument, consolidated_documents};
 pub use document::{array_document, consolidated_document, group_document};
 pub use open::{ROOT_DOCUMENT, has_root, open};

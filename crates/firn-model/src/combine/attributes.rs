@@ -15,10 +15,21 @@ pub fn coding_rule(name: &str) -> Option<Rule> {
         "flag_values" | "flag_masks" | "flag_meanings" | "grid_mapping" | "coordinates" | "bounds" | "climatology"
         | "formula_terms" | "cell_measures" | "positive" | "axis" | "standard_name" | "cell_methods" | "compress"
         | "valid_min" | "valid_max" | "valid_range" | "_Encoding" | "node_coordinates" | "geometry"
-        | "interpolation" => Some(Rule::CodingAttribute),
+        | "interpolation" | "grid_mapping_name" | "crs_wkt" | "spatial_ref" | "GeoTransform" => {
+            Some(Rule::CodingAttribute)
+        }
         _ => None,
     }
 }
+
+/// Whether the attributes are those of a grid mapping variable (CF conventions 5.6; GDAL writes the last without a name): then
+/// they are all that says where on Earth the cells lie.
+fn is_grid_mapping(attributes: &Attributes) -> bool {
+    ["grid_mapping_name", "crs_wkt", "spatial_ref"].iter().any(|name| attributes.contains_key(*name))
+}
+
+/// What only describes a grid mapping.
+const DESCRIBING: [&str; 5] = ["long_name", "comment", "description", "history", "source"];
 
 pub(super) fn merge(
     all: &[(&FileFacts, &Attributes)],
@@ -29,6 +40,7 @@ pub(super) fn merge(
     wrong: &mut Vec<Disagreement>,
 ) -> Attributes {
     let Some((first_file, first)) = all.first() else { return Attributes::new() };
+    let is_mapping = !is_group && all.iter().any(|(_, attributes)| is_grid_mapping(attributes));
     let mut merged = (*first).clone();
     let mut names: Vec<&String> = first.keys().collect();
     for (_, attributes) in &all[1..] {
@@ -44,7 +56,8 @@ pub(super) fn merge(
             _ => true,
         });
         let Some((odd_file, odd_attributes)) = odd else { continue };
-        let coding = if is_group { None } else { coding_rule(name) };
+        let of_mapping = is_mapping && !DESCRIBING.contains(&name.as_str());
+        let coding = if is_group { None } else { coding_rule(name).or(of_mapping.then_some(Rule::CodingAttribute)) };
         let broken = coding.or((rule == AttributeRule::Identical).then_some(Rule::Attribute));
         if let Some(broken) = broken {
             wrong.push(Disagreement {

@@ -1,7 +1,7 @@
 //! Choosing variables and parts of dimensions, renaming, dropping dimensions of length one.
 
 use super::{Combined, CombinedArray, CombinedContent, Piece};
-use crate::array::{ArraySubset, Elements, Values};
+use crate::array::{ArraySubset, AttributeValue, DataType, Elements, Values};
 use crate::cf::{PatternTime, TimeCoding};
 use crate::dataset::{Dataset, Node, NodeName, NodePath};
 use crate::diagnose::{At, Category, Diagnose};
@@ -79,6 +79,22 @@ pub enum SelectError {
         /// The dimension.
         dim: String,
     },
+    /// A dimension of several groups that is not the same in all.
+    #[error("{dim:?} is not one dimension: {what}")]
+    Ambiguous {
+        /// The dimension.
+        dim: String,
+        /// In what its groups differ.
+        what: String,
+    },
+    /// Values of a coordinate that is stored packed.
+    #[error("the coordinate {dim:?} is packed ({attribute}), so its numbers are not the ones that it means")]
+    Packed {
+        /// The dimension.
+        dim: String,
+        /// The attribute that says so.
+        attribute: String,
+    },
     /// Dates of a dimension whose coordinate is no time.
     #[error("{dim:?} is selected by dates, and its coordinate is no time: {what}")]
     NotTime {
@@ -123,6 +139,8 @@ impl Diagnose for SelectError {
             Self::Unknown { .. } => "select-unknown-name",
             Self::Empty { .. } => "select-empty",
             Self::NoCoordinate { .. } => "select-no-coordinate",
+            Self::Ambiguous { .. } => "select-ambiguous",
+            Self::Packed { .. } => "select-packed",
             Self::NotTime { .. } => "select-not-time",
             Self::Several { .. } => "select-several",
             Self::NotOne { .. } => "squeeze-not-one",
@@ -144,7 +162,8 @@ impl Diagnose for SelectError {
 
     fn next(&self) -> String {
         match self {
-            Self::NoCoordinate { .. } | Self::NotTime { .. } => "select by index instead: `isel`",
+            Self::NoCoordinate { .. } | Self::NotTime { .. } | Self::Packed { .. } => "select by index instead: `isel`",
+            Self::Ambiguous { .. } => "take whole groups, or one: `select: {variables: [group/variable]}`",
             Self::Several { .. } => {
                 "write a range of dates, which keeps the dimension: `time: [1981-09-01, 1981-09-01]`"
             }
@@ -231,12 +250,37 @@ fn in_scope(dataset: &Dataset, path: &NodePath, name: &str) -> Option<NodePath> 
 }
 
 /// Attributes that name other variables (CF conventions).
-const REFERRING: [&str; 7] =
-    ["coordinates", "bounds", "climatology", "grid_mapping", "formula_terms", "cell_measures", "ancillary_variables"];
+const REFERRING: [&str; 13] = [
+    "coordinates",
+    "bounds",
+    "climatology",
+    "grid_mapping",
+    "formula_terms",
+    "cell_measures",
+    "ancillary_variables",
+    "compress",
+    "geometry",
+    "node_coordinates",
+    "node_count",
+    "part_node_count",
+    "interior_ring",
+];
 
+/// The one size that a dimension has in all arrays. Groups may have dimensions of the same name that are not the same.
 fn dimension_size(combined: &Combined, dim: &str) -> Result<u64, SelectError> {
-    let from_arrays = combined.arrays.values().find_map(|a| a.metadata.axis(dim).map(|axis| a.metadata.shape[axis]));
-    from_arrays.ok_or_else(|| {
+    let mut found: Option<(&NodePath, u64)> = None;
+    for (path, array) in &combined.arrays {
+        let Some(axis) = array.metadata.axis(dim) else { continue };
+        let size = array.metadata.shape[axis];
+        match found {
+            Some((first, other)) if other != size => {
+                let what = format!("{first} has {other} of it, {path} has {size}");
+                return Err(SelectError::Ambiguous { dim: dim.to_owned(), what });
+            }
+            _ => found = Some((path, size)),
+        }
+    }
+    found.map(|(_, size)| size).ok_or_else(|| {
         let mut names: Vec<&str> =
             combined.arrays.values().flat_map(|a| a.metadata.dimension_names.iter().map(String::as_str)).collect();
         names.sort_unstable();
@@ -259,13 +303,14 @@ fn resolve(combined: &Combined, dim: &str, size: u64, range: &Range) -> Result<(
             if from >= to { Err(empty()) } else { Ok((from, to - from, false)) }
         }
         Range::Value(value) => {
-            let values = coordinate(combined, dim)?;
-            let at = values.iter().position(|v| v == value).ok_or_else(empty)?;
+            let Coordinate { values, data_type, .. } = coordinate(combined, dim)?;
+            let value = as_stored(*value, data_type);
+            let at = values.iter().position(|v| *v == value).ok_or_else(empty)?;
             Ok((at as u64, 1, true))
         }
         Range::Values(a, b) => {
-            let (low, high) = (a.min(*b), a.max(*b));
-            let values = coordinate(combined, dim)?;
+            let Coordinate { values, data_type, .. } = coordinate(combined, dim)?;
+            let (low, high) = (as_stored(a.min(*b), data_type), as_stored(a.max(*b), data_type));
             let inside = |v: &f64| *v >= low && *v <= high;
             let first = values.iter().position(inside).ok_or_else(empty)?;
             let count = values[first..].iter().take_while(|v| inside(v)).count();
@@ -283,12 +328,19 @@ fn resolve(combined: &Combined, dim: &str, size: u64, range: &Range) -> Result<(
     }
 }
 
+/// The number of a document as a coordinate of this type would hold it: 0.6 of a recipe means the `float32` next to it, too.
+fn as_stored(number: f64, data_type: DataType) -> f64 {
+    match data_type {
+        DataType::Float32 => f64::from(number as f32),
+        _ => number,
+    }
+}
+
 /// The first step between two dates, and how many there are.
 fn within(combined: &Combined, dim: &str, from: &str, to: &str) -> Result<(u64, u64), SelectError> {
     let not_time = |what: String| SelectError::NotTime { dim: dim.to_owned(), what };
-    let values = coordinate(combined, dim)?;
-    let array = combined.arrays.iter().find(|(path, _)| path.name() == dim).map(|(_, array)| array);
-    let text = |name: &str| array.and_then(|array| array.metadata.attributes.get(name)?.as_text());
+    let Coordinate { values, array, .. } = coordinate(combined, dim)?;
+    let text = |name: &str| array.metadata.attributes.get(name)?.as_text();
     let units = text("units").ok_or_else(|| not_time("it has no units".to_owned()))?;
     let coding = TimeCoding::new(units, text("calendar")).map_err(|error| not_time(error.to_string()))?;
     let mut found = (0, 0);
@@ -303,28 +355,63 @@ fn within(combined: &Combined, dim: &str, from: &str, to: &str) -> Result<(u64, 
     Ok(found)
 }
 
-/// Values of the coordinate variable of a dimension, strictly monotonic.
-fn coordinate(combined: &Combined, dim: &str) -> Result<Vec<f64>, SelectError> {
+/// The coordinate variable of a dimension.
+struct Coordinate<'c> {
+    array: &'c CombinedArray,
+    data_type: DataType,
+    /// Strictly monotonic.
+    values: Vec<f64>,
+}
+
+/// The coordinate variable of a dimension; where several groups have one, all must be the same.
+fn coordinate<'c>(combined: &'c Combined, dim: &str) -> Result<Coordinate<'c>, SelectError> {
     let missing = || SelectError::NoCoordinate { dim: dim.to_owned() };
-    let (path, array) = combined.arrays.iter().find(|(p, _)| p.name() == dim).ok_or_else(missing)?;
-    let values: Vec<f64> = match &array.content {
-        CombinedContent::Values(values) => values.to_f64().ok_or_else(missing)?,
-        CombinedContent::Pieces(pieces) => {
-            let mut all = vec![f64::NAN; array.metadata.shape.first().copied().unwrap_or(0) as usize];
-            for piece in pieces {
-                let file = combined.files.get(piece.file as usize).ok_or_else(missing)?;
-                let content = file.contents.get(&array.source_path).and_then(|c| c.values.as_ref());
-                let values = content.and_then(|v| v.to_f64()).ok_or_else(missing)?;
-                let (from, to, n) =
-                    (piece.source.start[0] as usize, piece.target.start[0] as usize, piece.source.shape[0] as usize);
-                let source = values.get(from..from + n).ok_or_else(missing)?;
-                all.get_mut(to..to + n).ok_or_else(missing)?.copy_from_slice(source);
-            }
-            all
-        }
+    let mut found: Option<(&NodePath, Coordinate<'c>)> = None;
+    let is_coordinate = |path: &NodePath, array: &CombinedArray| {
+        path.name() == dim && array.metadata.dimension_names.as_slice() == [dim.to_owned()]
     };
+    for (path, array) in combined.arrays.iter().filter(|(path, array)| is_coordinate(path, array)) {
+        let attributes = &array.metadata.attributes;
+        if let Some(attribute) = PACKING.iter().find(|name| attributes.contains_key(**name)) {
+            return Err(SelectError::Packed { dim: dim.to_owned(), attribute: (*attribute).to_owned() });
+        }
+        let values = coordinate_values(combined, array).ok_or_else(missing)?;
+        let alike = |other: &Coordinate| {
+            let word = |array: &CombinedArray, name: &str| array.metadata.attributes.get(name).cloned();
+            other.values == values && ["units", "calendar"].iter().all(|n| word(other.array, n) == word(array, n))
+        };
+        match &found {
+            Some((first, other)) if !alike(other) => {
+                let what = format!("the coordinates {first} and {path} differ");
+                return Err(SelectError::Ambiguous { dim: dim.to_owned(), what });
+            }
+            Some(_) => {}
+            None => found = Some((path, Coordinate { array, data_type: array.metadata.data_type, values })),
+        }
+    }
+    let (_, coordinate) = found.ok_or_else(missing)?;
+    let values = &coordinate.values;
     let monotonic = values.windows(2).all(|w| w[0] < w[1]) || values.windows(2).all(|w| w[0] > w[1]);
-    if path.name() == dim && monotonic { Ok(values) } else { Err(missing()) }
+    if monotonic { Ok(coordinate) } else { Err(missing()) }
+}
+
+/// Attributes by which the numbers of an array are not those that it means.
+const PACKING: [&str; 3] = ["scale_factor", "add_offset", "_Unsigned"];
+
+fn coordinate_values(combined: &Combined, array: &CombinedArray) -> Option<Vec<f64>> {
+    let pieces = match &array.content {
+        CombinedContent::Values(values) => return values.to_f64(),
+        CombinedContent::Pieces(pieces) => pieces,
+    };
+    let mut all = vec![f64::NAN; *array.metadata.shape.first()? as usize];
+    for piece in pieces {
+        let content = combined.files.get(piece.file as usize)?.contents.get(&array.source_path)?;
+        let values = content.values.as_ref()?.to_f64()?;
+        let (from, to, n) =
+            (piece.source.start[0] as usize, piece.target.start[0] as usize, piece.source.shape[0] as usize);
+        all.get_mut(to..to + n)?.copy_from_slice(values.get(from..from + n)?);
+    }
+    Some(all)
 }
 
 /// Cuts a dimension in every array that has it, and drops it where asked.
@@ -453,18 +540,62 @@ fn rename(combined: &mut Combined, names: &IndexMap<String, String>) -> Result<(
     Ok(())
 }
 
-/// Attributes that name other variables follow a rename.
+/// How an attribute names variables and dimensions (CF conventions, appendix A).
+#[derive(Clone, Copy, PartialEq)]
+enum Naming {
+    /// Every word is a name.
+    Words,
+    /// Every word is a name, also before a colon: `crs: x y`.
+    WordsAndKeys,
+    /// Names follow keys: `area: areacella`.
+    Values,
+    /// Keys are names, up to a parenthesis: `time: mean (interval: 1 hr)`.
+    Keys,
+}
+
+const NAMING: [(&str, Naming); 14] = [
+    ("coordinates", Naming::Words),
+    ("bounds", Naming::Words),
+    ("climatology", Naming::Words),
+    ("ancillary_variables", Naming::Words),
+    ("compress", Naming::Words),
+    ("geometry", Naming::Words),
+    ("node_coordinates", Naming::Words),
+    ("node_count", Naming::Words),
+    ("part_node_count", Naming::Words),
+    ("interior_ring", Naming::Words),
+    ("grid_mapping", Naming::WordsAndKeys),
+    ("formula_terms", Naming::Values),
+    ("cell_measures", Naming::Values),
+    ("cell_methods", Naming::Keys),
+];
+
+/// Attributes that name other variables and dimensions follow a rename.
 fn rename_references(array: &mut CombinedArray, names: &IndexMap<String, String>) {
-    for key in REFERRING {
-        if let Some(crate::array::AttributeValue::Text(text)) = array.metadata.attributes.get_mut(key) {
-            let words: Vec<String> = text
-                .split(' ')
-                .map(|word| {
-                    let (name, colon) = word.strip_suffix(':').map_or((word, ""), |n| (n, ":"));
-                    format!("{}{colon}", names.get(name).map_or(name, String::as_str))
-                })
-                .collect();
-            *text = words.join(" ");
+    for (key, naming) in NAMING {
+        if let Some(AttributeValue::Text(text)) = array.metadata.attributes.get_mut(key) {
+            *text = renamed_words(text, naming, names);
         }
     }
+}
+
+fn renamed_words(text: &str, naming: Naming, names: &IndexMap<String, String>) -> String {
+    let mut depth = 0_usize;
+    let words: Vec<String> = text
+        .split(' ')
+        .map(|word| {
+            let (name, colon) = word.strip_suffix(':').map_or((word, ""), |name| (name, ":"));
+            let is_name = match naming {
+                Naming::Words | Naming::Values => colon.is_empty(),
+                Naming::WordsAndKeys => true,
+                Naming::Keys => !colon.is_empty() && depth == 0,
+            };
+            depth = (depth + word.matches('(').count()).saturating_sub(word.matches(')').count());
+            match names.get(name).filter(|_| is_name) {
+                Some(new) => format!("{new}{colon}"),
+                None => word.to_owned(),
+            }
+        })
+        .collect();
+    words.join(" ")
 }

@@ -4,8 +4,10 @@ use super::axis::{self, AxisOrder, Slot};
 use super::fill::FilledGap;
 use super::place::{Axis, Members, Work};
 use super::{CombineRules, Disagreement, Rule, SlotKey, time};
+use crate::array::{AttributeValue, DataType, Values};
 use crate::dataset::NodePath;
 use crate::diagnose::At;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Work<'_> {
@@ -120,7 +122,8 @@ impl Work<'_> {
         }
         let content = self.files[file].contents.get(path)?;
         let values = content.values.as_ref().or_else(|| self.known.get(&content.digest))?;
-        (values.shape.len() == 1).then(|| axis::key_values(values)).flatten()
+        let marked = self.array(file, path).metadata.attributes.get("_Unsigned").and_then(AttributeValue::as_text);
+        (values.shape.len() == 1).then(|| axis::key_values(&as_marked(values, marked))).flatten()
     }
 
     /// Another 1-D variable along the dimension that would order the files strictly.
@@ -222,4 +225,21 @@ fn slot_of_gap(gap: &FilledGap, dim: &str, slots: &mut Vec<Slot>, by_key: &mut B
 fn keys(keys: &[Option<SlotKey>]) -> String {
     let one = |key: &Option<SlotKey>| key.as_ref().map_or_else(|| "no key".to_owned(), SlotKey::to_string);
     keys.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Integers as the attribute `_Unsigned` says that they are meant (NetCDF users' guide, best practices): the order of `int8`
+/// is that of `uint8` where it is "true", and the other way round where it is "false".
+fn as_marked<'v>(values: &'v Values, unsigned: Option<&str>) -> Cow<'v, Values> {
+    let data_type = match (unsigned, values.data_type) {
+        (Some("true"), DataType::Int8) => DataType::UInt8,
+        (Some("true"), DataType::Int16) => DataType::UInt16,
+        (Some("true"), DataType::Int32) => DataType::UInt32,
+        (Some("true"), DataType::Int64) => DataType::UInt64,
+        (Some("false"), DataType::UInt8) => DataType::Int8,
+        (Some("false"), DataType::UInt16) => DataType::Int16,
+        (Some("false"), DataType::UInt32) => DataType::Int32,
+        (Some("false"), DataType::UInt64) => DataType::Int64,
+        _ => return Cow::Borrowed(values),
+    };
+    Cow::Owned(Values { data_type, ..values.clone() })
 }

@@ -3,7 +3,8 @@
 use super::place::{Axis, Members};
 use super::{CombineRules, Disagreement, FileFacts, Noted, Rule, SlotKey, facts};
 use crate::array::{
-    ArrayMetadata, AttributeValue, Attributes, ChunkGrid, CodecMetadata, DataType, Elements, Endian, Numbers, Values,
+    Array, ArrayMetadata, AttributeValue, Attributes, ChunkGrid, CodecMetadata, DataType, Elements, Endian, Numbers,
+    Values,
 };
 use crate::cf::{self, CfError, Number, TimeDecision, TimeValues, TimeVariable};
 use crate::dataset::NodePath;
@@ -95,11 +96,50 @@ pub(super) fn plan(
         let views: Vec<TimeVariable<'_>> = variables.iter().map(Raw::view).collect();
         let bound_views: Vec<Option<TimeVariable<'_>>> = bounds.iter().map(|b| b.as_ref().map(Raw::view)).collect();
         match cf::decide(&views, &bound_views) {
-            Ok(decision) => settle(files, path, bounds_path, holders, decision, &mut encodings, noted),
+            Ok(decision) => match bounds_left(&bounds_path, &bounds, &decision, &encodings) {
+                Some(what) => wrong.push(differing_bounds(files, holders, path, what)),
+                None => settle(files, path, bounds_path, holders, decision, &mut encodings, noted),
+            },
             Err(error) => wrong.push(disagreement(files, holders, path, &error)),
         }
     }
     encodings
+}
+
+/// Why the bounds could not follow their parent into its new encoding, and would then mean other times.
+fn bounds_left(
+    path: &Option<NodePath>,
+    bounds: &[Option<Raw>],
+    decision: &TimeDecision,
+    encodings: &TimeEncodings,
+) -> Option<String> {
+    let path = path.as_ref()?;
+    let is_new = matches!(decision, TimeDecision::Reencoded(_));
+    if is_new && bounds.iter().any(Option::is_none) {
+        return Some(format!(
+            "its bounds {path} are not numbers of shape (steps, up to 16 vertices), so they cannot follow"
+        ));
+    }
+    let other = encodings.get(path)?;
+    (is_new || other.is_new()).then(|| format!("its bounds {path} are also those of another time variable"))
+}
+
+fn differing_bounds(files: &[FileFacts], holders: &[usize], path: &NodePath, what: String) -> Disagreement {
+    let odd = holders.iter().copied().find(|n| !same_words(&files[holders[0]], &files[*n], path)).unwrap_or(holders[0]);
+    Disagreement {
+        rule: Rule::TimeEncoding,
+        at: At::url(&files[odd].url).node(path.as_str()),
+        against: Some(files[holders[0]].url.clone()),
+        expected: "the same units, calendar and type in every file, because the bounds stay as they are".to_owned(),
+        found: format!("another encoding of time; {what}"),
+    }
+}
+
+fn same_words(a: &FileFacts, b: &FileFacts, path: &NodePath) -> bool {
+    let (Some(a), Some(b)) = (a.dataset.array(path), b.dataset.array(path)) else { return true };
+    let word = |array: &Array, name: &str| array.metadata.attributes.get(name).cloned();
+    a.metadata.data_type == b.metadata.data_type
+        && ["units", "calendar"].iter().all(|name| word(a, name) == word(b, name))
 }
 
 fn settle(
@@ -142,6 +182,8 @@ fn is_time_axis(file: &FileFacts, path: &NodePath, rules: &CombineRules) -> bool
             && attributes.get("units").and_then(AttributeValue::as_text).is_some_and(|u| u.contains(" since "))
             && !attributes.contains_key("scale_factor")
             && !attributes.contains_key("add_offset")
+            // Its numbers are not those that the type of the array says.
+            && !attributes.contains_key("_Unsigned")
     })
 }
 

@@ -13,5 +13,5 @@ mod open;
 
 pub(super) use data_type::text_of_base64;
 pub(crate) use document::{array_documents, group_attributes, group_document};
+pub use open::{CONSOLIDATED, has_root, open};
 pub(crate) use open::{from_documents, is_document};
-pub use open::{has_root, open};
