@@ -5,7 +5,7 @@ use crate::support::{impatient, runtime};
 use crate::web::{Web, reply};
 use bytes::Bytes;
 use firn_storage::{
-    Answer, CredentialState, Credentials, EtagForm, Guarantee, ObjectUrl, Precondition, Prefix, Storage,
+    Answer, CopyExpected, CopyOptions, CredentialState, Credentials, EtagForm, Guarantee, How, ObjectUrl, Precondition, Prefix, Storage,
     StorageSettings, probe,
 };
 use tokio::runtime::Runtime;
@@ -44,6 +44,29 @@ fn tags_without_quotes_are_found_out() {
 fn lost_answers_of_conditional_writes_do_no_harm() {
     conforms(Faults { loses_every: 3, ..Faults::default() });
     conforms(Faults { fails_after_every: 2, ..Faults::default() });
+}
+
+#[test]
+fn copies_are_right_on_services_that_refuse_them_ignore_their_conditions_or_fail_late() {
+    conforms(Faults { refuses_copies: true, ..Faults::default() });
+    conforms(Faults { copies_anything: true, ..Faults::default() });
+    conforms(Faults { copy_fails_every: 3, ..Faults::default() });
+    conforms(Faults { ignores_conditions: true, copies_anything: true, ..Faults::default() });
+}
+
+#[test]
+fn after_a_refusal_the_server_is_not_asked_again() {
+    let (runtime, web) = (runtime(), serve(Faults { refuses_copies: true, ..Faults::default() }));
+    let prefix = prefix(&runtime, &web);
+    let copied = runtime.block_on(async {
+        let put = prefix.put("a", Bytes::from("bytes"), Precondition::None).await.unwrap();
+        let expected = CopyExpected { size: 5, etag: put.etag, part_size: None };
+        let first = prefix.copy_object(&prefix, "a", "b", &expected, &CopyOptions::default()).await.unwrap();
+        let before = prefix.storage().traffic().requests;
+        let second = prefix.copy_object(&prefix, "a", "c", &expected, &CopyOptions::default()).await.unwrap();
+        (first.how, second.how, prefix.storage().traffic().requests - before)
+    });
+    assert_eq!(copied, (How::Through, How::Through, 3), "read, written, looked at");
 }
 
 #[test]
