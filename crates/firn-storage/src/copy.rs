@@ -307,13 +307,9 @@ impl Prefix {
     async fn passed(&self, key: &str, expected: &CopyExpected, digest: Option<String>) -> Result<Copied, StorageError> {
         let at = || Ok::<_, StorageError>(self.url().child(key)?.at());
         match self.head(key).await? {
-            Some(copy) if copy.size == expected.size => Ok(Copied {
-                etag: copy.etag,
-                size: copy.size,
-                how: How::Through,
-                guarantee: Guarantee::Atomic,
-                digest,
-            }),
+            Some(copy) if copy.size == expected.size => {
+                Ok(Copied { etag: copy.etag, size: copy.size, how: How::Through, guarantee: Guarantee::Atomic, digest })
+            }
             Some(copy) => {
                 let what = format!("{} bytes were written, and the copy has {}", expected.size, copy.size);
                 Err(SourceError::Broken { at: at()?, what }.into())

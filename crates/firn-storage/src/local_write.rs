@@ -22,7 +22,9 @@ pub(crate) fn put(root: &Path, key: &str, bytes: &Bytes, when: &Precondition) ->
 }
 
 /// A delete may remove the directory, which it leaves empty, between two steps of a put: then it is made again.
-pub(crate) fn again_where_a_directory_vanished<T>(put: impl Fn() -> Result<T, StorageError>) -> Result<T, StorageError> {
+pub(crate) fn again_where_a_directory_vanished<T>(
+    put: impl Fn() -> Result<T, StorageError>,
+) -> Result<T, StorageError> {
     for _ in 0..16 {
         match put() {
             Err(error) if error.is_not_found() => {}

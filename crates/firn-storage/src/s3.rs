@@ -133,8 +133,12 @@ impl HttpService for Service {
         };
         let answer = self.transport.send(&call).await.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
         let status = answer.status;
-        // The library keeps the kind of these; of all others only a text would remain.
-        let known = matches!(status.as_u16(), 304 | 401 | 403 | 404 | 409 | 412);
+        // The library keeps the kind of these; of all others, and of a denied listing, only a text would remain.
+        let is_listing = call.url.query_pairs().any(|(key, _)| key == "list-type");
+        let known = match status.as_u16() {
+            401 | 403 => !is_listing,
+            code => matches!(code, 304 | 404 | 409 | 412),
+        };
         if !status.is_success() && !known {
             let error = TransportError { kind: status_kind(&answer), attempts: 1 };
             return Err(HttpError::new(HttpErrorKind::Unknown, error));

@@ -43,21 +43,8 @@ pub(crate) async fn copy(
     (to, to_key): (&S3Prefix, &str),
     expected: &CopyExpected,
 ) -> Result<Outcome, StorageError> {
-    let (from_path, to_path) = (from.path(key)?, to.path(to_key)?);
-    let mut source = vec![(
-        "x-amz-copy-source",
-        format!("/{}/{}", from.address().bucket, encoded_key(from_path.as_ref())),
-    )];
-    source.extend(expected.etag.clone().map(|tag| ("x-amz-copy-source-if-match", tag)));
-    let job = Job {
-        from,
-        to: to.bucket(transport),
-        to_key: to_path.as_ref(),
-        to_at: to.at(to_key),
-        from_at: from.at(key),
-        source,
-        size: expected.size,
-    };
+    let to_path = to.path(to_key)?;
+    let job = Job::new(transport, (from, key), (to, to_key, to_path.as_ref()), expected)?;
     let done = match part_size(expected, &transport.limits) {
         Some(part) => job.in_parts(part).await?,
         None => match job.whole().await? {
@@ -71,6 +58,30 @@ pub(crate) async fn copy(
         Some(refusal) => Ok(Outcome::Refused(refusal.to_string())),
         None => job.check(key, to, to_key, expected).await.map(Outcome::Done),
     }
+}
+
+/// Asks by one request and leaves it at that; how the server refused.
+pub(crate) async fn ask(
+    transport: &Transport,
+    from: (&S3Prefix, &str),
+    (to, to_key): (&S3Prefix, &str),
+    expected: &CopyExpected,
+) -> Result<Option<String>, StorageError> {
+    let to_path = to.path(to_key)?;
+    let job = Job::new(transport, from, (to, to_key, to_path.as_ref()), expected)?;
+    Ok(job.whole().await?.map(|refusal| refusal.to_string()))
+}
+
+/// The same with one part.
+pub(crate) async fn ask_in_parts(
+    transport: &Transport,
+    from: (&S3Prefix, &str),
+    (to, to_key): (&S3Prefix, &str),
+    expected: &CopyExpected,
+) -> Result<Option<String>, StorageError> {
+    let to_path = to.path(to_key)?;
+    let job = Job::new(transport, from, (to, to_key, to_path.as_ref()), expected)?;
+    Ok(job.in_parts(expected.size).await?.map(|refusal| refusal.to_string()))
 }
 
 /// The parts in which an object is copied; `None` for one request. An object that was written in parts is copied in the
@@ -104,14 +115,24 @@ impl Refusal {
     }
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    fn new(
+        transport: &'a Transport,
+        (from, key): (&'a S3Prefix, &str),
+        (to, to_key, to_path): (&'a S3Prefix, &str, &'a str),
+        expected: &CopyExpected,
+    ) -> Result<Job<'a>, StorageError> {
+        let bucket = &from.address().bucket;
+        let mut source = vec![("x-amz-copy-source", format!("/{bucket}/{}", encoded_key(from.path(key)?.as_ref())))];
+        source.extend(expected.etag.clone().map(|tag| ("x-amz-copy-source-if-match", tag)));
+        let (to_at, from_at) = (to.at(to_key), from.at(key));
+        Ok(Self { from, to: to.bucket(transport), to_key: to_path, to_at, from_at, source, size: expected.size })
+    }
+
     /// By one request. A refusal that another way may not meet is given back.
     async fn whole(&self) -> Result<Option<Refusal>, StorageError> {
-        let request = Request {
-            headers: self.source.clone(),
-            moved: self.size.max(1),
-            ..Request::new(Method::PUT, self.to_key)
-        };
+        let request =
+            Request { headers: self.source.clone(), moved: self.size.max(1), ..Request::new(Method::PUT, self.to_key) };
         match self.to.send(&request).await {
             Ok(_) => Ok(None),
             Err(refusal) => self.judge(refusal).map(Some),

@@ -8,7 +8,7 @@ use object_store::aws::{AmazonS3, AwsAuthorizer};
 use object_store::client::{HttpRequest, HttpRequestBody};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use url::Url;
 
 /// What S3 wants to see as it is in keys and query values; everything else is `%XX`, a space and a `+` too.
@@ -120,13 +120,17 @@ impl Bucket<'_> {
                 .try_authorize(&mut signed, None)
                 .map_err(|error| unsigned(error.to_string()))?;
         }
+        let has_body = matches!(request.method, Method::PUT | Method::POST);
+        if has_body {
+            // Also for an empty body: Ceph answers 411 without it.
+            signed.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(request.body.len()));
+        }
         let (parts, _) = signed.into_parts();
         Ok(Call {
             method: parts.method,
             url,
             headers: parts.headers,
-            // S3 wants a length for every PUT and POST, also for an empty one.
-            body: matches!(request.method, Method::PUT | Method::POST).then_some(body),
+            body: has_body.then_some(body),
             repeatable: false,
             limit_partial: ANSWER,
             limit_whole: ANSWER,

@@ -2,8 +2,8 @@
 
 use crate::capabilities::EtagForm;
 use crate::error::StorageError;
-use crate::prefix::{Guarantee, Precondition, PutResult};
 use crate::http::unreachable_source;
+use crate::prefix::{Guarantee, Precondition, PutResult};
 use crate::s3::{BucketAddress, S3Failure, bucket_of, version};
 use crate::s3_signed::{Bucket, Refusal};
 use crate::transport::Transport;
@@ -49,6 +49,11 @@ impl S3Prefix {
         format!("{} {}", self.address.identity(), self.base)
     }
 
+    /// The key of the prefix.
+    pub(crate) fn base(&self) -> &str {
+        self.base.as_ref()
+    }
+
     /// How the bucket is reached.
     pub(crate) fn address(&self) -> &BucketAddress {
         &self.address
@@ -65,7 +70,9 @@ impl S3Prefix {
         let error = match refusal {
             Refusal::Transport(error) => unreachable_source(&at, error),
             Refusal::Answer { status: 401 | 403, .. } => SourceError::Denied { at, what: refusal.to_string() },
-            Refusal::Answer { status: 404, code } if code == "NoSuchBucket" => SourceError::NotFound { at: bucket_of(&at) },
+            Refusal::Answer { status: 404, code } if code == "NoSuchBucket" => {
+                SourceError::NotFound { at: bucket_of(&at) }
+            }
             Refusal::Answer { status: 404, .. } => SourceError::NotFound { at },
             Refusal::Answer { status: 409, .. } => SourceError::Unavailable { at, what: refusal.to_string() },
             Refusal::Answer { .. } | Refusal::Unsigned(_) => SourceError::Broken { at, what: refusal.to_string() },

@@ -261,7 +261,8 @@ impl Transport {
             }
             Ok(body.freeze())
         };
-        let body = tokio::time::timeout(self.patience(expected) + work, read).await.map_err(|_| TransportKind::Timeout)??;
+        let body =
+            tokio::time::timeout(self.patience(expected) + work, read).await.map_err(|_| TransportKind::Timeout)??;
         Ok(Answer { status, headers, body })
     }
 

@@ -85,7 +85,8 @@ async fn only_the_expected_version_is_copied(from: &Prefix, to: &Prefix, server_
     check(rule, changed(&wrong), || format!("another size without a tag: {wrong:?}"))?;
     for expected in [second.clone(), CopyExpected { etag: None, ..second }] {
         let absent = copy((from, "absent"), (to, "absent"), &expected, (server_side, false)).await;
-        let missing = matches!(&absent, Err(StorageError::Source(SourceError::NotFound { .. } | SourceError::Changed { .. })));
+        let missing =
+            matches!(&absent, Err(StorageError::Source(SourceError::NotFound { .. } | SourceError::Changed { .. })));
         check(rule, missing, || format!("an absent object: {absent:?}"))?;
     }
     let left = to.head("to/absent").await.map_err(failed(rule))?;

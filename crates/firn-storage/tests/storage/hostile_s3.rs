@@ -4,9 +4,10 @@ use crate::fake_s3::{Faults, serve};
 use crate::support::{impatient, runtime};
 use crate::web::{Web, reply};
 use bytes::Bytes;
+use firn_model::source::SourceError;
 use firn_storage::{
-    Answer, CopyExpected, CopyOptions, CredentialState, Credentials, EtagForm, Guarantee, How, ObjectUrl, Precondition, Prefix, Storage,
-    StorageSettings, probe,
+    Answer, CopyExpected, CopyOptions, CredentialState, Credentials, EtagForm, Guarantee, How, ObjectUrl, Precondition,
+    Prefix, Storage, StorageError, StorageSettings, probe, probe_copy,
 };
 use tokio::runtime::Runtime;
 
@@ -95,6 +96,33 @@ fn where_conditions_are_ignored_writers_agree_among_themselves() {
     let listed = runtime.block_on(prefix.list("")).unwrap();
     assert_eq!(listed.len(), 1, "claims are removed: {listed:?}");
     conforms(faults);
+}
+
+#[test]
+fn a_denied_listing_is_denied_and_not_a_wrong_answer() {
+    let runtime = runtime();
+    let web = Web::serve(|_| reply("403 Forbidden", &[], b"<Error><Code>AccessDenied</Code></Error>"));
+    let prefix = prefix(&runtime, &web);
+    let denied = |error: StorageError| matches!(error, StorageError::Source(SourceError::Denied { .. }));
+    assert!(denied(runtime.block_on(prefix.list("")).unwrap_err()));
+    assert!(denied(runtime.block_on(prefix.list_shallow("")).unwrap_err()));
+}
+
+#[test]
+fn a_refused_copy_names_the_policy_that_would_allow_it_and_nothing_more() {
+    let (runtime, web) = (runtime(), serve(Faults { refuses_copies: true, ..Faults::default() }));
+    let prefix = prefix(&runtime, &web);
+    let (from, to) = (prefix.child("from").unwrap(), prefix.child("to").unwrap());
+    let probe = runtime.block_on(probe_copy(&from, &to));
+    assert!(runtime.block_on(prefix.list("")).unwrap().is_empty(), "the probe leaves nothing");
+    assert_eq!((probe.server_side.answer, probe.how), (Answer::No, Some(How::Through)), "{probe:?}");
+    let (bucket, policy) = probe.policy.unwrap();
+    assert_eq!(bucket, "bucket");
+    let statements = policy["Statement"].as_array().unwrap();
+    assert_eq!(statements[0]["Action"], serde_json::json!(["s3:GetObject"]));
+    assert_eq!(statements[0]["Resource"], serde_json::json!(["arn:aws:s3:::bucket/lab/from/*"]));
+    assert_eq!(statements[1]["Action"], serde_json::json!(["s3:ListBucket"]));
+    assert_eq!(statements[1]["Condition"]["StringLike"]["s3:prefix"], serde_json::json!(["lab/from/*"]));
 }
 
 #[test]
