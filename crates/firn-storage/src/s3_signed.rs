@@ -9,6 +9,7 @@ use object_store::client::{HttpRequest, HttpRequestBody};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use reqwest::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use std::fmt::Write;
 use url::Url;
 
 /// What S3 wants to see as it is in keys and query values; everything else is `%XX`, a space and a `+` too.
@@ -156,7 +157,8 @@ fn object_url(address: &BucketAddress, key: &str, query: &[(&str, String)]) -> R
     let mut text = format!("{base}{folder}/{}", encoded_key(key));
     for (at, (name, value)) in query.iter().enumerate() {
         let mark = if at == 0 { '?' } else { '&' };
-        text.push_str(&format!("{mark}{name}={}", utf8_percent_encode(value, &KEPT)));
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{mark}{name}={}", utf8_percent_encode(value, &KEPT));
     }
     Url::parse(&text).map_err(|error| error.to_string())
 }
