@@ -55,6 +55,13 @@
 //! | local directory | hard link | lock on the directory | without hard links (some mounts): the lock alone, for firn's own processes |
 //! | Ceph RADOS Gateway 16.2.15 | yes | yes, tag without quotes only | a writer that loses a race is answered 500; parts are joined without telling a tag |
 //! | moto 5 | yes | yes | |
+//!
+//! What was seen of copies on the server ([`Prefix::copy_object`], [`probe_copy()`]):
+//!
+//! | | copies | only the version asked for | only where there is nothing |
+//! |---|---|---|---|
+//! | Ceph RADOS Gateway 16.2.15 | yes, also between buckets and in parts | no | no |
+//! | moto 5 | yes, also between buckets and in parts | yes | not asked |
 
 mod absolute;
 mod bridge;

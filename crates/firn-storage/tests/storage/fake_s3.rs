@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// In which way it is wrong.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Copy, Default)]
 pub struct Faults {
     /// Preconditions are ignored: everything is overwritten.
@@ -99,7 +100,7 @@ fn copy(
     if !faults.copies_anything && expected.is_some_and(|expected| expected != original.etag) {
         return error("412 Precondition Failed", "PreconditionFailed");
     }
-    if faults.copy_fails_every > 0 && count % faults.copy_fails_every == 0 {
+    if faults.copy_fails_every > 0 && count.is_multiple_of(faults.copy_fails_every) {
         return error("200 OK", "InternalError");
     }
     let (bytes, etag) = (original.bytes.clone(), original.etag.clone());
