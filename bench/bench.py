@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """firn beside its peers, alternating in one run.
 
-    bench.py run [--tasks transform,virtualize,http,rechunk] [--reps 3] [--files 120] [--jobs N] [--latency-ms 20] [--keep]
+    bench.py run [--tasks transform,virtualize,references,http,rechunk] [--reps 3] [--files 120] [--jobs N] [--latency-ms 20] [--keep]
     bench.py table RESULTS.json
     bench.py list
 
@@ -42,6 +42,10 @@ def firn_virtualize(out, jobs, inputs):
     return [FIRN, "virtualize", *inputs, "--target", out, "--concat-dim", "time", "--jobs", str(jobs), "-o", "json"]
 
 
+def firn_references(out, jobs, inputs):
+    return [*firn_virtualize(out, jobs, inputs), "--format", "kerchunk-json"]
+
+
 def firn_web(out, jobs, inputs):
     # Specification 2, because version 1 cannot refer to a web server at a port of its own.
     return [*firn_virtualize(out, jobs, inputs), "--icechunk-spec", "2"]
@@ -54,12 +58,13 @@ def firn_rechunk(out, jobs, inputs):
 # group → (inputs, {name: command}); the first peer is what ratios are taken against
 GROUPS = {
     "transform": ("daily", {"firn transform": firn_transform, "xarray + dask": peer("xarray_transform"), "limit": limit}),
-    "virtualize": ("daily", {"firn virtualize": firn_virtualize, "VirtualiZarr": peer("virtualizarr_icechunk"), "kerchunk": peer("kerchunk_json")}),
+    "virtualize": ("daily", {"firn virtualize": firn_virtualize, "VirtualiZarr": peer("virtualizarr_icechunk")}),
+    "references": ("daily", {"firn virtualize (kerchunk JSON)": firn_references, "kerchunk": peer("kerchunk_json"), "VirtualiZarr (kerchunk JSON)": peer("virtualizarr_json")}),
     "http": ("web", {"firn virtualize (HTTP)": firn_web, "VirtualiZarr (HTTP)": peer("virtualizarr_json")}),
     "rechunk": ("hourly", {"firn rechunk": firn_rechunk, "xarray + dask (rechunk)": peer("xarray_rechunk")}),
 }
-DEFAULT = "transform,virtualize,http,rechunk"
-WARM = ("virtualize", "http")  # ratios take the peers after their imports; the limit always
+DEFAULT = "transform,virtualize,references,http,rechunk"
+WARM = ("virtualize", "references", "http")  # ratios take the peers after their imports; the limit always
 # What a ratio compares with: of `limit` the phase that does the same work, of references all but their verification.
 SCAN_AND_WRITE = ("scan", "combine", "plan", "execute", "commit", "publish")
 
@@ -74,7 +79,7 @@ def check(group, name, out, inputs, answer):
         result = answer["result"]
         assert result["references"] == 4 * len(inputs) and result["verification"]["ok"], result
         return
-    if name == "kerchunk" or group == "http":
+    if group in ("references", "http"):
         return check_references(out, inputs)
     import netCDF4
     import numpy as np
@@ -132,6 +137,8 @@ def last_json(text):
 def once(group, name, command, jobs, inputs, keep):
     from measure import run
     out = CACHE / "out" / name.replace(" ", "-").replace("(", "").replace(")", "").replace("+", "and")
+    if group == "references":
+        out = out.with_name(out.name + ".json")
     for old in (out, out.with_name(out.name + ".firn")):
         shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -62,14 +62,17 @@ def virtualizarr_icechunk(jobs):
 
 
 def virtualizarr_json(jobs):
-    """Of files behind a web server."""
+    """Of local files, or of files behind a web server."""
     import kerchunk.hdf  # noqa: F401
     import virtualizarr.parsers  # noqa: F401
-    from obstore.store import HTTPStore
+    from obstore.store import HTTPStore, LocalStore
 
-    def work(out, urls):
-        origin = "/".join(urls[0].split("/")[:3])
-        data = virtual(urls, origin, HTTPStore.from_url(origin, client_options={"allow_http": True}))
+    def work(out, sources):
+        if sources[0].startswith("http"):
+            origin = "/".join(sources[0].split("/")[:3])
+            data = virtual(sources, origin, HTTPStore.from_url(origin, client_options={"allow_http": True}))
+        else:
+            data = virtual([pathlib.Path(f).as_uri() for f in sources], "file://", LocalStore())
         data.vz.to_kerchunk(out, format="json")
     return work
 

@@ -80,7 +80,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         return;
     }
     if codecs.iter().any(
-        |codec| matches!(codec, CodecMetadata::ShardingIndexed { chunk_shape, .. } if elements % chunk_shape[0] != 0),
+        |codec| matches!(codec, CodecMetadata::ShardingIndexed { chunk_shape, .. } if !elements.is_multiple_of(chunk_shape[0])),
     ) {
         return;
     }

@@ -1,9 +1,12 @@
 """Who may write, and when a run is another run: leases, parts, changed sources and options, abandoning, stopping, full disks."""
 import json
 import os
+import pathlib
 import resource
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -303,3 +306,14 @@ def test_a_target_that_cannot_be_written_is_denied(months, target, tmp_path, out
     out.chmod(0o755)
     assert run(stock, out).status == 0
     is_right(months[:3], out)
+
+
+def test_files_that_share_only_the_root_of_this_machine_are_copied(months, tmp_path, out):
+    """No folder below `/` holds them all, and readers of references authorise one folder."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        second = pathlib.Path(shutil.copy(months[1], elsewhere))
+        stock = feedstock(tmp_path / "stock", [months[0], second])
+        assert firn("plan", stock, check=True).result["recipes"][0]["strategy"]["name"] == "transform"
+        ran = run(stock, out).result["recipes"][0]
+        assert ran["strategy"] == "transform" and "container" in ran["strategy_reason"], ran
+        is_right([months[0], second], out)

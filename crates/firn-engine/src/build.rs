@@ -5,7 +5,7 @@ mod icechunk;
 mod kerchunk;
 mod zarr3;
 
-pub use icechunk::{VirtualPlan, build_icechunk, virtual_verdicts};
+pub use icechunk::{build_icechunk, containers, virtual_verdicts};
 pub use kerchunk::build_kerchunk;
 pub use zarr3::build_zarr3;
 

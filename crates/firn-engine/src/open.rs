@@ -194,13 +194,12 @@ fn content(
     let values = firn_formats::read_subset(source, array, &whole, encoding, &at.node(path.as_str()))?;
     let digest = digest(&values);
     let mut seen = lock(seen);
-    let is_new = !seen.contains_key(&digest);
-    if is_new && wanted == Wanted::Digest && seen.len() >= MOST_DISTINCT {
+    if seen.len() >= MOST_DISTINCT && wanted == Wanted::Digest && !seen.contains_key(&digest) {
         // So many distinct ones are an error already; their values would only fill the memory.
         return Ok(Content { digest, values: None });
     }
     let known = Arc::clone(seen.entry(digest).or_insert_with(|| Arc::new(values)));
-    Ok(Content { digest, values: (is_new || wanted == Wanted::Values).then_some(known) })
+    Ok(Content { digest, values: Some(known) })
 }
 
 /// BLAKE3 of type, shape and elements.

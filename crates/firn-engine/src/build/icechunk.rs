@@ -289,7 +289,10 @@ pub(super) fn stored_arrays(
 
 /// One container per origin that references point into. Readers must be able to follow every reference: what they cannot is
 /// refused here, before anything is written.
-fn containers(
+///
+/// # Errors
+/// An address that readers of this specification cannot follow, or files that have only `/` in common.
+pub fn containers(
     engine: &Engine,
     virtuals: &VirtualPlan,
     spec: SpecVersion,

@@ -363,7 +363,8 @@ impl Diagnose for IcechunkError {
             }
             Self::BadReference { .. } => "copy the data instead: set strategy: transform in recipe.yaml".to_owned(),
             Self::NoContainer { .. } => {
-                "declare the root that the files lie below: target.containers in recipe.yaml".to_owned()
+                "put the files below one folder, or copy them: firn transform, or strategy: transform in recipe.yaml"
+                    .to_owned()
             }
             Self::FilterMask { .. } | Self::TooLarge { .. } | Self::BadMetadata { .. } => {
                 "copy this variable with chunks of its own: set strategy: transform in recipe.yaml".to_owned()

@@ -1,11 +1,9 @@
 //! `firn run`: a recipe from its sources to a published version.
 
-use crate::build::{
-    BuildOptions, BuildReport, Destination, VirtualPlan, build_icechunk, build_zarr3, virtual_verdicts,
-};
+use crate::build::{BuildOptions, BuildReport, Destination, build_icechunk, build_zarr3, containers, virtual_verdicts};
 use crate::error::EngineError;
 use crate::feedstock::{FeedstockDir, Sources, document_error, git_commit, git_origin, load, source_files};
-use crate::icechunk::{SpecVersion, check_address};
+use crate::icechunk::SpecVersion;
 use crate::journal::Journal;
 use crate::managed;
 use crate::pipeline::{BuildSpec, Prepared, prepare};
@@ -303,8 +301,8 @@ pub(super) fn choose(engine: &Engine, recipe: &Recipe, prepared: &Prepared) -> R
         }
         Strategy::Auto if relaid => copy(Some("the recipe asks for chunks or codecs of its own".to_owned())),
         Strategy::Auto => match virtual_verdicts(engine, prepared) {
-            Ok(found) => match followable(&found) {
-                Ok(()) => Ok(Chosen { is_virtual: true, format: TargetFormat::Icechunk, reason: None }),
+            Ok(found) => match containers(engine, &found, SpecVersion::V1) {
+                Ok(_) => Ok(Chosen { is_virtual: true, format: TargetFormat::Icechunk, reason: None }),
                 Err(obstacle) => copy(Some(obstacle.to_string())),
             },
             Err(obstacle) => copy(Some(obstacle.to_string())),
@@ -324,18 +322,10 @@ pub(super) fn choose(engine: &Engine, recipe: &Recipe, prepared: &Prepared) -> R
             next: "leave out chunks, shards and codec, or say `strategy: transform`".to_owned(),
         }),
         _ => {
-            followable(&virtual_verdicts(engine, prepared)?)?;
+            containers(engine, &virtual_verdicts(engine, prepared)?, SpecVersion::V1)?;
             Ok(Chosen { is_virtual: true, format: TargetFormat::Icechunk, reason: None })
         }
     }
-}
-
-/// Readers of Icechunk must be able to follow every reference.
-fn followable(found: &VirtualPlan) -> Result<(), EngineError> {
-    for object in found.references.values().flat_map(|array| array.table.objects()) {
-        check_address(&object.url, SpecVersion::V1)?;
-    }
-    Ok(())
 }
 
 pub(super) fn build_options(

@@ -33,7 +33,7 @@ impl std::fmt::Display for SlotKey {
 pub struct Content {
     /// BLAKE3 of type, shape and little-endian elements.
     pub digest: [u8; 32],
-    /// The values; may be absent where another file with the same digest has them.
+    /// The values, shared by all files with this digest; absent where too many files differ for all to be kept.
     pub values: Option<Arc<Values>>,
 }
 
