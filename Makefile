@@ -23,7 +23,7 @@ PYTEST_ARGS ?=
 CORPUS_ARGS ?=
 BENCH_ARGS ?=
 MUTATE_ARGS ?= --count 400
-DAMAGE_ARGS ?= --every 17 --masks 255
+DAMAGE_ARGS ?= --every 17 --masks 255 --icechunk 100
 
 export FIRN_BIN ?= $(FIRN)
 
