@@ -23,10 +23,11 @@ PYTEST_ARGS ?=
 CORPUS_ARGS ?=
 BENCH_ARGS ?=
 MUTATE_ARGS ?= --count 400
+DAMAGE_ARGS ?= --every 17 --masks 255 --icechunk 100
 
 export FIRN_BIN ?= $(FIRN)
 
-.PHONY: help build demo test test-rust test-fuzz test-interop test-docs test-corpus test-mutations check check-fmt check-clippy check-doc check-purity check-deny \
+.PHONY: help build demo test test-rust test-fuzz test-interop test-docs test-corpus test-mutations test-damage check check-fmt check-clippy check-doc check-purity check-deny \
         check-repository check-testdata acceptance bench corpus venv requirements testdata-expected drift clean-demo
 
 help: ## this list
@@ -45,7 +46,7 @@ clean-demo:
 	@rm -rf $(DEMO_DIR)
 
 # ------------------------------------------------------------------ tests
-test: test-rust test-fuzz test-interop test-docs test-corpus test-mutations ## unit, property and interop tests, fuzz targets, the replay of testdata/, damaged files
+test: test-rust test-fuzz test-interop test-docs test-corpus test-mutations test-damage ## unit, property and interop tests, fuzz targets, the replay of testdata/, damaged files
 
 test-rust:
 	$(CARGO) test --locked --workspace
@@ -64,6 +65,9 @@ test-corpus: build $(VENV)/.stamp
 
 test-mutations: build $(VENV)/.stamp
 	$(PY) tests/corpus/mutate.py $(MUTATE_ARGS)
+
+test-damage: build $(VENV)/.stamp ## a sample of every truncation and changed byte of small files and stores; make acceptance tries all of them
+	CARGO="$(CARGO)" $(PY) tests/corpus/damage.py $(DAMAGE_ARGS)
 
 corpus: build $(VENV)/.stamp ## every file below DATA=dir: inspect, transform, virtualize, compared with xarray
 	$(PY) tests/corpus/corpus.py "$(DATA)" --formats $(FORMATS) $(CORPUS_ARGS)

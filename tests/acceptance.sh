@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What does not belong into every run: a real Ceph RADOS Gateway, more kills, the newer icechunk, longer fuzzing.
 # KILLS=100, MUTATIONS=20000 and SECONDS_EACH=300 (a fuzz target) say how long.
-# ONLY=ceph,kills runs the named parts. Prints what it could not run and why; REQUIRE=ceph,kills,icechunk2,mutations,fuzz makes the named parts obligatory.
+# ONLY=ceph,kills runs the named parts. Prints what it could not run and why; REQUIRE=ceph,kills,icechunk2,mutations,damage,fuzz makes the named parts obligatory.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 PY=${VENV:-.venv}/bin/python
@@ -60,6 +60,10 @@ mutations_part() {
   "$PY" tests/corpus/mutate.py --count "${MUTATIONS:-20000}" --keep "$CACHE/mutations"
 }
 
+damage_part() {
+  "$PY" tests/corpus/damage.py
+}
+
 fuzz_part() {
   SECONDS_EACH=${SECONDS_EACH:-300} tests/fuzz.sh
 }
@@ -69,6 +73,7 @@ part ceph ceph_part
 part kills kills_part
 part icechunk2 icechunk2_part
 part mutations mutations_part
+part damage damage_part
 part fuzz fuzz_part
 
 echo

@@ -11,6 +11,26 @@ const LARGEST: usize = 64 << 20;
 const TOTAL: usize = 256 << 20;
 
 static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+static REFUSED: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes that are allocated now; the peak starts again from there.
+pub fn restart_peak() -> usize {
+    let now = ALLOCATED.load(Ordering::Relaxed);
+    PEAK.store(now, Ordering::Relaxed);
+    REFUSED.store(0, Ordering::Relaxed);
+    now
+}
+
+/// Most bytes that were allocated at once since [`restart_peak`].
+pub fn peak() -> usize {
+    PEAK.load(Ordering::Relaxed)
+}
+
+/// The largest request since [`restart_peak`] that was refused; 0 where none was.
+pub fn refused() -> usize {
+    REFUSED.load(Ordering::Relaxed)
+}
 
 struct Bounded;
 
@@ -20,8 +40,11 @@ static HEAP: Bounded = Bounded;
 fn take(size: usize) -> bool {
     let before = ALLOCATED.fetch_add(size, Ordering::Relaxed);
     let fits = size <= LARGEST && before.saturating_add(size) <= TOTAL;
-    if !fits {
+    if fits {
+        PEAK.fetch_max(before + size, Ordering::Relaxed);
+    } else {
         ALLOCATED.fetch_sub(size, Ordering::Relaxed);
+        REFUSED.fetch_max(size, Ordering::Relaxed);
     }
     fits
 }

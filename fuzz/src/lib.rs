@@ -1,11 +1,13 @@
 //! What the fuzz targets share: a bounded heap, sources made of the input, and reading everything of a dataset.
 
-mod heap;
+pub mod heap;
 mod read;
 mod source;
+mod tree;
 
 pub use read::{expect_no_bug, read_everything};
 pub use source::Objects;
+pub use tree::Tree;
 
 use firn_model::diagnose::At;
 

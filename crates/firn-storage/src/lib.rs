@@ -55,6 +55,13 @@
 //! | local directory | hard link | lock on the directory | without hard links (some mounts): the lock alone, for firn's own processes |
 //! | Ceph RADOS Gateway 16.2.15 | yes | yes, tag without quotes only | a writer that loses a race is answered 500; parts are joined without telling a tag |
 //! | moto 5 | yes | yes | |
+//!
+//! What was seen of copies on the server ([`Prefix::copy_object`], [`probe_copy()`]):
+//!
+//! | | copies | only the version asked for | only where there is nothing |
+//! |---|---|---|---|
+//! | Ceph RADOS Gateway 16.2.15 | yes, also between buckets and in parts | no | no |
+//! | moto 5 | yes, also between buckets and in parts | yes | not asked |
 
 mod absolute;
 mod bridge;
@@ -63,6 +70,7 @@ pub mod cache;
 mod capabilities;
 mod claims;
 pub mod conformance;
+mod copy;
 mod credentials;
 mod error;
 mod holder;
@@ -72,14 +80,19 @@ mod http_index;
 pub mod lease;
 mod listing;
 mod local;
+mod local_copy;
 mod local_write;
 mod location;
 mod prefix;
 mod probe;
+mod probe_copy;
 mod profile;
 mod remote;
 mod s3;
+mod s3_copy;
 mod s3_facts;
+mod s3_parts;
+mod s3_signed;
 mod s3_write;
 mod settings;
 mod source;
@@ -88,6 +101,7 @@ mod transport;
 mod url;
 
 pub use capabilities::{Answer, CAPABILITIES_VERSION, Capabilities, Capability, CapabilityStore, Conditions, EtagForm};
+pub use copy::{Copied, CopyExpected, CopyOptions, How};
 pub use credentials::{CredentialState, Credentials};
 pub use error::StorageError;
 pub use holder::Holder;
@@ -96,6 +110,7 @@ pub use listing::{Level, is_pattern};
 pub use location::{Addressing, Location, LocationConfig, LocationRole};
 pub use prefix::{Guarantee, Object, Precondition, Prefix, PutResult};
 pub use probe::probe;
+pub use probe_copy::{CopyProbe, probe_copy};
 pub use s3_facts::S3Facts;
 pub use settings::{CacheSettings, HostPolicy, LimitSettings, RetrySettings, StorageSettings, TimeoutSettings};
 pub use storage::Storage;

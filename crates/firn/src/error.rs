@@ -32,14 +32,6 @@ pub enum FirnError {
         /// The verb.
         verb: String,
     },
-    /// A part of a verb that is part of firn's design and not of this version.
-    #[error("{what} is not part of this version")]
-    OptionUnsupported {
-        /// Which flag or form.
-        what: String,
-        /// What to do instead.
-        next: String,
-    },
     /// A configuration file is there and cannot be read.
     #[error("{at} cannot be read: {cause}")]
     ConfigUnreadable {
@@ -142,7 +134,6 @@ impl Diagnose for FirnError {
         match self {
             Self::Usage { .. } => "usage",
             Self::VerbUnsupported { .. } => "verb-unsupported",
-            Self::OptionUnsupported { .. } => "option-unsupported",
             Self::ConfigUnreadable { .. } => "config-unreadable",
             Self::ConfigInvalid { .. } => "config-invalid",
             Self::EnvironmentInvalid { .. } => "environment-invalid",
@@ -161,7 +152,7 @@ impl Diagnose for FirnError {
     fn category(&self) -> Category {
         match self {
             Self::Usage { .. } | Self::EnvironmentInvalid { .. } => Category::Usage,
-            Self::VerbUnsupported { .. } | Self::OptionUnsupported { .. } => Category::Unsupported,
+            Self::VerbUnsupported { .. } => Category::Unsupported,
             Self::ConfigUnreadable { cause, .. } if cause.kind() == std::io::ErrorKind::PermissionDenied => {
                 Category::Denied
             }
@@ -191,7 +182,7 @@ impl Diagnose for FirnError {
     fn why(&self) -> String {
         match self {
             Self::Usage { .. } => "firn does not guess what a command means: it may write or publish",
-            Self::VerbUnsupported { .. } | Self::OptionUnsupported { .. } => {
+            Self::VerbUnsupported { .. } => {
                 "its name is kept for it, so that no script of today means something else tomorrow"
             }
             Self::ConfigUnreadable { .. } => "carrying on without it would use other settings than yours",
@@ -212,7 +203,7 @@ impl Diagnose for FirnError {
 
     fn next(&self) -> String {
         match self {
-            Self::Usage { next, .. } | Self::OptionUnsupported { next, .. } => return next.clone(),
+            Self::Usage { next, .. } => return next.clone(),
             Self::VerbUnsupported { .. } => "firn --help lists what this version does",
             Self::ConfigUnreadable { at, .. } => {
                 let file = at.url.clone().unwrap_or_default();

@@ -31,8 +31,11 @@ pub(super) fn decode(encoded: &[u8], bound: Bound, out: &mut Vec<u8>, at: &At) -
         ));
     }
     let mut room = match (bound, stated) {
-        (Bound::AtMost(_), Some(size)) => size as usize,
-        (Bound::AtMost(most), None) => encoded.len().saturating_mul(4).min(most),
+        // What a frame states is not believed before it is there: one damaged byte can state the whole bound.
+        (Bound::AtMost(most), stated) => {
+            let likely = encoded.len().saturating_mul(if stated.is_some() { 64 } else { 4 }).max(1 << 12);
+            likely.min(stated.unwrap_or(u64::MAX).min(most as u64) as usize)
+        }
         (Bound::Exactly(len), _) => len,
     };
     loop {
@@ -87,4 +90,36 @@ pub(super) fn encode(data: &[u8], level: i32, checksum: bool, at: &At) -> Result
             None => Err(FormatError::bug(at, "no compression context")),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_frame_states_takes_no_memory_before_it_is_there() {
+        let at = At::url("file:///input");
+        let text: Vec<u8> = (0..3000_u32).flat_map(u32::to_le_bytes).collect();
+        let mut frame = encode(&text, 3, false, &at).unwrap();
+        let mut out = Vec::new();
+        decode(&frame, Bound::AtMost(1 << 30), &mut out, &at).unwrap();
+        assert_eq!(out, text);
+        // Magic, descriptor, and the two bytes of the content size (less 256): now four, of half a gigabyte.
+        assert_eq!(frame[4] & 0xc0, 0x40, "the size has two bytes");
+        frame[4] = frame[4] & 0x3f | 0x80;
+        frame.splice(5..7, (1_u32 << 29).to_le_bytes());
+        let mut out = Vec::new();
+        assert!(decode(&frame, Bound::AtMost(1 << 30), &mut out, &at).is_err());
+        assert!(out.capacity() < 8 << 20, "{} bytes", out.capacity());
+    }
+
+    #[test]
+    fn frames_that_grow_a_lot_are_decoded() {
+        let at = At::url("file:///input");
+        let zeros = vec![0; 3 << 20];
+        let frame = encode(&zeros, 3, false, &at).unwrap();
+        let mut out = Vec::new();
+        decode(&frame, Bound::AtMost(1 << 30), &mut out, &at).unwrap();
+        assert!(frame.len() < 1000 && out == zeros);
+    }
 }

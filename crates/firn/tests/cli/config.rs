@@ -67,6 +67,33 @@ fn a_local_location_is_probed_and_the_table_is_kept() {
 }
 
 #[test]
+fn two_locations_say_how_objects_get_from_one_to_the_other() {
+    let place = Place::new();
+    let url = |name: &str| place.path().join(name).display().to_string();
+    place.write(
+        "firn.toml",
+        &format!(
+            "state_dir = 'state'\n[locations.a]\nurl = '{}'\n[locations.b]\nurl = '{}'\n[locations.c]\nurl = '/proc/c'\n",
+            url("a"),
+            url("b")
+        ),
+    );
+    let answer = place.run(&["config", "check", "a", "b", "-o", "json"]);
+    assert_eq!(answer.status, 0, "{answer:#?}");
+    let object = answer.json();
+    assert_eq!(object["result"]["locations"], json!([]));
+    let copy = &object["result"]["copy"];
+    assert_eq!((&copy["from"], &copy["to"], &copy["how"]), (&json!("a"), &json!("b"), &json!("local")), "{copy:#}");
+    assert_eq!(copy["policy"], json!(null));
+    let text = place.run(&["config", "check", "a", "b"]).stdout;
+    assert!(text.starts_with("a → b\n") && text.contains("from file to file"), "{text}");
+    let answer = place.run(&["config", "check", "a", "c", "-o", "json"]);
+    assert_eq!((answer.status, answer.json()["error"]["code"].clone()), (10, json!("location-check")), "{answer:#?}");
+    assert_eq!(place.run(&["config", "check", "a", "a"]).status, 2);
+    assert_eq!(place.run(&["config", "check", "a", "d", "-o", "json"]).json()["error"]["code"], "location-unknown");
+}
+
+#[test]
 fn a_location_that_cannot_be_written_is_a_finding() {
     let place = Place::new();
     place.write("firn.toml", "[locations.data]\nurl = '/proc/nothing'\n");
