@@ -91,6 +91,7 @@ pub use capabilities::{Answer, CAPABILITIES_VERSION, Capabilities, Capability, C
 pub use credentials::{CredentialState, Credentials};
 pub use error::StorageError;
 pub use holder::Holder;
+pub use http::WebAnswer;
 pub use lease::Lease;
 pub use listing::{Level, is_pattern};
 pub use location::{Addressing, Location, LocationConfig, LocationRole};

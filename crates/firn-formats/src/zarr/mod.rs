@@ -11,4 +11,4 @@ pub mod v2;
 
 pub use codec_json::{codecs_from_json, codecs_to_json};
 pub use document::{array_document, consolidated_document, group_document};
-pub use open::{ROOT_DOCUMENT, has_root, open};
+pub use open::{ROOT_DOCUMENT, has_root, is_consolidated, open};

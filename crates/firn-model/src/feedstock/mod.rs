@@ -12,6 +12,7 @@ pub mod recipe;
 mod slug;
 pub mod store_entry;
 
+pub use check::license_id;
 pub use catalog::{CatalogDocument, DataType, FeedstockList};
 pub use edit::{Edited, StoreChange, edit_store};
 pub use github::raw_url;

@@ -11,7 +11,8 @@ use firn_model::source::{Source, SourceError};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-const CONSOLIDATED: &str = ".zmetadata";
+/// The document of all nodes.
+pub(crate) const CONSOLIDATED: &str = ".zmetadata";
 const GROUP: &str = ".zgroup";
 const ARRAY: &str = ".zarray";
 const ATTRIBUTES: &str = ".zattrs";

@@ -1,0 +1,336 @@
+//! The verdicts.
+
+use super::look::{Readers, Seen};
+use super::report::{ChunkRead, Criterion, CriterionVerdict, LinkWarning, LinkedVariable};
+use crate::error::EngineError;
+use firn_catalog::classify::StoreKind;
+use firn_formats::zarr::is_consolidated;
+use firn_model::array::cloud::{ChunkNumbers, ChunkSizes, FEW_CHUNKS, LARGE_CHUNK, SMALL_CHUNK};
+use firn_model::dataset::DatasetFormat;
+use firn_model::diagnose::{Category, shell_word};
+use firn_model::hosting::{Egress, EgressAnswer, egress, local};
+use firn_storage::ObjectUrl;
+
+/// Every warning that `--accept` takes.
+pub(super) const WARNINGS: [&str; 13] = [
+    THIS_MACHINE, EGRESS_UNKNOWN, EGRESS_READER, NOT_CHUNKED, TOO_SMALL, TOO_LARGE, NOT_CONSOLIDATED, ABSENT, NOT_DECODED,
+    CORS, CORS_ERRORS, CORS_UNKNOWN, NO_SNIPPET,
+];
+
+const THIS_MACHINE: &str = "this-machine";
+const EGRESS_UNKNOWN: &str = "egress-unknown";
+const EGRESS_READER: &str = "egress-reader-pays";
+const NOT_CHUNKED: &str = "not-chunked";
+const TOO_SMALL: &str = "chunks-too-small";
+const TOO_LARGE: &str = "chunks-too-large";
+const NOT_CONSOLIDATED: &str = "not-consolidated";
+const ABSENT: &str = "chunks-absent";
+const NOT_DECODED: &str = "not-decoded";
+const CORS: &str = "cors-missing";
+const CORS_ERRORS: &str = "cors-errors";
+const CORS_UNKNOWN: &str = "cors-unknown";
+const NO_SNIPPET: &str = "no-snippet";
+
+/// Names shown of what several variables have in common.
+const SHOWN: usize = 5;
+
+/// What was found so far.
+#[derive(Default)]
+pub(super) struct Judgement {
+    pub criteria: Vec<Criterion>,
+    pub warnings: Vec<LinkWarning>,
+    /// Why the store must not be listed; the first counts.
+    pub blocked: Option<EngineError>,
+}
+
+impl Judgement {
+    fn add(&mut self, name: &'static str, verdict: CriterionVerdict, found: impl Into<String>) {
+        self.criteria.push(Criterion { name, verdict, found: found.into() });
+    }
+
+    fn warn(&mut self, code: &'static str, criterion: &'static str, what: impl Into<String>) {
+        self.warnings.push(LinkWarning { code, criterion, what: what.into(), accepted: None });
+    }
+
+    fn block(&mut self, error: EngineError) {
+        self.blocked.get_or_insert(error);
+    }
+
+    /// What it is, and whether it opens with variables.
+    pub fn opens(&mut self, seen: &Seen, kind: Option<StoreKind>, variables: usize) {
+        match (&seen.opened, kind) {
+            (Ok(opened), Some(kind)) => {
+                self.add("format", CriterionVerdict::Pass, format!("{}, by its content", kind.title()));
+                if variables > 0 {
+                    let refused = opened.view.dataset.refusals().count();
+                    let but = if refused > 0 { format!(", {refused} of them not readable by firn") } else { String::new() };
+                    self.add("opens", CriterionVerdict::Pass, format!("{}{but}", count(variables, "variable")));
+                    return;
+                }
+                let what = "it opens with no variable at all".to_owned();
+                self.add("opens", CriterionVerdict::Fail, what.clone());
+                self.block(EngineError::NotLinkable {
+                    code: "link-empty",
+                    at: seen.address.at(),
+                    what,
+                    category: Category::Corrupt,
+                    next: "name the group that holds the variables, or have its metadata consolidated by its owner"
+                        .to_owned(),
+                });
+            }
+            (Ok(_), None) => self.add("format", CriterionVerdict::Unknown, "of no kind that a catalog knows"),
+            (Err(error), _) => {
+                self.add("format", CriterionVerdict::Unknown, "it could not be opened");
+                self.add("opens", CriterionVerdict::Fail, error.to_string());
+            }
+        }
+    }
+
+    /// Who can read it. `elsewhere` says why a folder of this machine does not count as public.
+    pub fn public(&mut self, seen: &Seen, elsewhere: Option<&str>) {
+        let not_public = |what: String, next: String| EngineError::NotLinkable {
+            code: "link-not-public",
+            at: seen.address.at(),
+            what,
+            category: Category::Denied,
+            next,
+        };
+        let copy = || {
+            let from = shell_word(&seen.address.to_string());
+            format!("let everybody read it, or copy it to where they can: firn transform {from} --target URL")
+        };
+        match (&seen.readers, elsewhere) {
+            (Readers::Everybody, _) => {
+                if self.hosted(seen).is_ok_and(|answer| answer.this_machine) {
+                    let what = "everybody may read it, but the server is this machine, which others do not reach";
+                    self.add("public", CriterionVerdict::Warn, what);
+                    self.warn(THIS_MACHINE, "public", what);
+                } else {
+                    self.add("public", CriterionVerdict::Pass, "everybody may read it, without credentials");
+                }
+            }
+            (Readers::ThisMachine, None) => {
+                let what = "a readable folder of this machine; it counts as public because the locations and stores of this \
+                            catalog are all local";
+                self.add("public", CriterionVerdict::Pass, what);
+            }
+            (Readers::ThisMachine, Some(elsewhere)) => {
+                let what = format!("it is a folder of this machine, and {elsewhere}: others cannot read it");
+                self.add("public", CriterionVerdict::Fail, what.clone());
+                self.block(not_public(what, copy()));
+            }
+            (Readers::WithCredentials(why), _) => {
+                let what = format!("your credentials open it, and without any it is refused: {why}");
+                self.add("public", CriterionVerdict::Fail, what.clone());
+                self.block(not_public(what, copy()));
+            }
+            (Readers::Nobody(why), _) => {
+                self.add("public", CriterionVerdict::Fail, why.clone());
+                let next = "ask its owner to let everybody read it; where the bucket lists nothing, look at the spelling too";
+                self.block(not_public(format!("it is not public: {why}"), next.to_owned()));
+            }
+        }
+    }
+
+    fn hosted(&self, seen: &Seen) -> Result<EgressAnswer, EngineError> {
+        Ok(seen.engine.storage.web_address(&seen.address)?.map_or_else(local, |web| egress(&web)))
+    }
+
+    /// Who pays for traffic.
+    pub fn egress(&mut self, seen: &Seen) -> Result<Egress, EngineError> {
+        let answer = self.hosted(seen)?;
+        let found = match &answer.service {
+            Some(service) => format!("{} ({service}: {})", payer(answer.egress), answer.because),
+            None => format!("{} ({})", payer(answer.egress), answer.because),
+        };
+        match answer.egress {
+            Egress::None | Egress::Provider => self.add("egress", CriterionVerdict::Pass, found),
+            Egress::Reader => {
+                self.warn(EGRESS_READER, "egress", answer.because);
+                self.add("egress", CriterionVerdict::Warn, found);
+            }
+            Egress::Unknown => {
+                self.warn(EGRESS_UNKNOWN, "egress", answer.because);
+                self.add("egress", CriterionVerdict::Unknown, found);
+            }
+        }
+        Ok(answer.egress)
+    }
+
+    /// Whether it is cut into chunks, and into how large ones.
+    pub fn chunks(&mut self, seen: &Seen) {
+        let Ok(opened) = &seen.opened else { return };
+        let of = |wanted: ChunkSizes| -> Vec<(String, ChunkNumbers)> {
+            let arrays = opened.view.dataset.arrays();
+            let numbers = arrays.filter_map(|(path, array)| Some((path, array.metadata.chunk_numbers()?)));
+            let fits = numbers.filter(|(_, numbers)| numbers.verdict() == wanted);
+            fits.map(|(path, numbers)| (path.as_key().to_owned(), numbers)).collect()
+        };
+        let (whole, small, large) = (of(ChunkSizes::NotChunked), of(ChunkSizes::TooSmall), of(ChunkSizes::TooLarge));
+        if whole.is_empty() {
+            self.add("chunked", CriterionVerdict::Pass, "every large variable is cut into chunks");
+        } else {
+            let what = format!("one chunk each, which is read whole: {}", sized(&whole, |n| n.chunk_bytes));
+            self.add("chunked", CriterionVerdict::Warn, what.clone());
+            self.warn(NOT_CHUNKED, "chunked", what);
+        }
+        let mut found = Vec::new();
+        if !small.is_empty() {
+            let limit = format!("more than {FEW_CHUNKS} chunks below {}", bytes(SMALL_CHUNK));
+            let what = format!("too small ({limit}): {}", sized(&small, |n| n.object_bytes));
+            self.warn(TOO_SMALL, "chunk-sizes", what.clone());
+            found.push(what);
+        }
+        if !large.is_empty() {
+            let limit = format!("above {}", bytes(LARGE_CHUNK));
+            let what = format!("too large ({limit}): {}", sized(&large, |n| n.chunk_bytes));
+            self.warn(TOO_LARGE, "chunk-sizes", what.clone());
+            found.push(what);
+        }
+        if found.is_empty() {
+            let most = format!("none above {}", bytes(LARGE_CHUNK));
+            let least = format!("no variable in more than {FEW_CHUNKS} chunks below {}", bytes(SMALL_CHUNK));
+            self.add("chunk-sizes", CriterionVerdict::Pass, format!("{most}, {least}"));
+        } else {
+            self.add("chunk-sizes", CriterionVerdict::Warn, found.join("; "));
+        }
+    }
+
+    /// Whether the metadata are in one document; what it is, where that is a question.
+    pub fn consolidated(&mut self, seen: &Seen) -> Result<Option<bool>, EngineError> {
+        let Ok(opened) = &seen.opened else { return Ok(None) };
+        let format = opened.view.dataset.format;
+        if !matches!(format, DatasetFormat::ZarrV2 | DatasetFormat::ZarrV3) {
+            self.add("consolidated", CriterionVerdict::NotApplicable, "all metadata are in one place by the format");
+            return Ok(None);
+        }
+        let is = is_consolidated(opened.view.source.as_ref(), format)?;
+        if is {
+            self.add("consolidated", CriterionVerdict::Pass, "all metadata are in one document");
+        } else {
+            let what = "each variable has a document of its own: readers without a listing see an empty dataset, without an \
+                        error";
+            self.add("consolidated", CriterionVerdict::Warn, what);
+            self.warn(NOT_CONSOLIDATED, "consolidated", what);
+        }
+        Ok(Some(is))
+    }
+
+    /// Whether the chunks that were read decode.
+    pub fn decodes(&mut self, seen: &Seen, variables: &[LinkedVariable]) {
+        let names = |wanted: fn(&ChunkRead) -> bool| {
+            let names = variables.iter().filter(|variable| wanted(&variable.chunk));
+            names.map(|variable| variable.path.trim_start_matches('/').to_owned()).collect::<Vec<String>>()
+        };
+        let first = |wanted: fn(&ChunkRead) -> bool| variables.iter().find(|variable| wanted(&variable.chunk));
+        let denied: fn(&ChunkRead) -> bool = |chunk| matches!(chunk, ChunkRead::Denied { .. });
+        let failed: fn(&ChunkRead) -> bool = |chunk| matches!(chunk, ChunkRead::Failed { .. });
+        let unread: fn(&ChunkRead) -> bool = |chunk| matches!(chunk, ChunkRead::NotRead { .. });
+        let absent: fn(&ChunkRead) -> bool = |chunk| matches!(chunk, ChunkRead::Absent);
+        let worst = [
+            (failed, "link-not-decodable", Category::Corrupt, "ask its owner to write them again"),
+            (denied, "link-not-public", Category::Denied, "ask its owner to let everybody read the chunks too"),
+        ];
+        for (wanted, code, category, next) in worst {
+            let Some(variable) = first(wanted) else { continue };
+            let (ChunkRead::Failed { why, .. } | ChunkRead::Denied { why }) = &variable.chunk else { continue };
+            let word = if category == Category::Corrupt { "does not decode" } else { "is not public" };
+            let what = format!("a chunk of {} {word}: {why}", shown(&names(wanted)));
+            self.add("decodes", CriterionVerdict::Fail, what.clone());
+            let at = seen.address.at().node(variable.path.clone());
+            self.block(EngineError::NotLinkable { code, at, what, category, next: next.to_owned() });
+            return;
+        }
+        let decoded = variables.len() - names(unread).len() - names(absent).len();
+        let mut found = vec![format!("a chunk of each of {}", count(decoded, "variable"))];
+        let mut verdict = CriterionVerdict::Pass;
+        if let Some(LinkedVariable { chunk: ChunkRead::NotRead { why }, .. }) = first(unread) {
+            let what = format!("not tried: {} ({why})", shown(&names(unread)));
+            self.warn(NOT_DECODED, "decodes", what.clone());
+            found.push(what);
+            verdict = CriterionVerdict::Unknown;
+        }
+        if !names(absent).is_empty() {
+            let what = format!("the chunks looked for are absent and read as fill values: {}", shown(&names(absent)));
+            self.warn(ABSENT, "decodes", what.clone());
+            found.push(what);
+            verdict = if verdict == CriterionVerdict::Pass { CriterionVerdict::Warn } else { verdict };
+        }
+        self.add("decodes", verdict, found.join("; "));
+    }
+
+    /// What web pages of other hosts are let to read, on success and on errors.
+    pub fn cors(&mut self, seen: &Seen, document: &ObjectUrl, absent: &ObjectUrl) {
+        let answers = (seen.engine.storage.web_answer(document), seen.engine.storage.web_answer(absent));
+        let (there, missing) = match answers {
+            (Ok(there), Ok(missing)) => (there, missing),
+            (Err(error), _) | (_, Err(error)) => {
+                self.add("cors", CriterionVerdict::Unknown, error.to_string());
+                self.warn(CORS_UNKNOWN, "cors", error.to_string());
+                return;
+            }
+        };
+        match (there.is_for_everybody(), missing.is_for_everybody()) {
+            (true, true) => {
+                self.add("cors", CriterionVerdict::Pass, "pages of every host may read it, errors included");
+            }
+            (true, false) => {
+                let what = format!(
+                    "what is absent is answered {} without Access-Control-Allow-Origin: browsers cannot tell it from a failure",
+                    missing.status
+                );
+                self.add("cors", CriterionVerdict::Warn, what.clone());
+                self.warn(CORS_ERRORS, "cors", what);
+            }
+            (false, _) => {
+                let what = "no Access-Control-Allow-Origin: pages of other hosts cannot read it";
+                self.add("cors", CriterionVerdict::Warn, what);
+                self.warn(CORS, "cors", what);
+            }
+        }
+    }
+
+    /// That no page reads a folder.
+    pub fn no_cors(&mut self) {
+        self.add("cors", CriterionVerdict::NotApplicable, "no server, so no page reads it");
+    }
+
+    /// Why there is no snippet.
+    pub fn no_snippet(&mut self, why: &str) {
+        self.warn(NO_SNIPPET, "opens", why);
+    }
+}
+
+fn payer(egress: Egress) -> &'static str {
+    match egress {
+        Egress::None => "none",
+        Egress::Provider => "the provider pays",
+        Egress::Reader => "the reader pays",
+        Egress::Unknown => "unknown",
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+fn shown(names: &[String]) -> String {
+    let more = names.len().saturating_sub(SHOWN);
+    let listed = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{listed} and {more} more") } else { listed }
+}
+
+fn sized(found: &[(String, ChunkNumbers)], size: fn(&ChunkNumbers) -> u64) -> String {
+    let names: Vec<String> = found.iter().map(|(name, numbers)| format!("{name} ({})", bytes(size(numbers)))).collect();
+    shown(&names)
+}
+
+/// A number of bytes for people.
+fn bytes(number: u64) -> String {
+    match number {
+        0..1024 => format!("{number} B"),
+        1024..1_048_576 => format!("{} KiB", number >> 10),
+        1_048_576..1_073_741_824 => format!("{} MiB", number >> 20),
+        _ => format!("{} GiB", number >> 30),
+    }
+}
