@@ -299,7 +299,9 @@ impl Diagnose for EngineError {
                 "what is missing or something else would leave a hole in the dataset".to_owned()
             }
             Self::Document { .. } => "nothing runs on a document that is not understood as a whole".to_owned(),
-            Self::NotLinkable { .. } => "what a catalog lists has to open for everybody who reads the catalog".to_owned(),
+            Self::NotLinkable { .. } => {
+                "what a catalog lists has to open for everybody who reads the catalog".to_owned()
+            }
             Self::Bug { .. } => "this is a mistake in firn, not in your data".to_owned(),
             other => other.inner().map(|e| e.why()).unwrap_or_default(),
         }

@@ -208,8 +208,7 @@ impl Storage {
             Some(endpoint) => endpoint.clone(),
             None => {
                 let service = format!("https://s3.{}.amazonaws.com", address.region);
-                Url::parse(&service)
-                    .map_err(|error| StorageError::BadUrl { at: url.at(), what: error.to_string() })?
+                Url::parse(&service).map_err(|error| StorageError::BadUrl { at: url.at(), what: error.to_string() })?
             }
         };
         if address.virtual_hosted {

@@ -53,9 +53,10 @@ pub fn link(engine: &Engine, request: &LinkRequest) -> Result<Linked, EngineErro
     let seen = look(engine, &url)?;
     let kind = seen.opened.as_ref().ok().and_then(kind_of);
     let mut judgement = Judgement::default();
-    let count = seen.opened.as_ref().map_or(0, |opened| {
-        opened.view.dataset.arrays().count() + opened.view.dataset.refusals().count()
-    });
+    let count = seen
+        .opened
+        .as_ref()
+        .map_or(0, |opened| opened.view.dataset.arrays().count() + opened.view.dataset.refusals().count());
     judgement.opens(&seen, kind, count);
     judgement.public(&seen, stock::elsewhere(engine, stock.as_ref()).as_deref());
     let egress = judgement.egress(&seen)?;
@@ -135,7 +136,11 @@ fn describe(
 /// The warnings that an earlier entry accepted: code and reason.
 fn accepted_before(known: Option<&StoreEntry>) -> impl Iterator<Item = (&str, &str)> {
     let record = known.and_then(|known| known.firn_link.as_ref());
-    record.and_then(|record| record.accepted.as_ref()).into_iter().flatten().map(|a| (a.warning.as_str(), a.reason.as_str()))
+    record
+        .and_then(|record| record.accepted.as_ref())
+        .into_iter()
+        .flatten()
+        .map(|a| (a.warning.as_str(), a.reason.as_str()))
 }
 
 fn finish(
@@ -257,8 +262,9 @@ fn yaml(entry: &StoreEntry) -> Result<String, EngineError> {
 /// What is accepted has a reason, and is something that can be.
 fn check_accepted(request: &LinkRequest) -> Result<(), EngineError> {
     let again = format!("firn link {}", shell_word(&firn_model::diagnose::without_secrets(&request.url)));
-    if let Some(unknown) = request.accept.iter().find(|code| !WARNINGS.contains(&code.as_str())) {
-        let what = format!("--accept {unknown:?} is no warning that can be accepted; there are {}", WARNINGS.join(", "));
+    let codes = WARNINGS.map(|kind| kind.code);
+    if let Some(unknown) = request.accept.iter().find(|code| !codes.contains(&code.as_str())) {
+        let what = format!("--accept {unknown:?} is no warning that can be accepted; there are {}", codes.join(", "));
         return Err(EngineError::usage(what, again));
     }
     let has_reason = request.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty());
@@ -267,7 +273,9 @@ fn check_accepted(request: &LinkRequest) -> Result<(), EngineError> {
             "--accept needs a --reason, which is written into the catalog",
             format!("{again} --accept {code} --reason \"…\""),
         )),
-        (None, true) => Err(EngineError::usage("--reason without --accept", format!("{again} --accept WARN --reason \"…\""))),
+        (None, true) => {
+            Err(EngineError::usage("--reason without --accept", format!("{again} --accept WARN --reason \"…\"")))
+        }
         _ => Ok(()),
     }
 }

@@ -185,12 +185,7 @@ fn of_recipes(
     Ok((Planned { report, failure }, key))
 }
 
-fn of_store(
-    engine: &Engine,
-    request: &PlanRequest,
-    plan: RecipePlan,
-    rechunk: &str,
-) -> Result<Planned, EngineError> {
+fn of_store(engine: &Engine, request: &PlanRequest, plan: RecipePlan, rechunk: &str) -> Result<Planned, EngineError> {
     let subject = without_secrets(&request.subject);
     let next = format!("firn link {} --feedstock DIR", shell_word(&subject));
     let mut notes = vec![

@@ -135,9 +135,7 @@ fn split(host: &str, path: &str) -> (String, Option<String>) {
 /// Whether a text fits a pattern with at most one `*`.
 fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
-        Some((start, end)) => {
-            text.len() >= start.len() + end.len() && text.starts_with(start) && text.ends_with(end)
-        }
+        Some((start, end)) => text.len() >= start.len() + end.len() && text.starts_with(start) && text.ends_with(end),
         None => pattern == text,
     }
 }
@@ -183,7 +181,8 @@ mod tests {
     #[test]
     fn what_is_not_known_is_unknown() {
         assert_eq!(of("https://nyu1.osn.mghpcc.org/b/a").0, Egress::None);
-        for url in ["https://osn.mghpcc.org.evil.example/b", "https://notamazonaws.com/b", "https://data.example.org/a"] {
+        for url in ["https://osn.mghpcc.org.evil.example/b", "https://notamazonaws.com/b", "https://data.example.org/a"]
+        {
             assert_eq!(of(url).0, Egress::Unknown, "{url}");
         }
         let answer = egress(&Url::parse("http://127.0.0.1:8080/a").unwrap());

@@ -42,7 +42,8 @@ pub(super) fn variables(engine: &Engine, view: &StoreView) -> Result<Vec<LinkedV
         Ok(Some(described))
     };
     let nodes: Vec<(&NodePath, &Node)> = view.dataset.nodes.iter().collect();
-    let found: Result<Vec<Option<LinkedVariable>>, EngineError> = pool.install(|| nodes.into_par_iter().map(one).collect());
+    let found: Result<Vec<Option<LinkedVariable>>, EngineError> =
+        pool.install(|| nodes.into_par_iter().map(one).collect());
     Ok(found?.into_iter().flatten().collect())
 }
 

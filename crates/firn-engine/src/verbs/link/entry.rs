@@ -56,8 +56,7 @@ pub(super) fn entry(seen: &Seen, kind: StoreKind, said: Said<'_>) -> Result<Stor
             entry.mode = Some(StoreMode::Icechunk);
             let spec = opened.snapshot.as_ref().map(|(_, spec)| if *spec == SpecVersion::V1 { 1 } else { 2 });
             let containers = (!opened.containers.is_empty()).then(|| opened.containers.clone());
-            let details =
-                IcechunkDetails { spec, virtual_chunk_containers: containers, ..IcechunkDetails::default() };
+            let details = IcechunkDetails { spec, virtual_chunk_containers: containers, ..IcechunkDetails::default() };
             entry.icechunk = Some(details);
         }
         StoreKind::KerchunkJson => {

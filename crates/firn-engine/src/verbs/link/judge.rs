@@ -11,25 +11,44 @@ use firn_model::diagnose::{Category, shell_word};
 use firn_model::hosting::{Egress, EgressAnswer, egress, local};
 use firn_storage::ObjectUrl;
 
+/// A kind of warning.
+#[derive(Clone, Copy)]
+pub(super) struct Kind {
+    /// Stable code, the argument of `--accept`.
+    pub code: &'static str,
+    criterion: &'static str,
+}
+
 /// Every warning that `--accept` takes.
-pub(super) const WARNINGS: [&str; 13] = [
-    THIS_MACHINE, EGRESS_UNKNOWN, EGRESS_READER, NOT_CHUNKED, TOO_SMALL, TOO_LARGE, NOT_CONSOLIDATED, ABSENT, NOT_DECODED,
-    CORS, CORS_ERRORS, CORS_UNKNOWN, NO_SNIPPET,
+pub(super) const WARNINGS: [Kind; 13] = [
+    THIS_MACHINE,
+    EGRESS_UNKNOWN,
+    EGRESS_READER,
+    NOT_CHUNKED,
+    TOO_SMALL,
+    TOO_LARGE,
+    NOT_CONSOLIDATED,
+    ABSENT,
+    NOT_DECODED,
+    CORS,
+    CORS_ERRORS,
+    CORS_UNKNOWN,
+    NO_SNIPPET,
 ];
 
-const THIS_MACHINE: &str = "this-machine";
-const EGRESS_UNKNOWN: &str = "egress-unknown";
-const EGRESS_READER: &str = "egress-reader-pays";
-const NOT_CHUNKED: &str = "not-chunked";
-const TOO_SMALL: &str = "chunks-too-small";
-const TOO_LARGE: &str = "chunks-too-large";
-const NOT_CONSOLIDATED: &str = "not-consolidated";
-const ABSENT: &str = "chunks-absent";
-const NOT_DECODED: &str = "not-decoded";
-const CORS: &str = "cors-missing";
-const CORS_ERRORS: &str = "cors-errors";
-const CORS_UNKNOWN: &str = "cors-unknown";
-const NO_SNIPPET: &str = "no-snippet";
+const THIS_MACHINE: Kind = Kind { code: "this-machine", criterion: "public" };
+const EGRESS_UNKNOWN: Kind = Kind { code: "egress-unknown", criterion: "egress" };
+const EGRESS_READER: Kind = Kind { code: "egress-reader-pays", criterion: "egress" };
+const NOT_CHUNKED: Kind = Kind { code: "not-chunked", criterion: "chunked" };
+const TOO_SMALL: Kind = Kind { code: "chunks-too-small", criterion: "chunk-sizes" };
+const TOO_LARGE: Kind = Kind { code: "chunks-too-large", criterion: "chunk-sizes" };
+const NOT_CONSOLIDATED: Kind = Kind { code: "not-consolidated", criterion: "consolidated" };
+const ABSENT: Kind = Kind { code: "chunks-absent", criterion: "decodes" };
+const NOT_DECODED: Kind = Kind { code: "not-decoded", criterion: "decodes" };
+const CORS: Kind = Kind { code: "cors-missing", criterion: "cors" };
+const CORS_ERRORS: Kind = Kind { code: "cors-errors", criterion: "cors" };
+const CORS_UNKNOWN: Kind = Kind { code: "cors-unknown", criterion: "cors" };
+const NO_SNIPPET: Kind = Kind { code: "no-snippet", criterion: "opens" };
 
 /// Names shown of what several variables have in common.
 const SHOWN: usize = 5;
@@ -48,7 +67,8 @@ impl Judgement {
         self.criteria.push(Criterion { name, verdict, found: found.into() });
     }
 
-    fn warn(&mut self, code: &'static str, criterion: &'static str, what: impl Into<String>) {
+    fn warn(&mut self, kind: Kind, what: impl Into<String>) {
+        let Kind { code, criterion } = kind;
         self.warnings.push(LinkWarning { code, criterion, what: what.into(), accepted: None });
     }
 
@@ -63,7 +83,8 @@ impl Judgement {
                 self.add("format", CriterionVerdict::Pass, format!("{}, by its content", kind.title()));
                 if variables > 0 {
                     let refused = opened.view.dataset.refusals().count();
-                    let but = if refused > 0 { format!(", {refused} of them not readable by firn") } else { String::new() };
+                    let but =
+                        if refused > 0 { format!(", {refused} of them not readable by firn") } else { String::new() };
                     self.add("opens", CriterionVerdict::Pass, format!("{}{but}", count(variables, "variable")));
                     return;
                 }
@@ -104,7 +125,7 @@ impl Judgement {
                 if self.hosted(seen).is_ok_and(|answer| answer.this_machine) {
                     let what = "everybody may read it, but the server is this machine, which others do not reach";
                     self.add("public", CriterionVerdict::Warn, what);
-                    self.warn(THIS_MACHINE, "public", what);
+                    self.warn(THIS_MACHINE, what);
                 } else {
                     self.add("public", CriterionVerdict::Pass, "everybody may read it, without credentials");
                 }
@@ -126,7 +147,8 @@ impl Judgement {
             }
             (Readers::Nobody(why), _) => {
                 self.add("public", CriterionVerdict::Fail, why.clone());
-                let next = "ask its owner to let everybody read it; where the bucket lists nothing, look at the spelling too";
+                let next =
+                    "ask its owner to let everybody read it; where the bucket lists nothing, look at the spelling too";
                 self.block(not_public(format!("it is not public: {why}"), next.to_owned()));
             }
         }
@@ -146,11 +168,11 @@ impl Judgement {
         match answer.egress {
             Egress::None | Egress::Provider => self.add("egress", CriterionVerdict::Pass, found),
             Egress::Reader => {
-                self.warn(EGRESS_READER, "egress", answer.because);
+                self.warn(EGRESS_READER, answer.because);
                 self.add("egress", CriterionVerdict::Warn, found);
             }
             Egress::Unknown => {
-                self.warn(EGRESS_UNKNOWN, "egress", answer.because);
+                self.warn(EGRESS_UNKNOWN, answer.because);
                 self.add("egress", CriterionVerdict::Unknown, found);
             }
         }
@@ -172,19 +194,19 @@ impl Judgement {
         } else {
             let what = format!("one chunk each, which is read whole: {}", sized(&whole, |n| n.chunk_bytes));
             self.add("chunked", CriterionVerdict::Warn, what.clone());
-            self.warn(NOT_CHUNKED, "chunked", what);
+            self.warn(NOT_CHUNKED, what);
         }
         let mut found = Vec::new();
         if !small.is_empty() {
             let limit = format!("more than {FEW_CHUNKS} chunks below {}", bytes(SMALL_CHUNK));
             let what = format!("too small ({limit}): {}", sized(&small, |n| n.object_bytes));
-            self.warn(TOO_SMALL, "chunk-sizes", what.clone());
+            self.warn(TOO_SMALL, what.clone());
             found.push(what);
         }
         if !large.is_empty() {
             let limit = format!("above {}", bytes(LARGE_CHUNK));
             let what = format!("too large ({limit}): {}", sized(&large, |n| n.chunk_bytes));
-            self.warn(TOO_LARGE, "chunk-sizes", what.clone());
+            self.warn(TOO_LARGE, what.clone());
             found.push(what);
         }
         if found.is_empty() {
@@ -211,7 +233,7 @@ impl Judgement {
             let what = "each variable has a document of its own: readers without a listing see an empty dataset, without an \
                         error";
             self.add("consolidated", CriterionVerdict::Warn, what);
-            self.warn(NOT_CONSOLIDATED, "consolidated", what);
+            self.warn(NOT_CONSOLIDATED, what);
         }
         Ok(Some(is))
     }
@@ -227,32 +249,40 @@ impl Judgement {
         let failed: fn(&ChunkRead) -> bool = |chunk| matches!(chunk, ChunkRead::Failed { .. });
         let unread: fn(&ChunkRead) -> bool = |chunk| matches!(chunk, ChunkRead::NotRead { .. });
         let absent: fn(&ChunkRead) -> bool = |chunk| matches!(chunk, ChunkRead::Absent);
-        let worst = [
-            (failed, "link-not-decodable", Category::Corrupt, "ask its owner to write them again"),
-            (denied, "link-not-public", Category::Denied, "ask its owner to let everybody read the chunks too"),
-        ];
-        for (wanted, code, category, next) in worst {
-            let Some(variable) = first(wanted) else { continue };
-            let (ChunkRead::Failed { why, .. } | ChunkRead::Denied { why }) = &variable.chunk else { continue };
-            let word = if category == Category::Corrupt { "does not decode" } else { "is not public" };
-            let what = format!("a chunk of {} {word}: {why}", shown(&names(wanted)));
+        if let Some(LinkedVariable { path, chunk: ChunkRead::Failed { why, .. }, .. }) = first(failed) {
+            let what = format!("a chunk of {} does not decode: {why}", shown(&names(failed)));
             self.add("decodes", CriterionVerdict::Fail, what.clone());
-            let at = seen.address.at().node(variable.path.clone());
-            self.block(EngineError::NotLinkable { code, at, what, category, next: next.to_owned() });
-            return;
+            return self.block(EngineError::NotLinkable {
+                code: "link-not-decodable",
+                at: seen.address.at().node(path.clone()),
+                what,
+                category: Category::Corrupt,
+                next: "ask its owner to write the variable again".to_owned(),
+            });
+        }
+        if let Some(LinkedVariable { path, chunk: ChunkRead::Denied { why }, .. }) = first(denied) {
+            let what = format!("a chunk of {} is not public: {why}", shown(&names(denied)));
+            self.add("decodes", CriterionVerdict::Fail, what.clone());
+            return self.block(EngineError::NotLinkable {
+                code: "link-not-public",
+                at: seen.address.at().node(path.clone()),
+                what,
+                category: Category::Denied,
+                next: "ask its owner to let everybody read the chunks too".to_owned(),
+            });
         }
         let decoded = variables.len() - names(unread).len() - names(absent).len();
         let mut found = vec![format!("a chunk of each of {}", count(decoded, "variable"))];
         let mut verdict = CriterionVerdict::Pass;
         if let Some(LinkedVariable { chunk: ChunkRead::NotRead { why }, .. }) = first(unread) {
             let what = format!("not tried: {} ({why})", shown(&names(unread)));
-            self.warn(NOT_DECODED, "decodes", what.clone());
+            self.warn(NOT_DECODED, what.clone());
             found.push(what);
             verdict = CriterionVerdict::Unknown;
         }
         if !names(absent).is_empty() {
             let what = format!("the chunks looked for are absent and read as fill values: {}", shown(&names(absent)));
-            self.warn(ABSENT, "decodes", what.clone());
+            self.warn(ABSENT, what.clone());
             found.push(what);
             verdict = if verdict == CriterionVerdict::Pass { CriterionVerdict::Warn } else { verdict };
         }
@@ -266,7 +296,7 @@ impl Judgement {
             (Ok(there), Ok(missing)) => (there, missing),
             (Err(error), _) | (_, Err(error)) => {
                 self.add("cors", CriterionVerdict::Unknown, error.to_string());
-                self.warn(CORS_UNKNOWN, "cors", error.to_string());
+                self.warn(CORS_UNKNOWN, error.to_string());
                 return;
             }
         };
@@ -280,12 +310,12 @@ impl Judgement {
                     missing.status
                 );
                 self.add("cors", CriterionVerdict::Warn, what.clone());
-                self.warn(CORS_ERRORS, "cors", what);
+                self.warn(CORS_ERRORS, what);
             }
             (false, _) => {
                 let what = "no Access-Control-Allow-Origin: pages of other hosts cannot read it";
                 self.add("cors", CriterionVerdict::Warn, what);
-                self.warn(CORS, "cors", what);
+                self.warn(CORS, what);
             }
         }
     }
@@ -297,7 +327,7 @@ impl Judgement {
 
     /// Why there is no snippet.
     pub fn no_snippet(&mut self, why: &str) {
-        self.warn(NO_SNIPPET, "opens", why);
+        self.warn(NO_SNIPPET, why);
     }
 }
 

@@ -109,7 +109,11 @@ pub(super) fn elsewhere(engine: &Engine, stock: Option<&Stock>) -> Option<String
     }
     let stores = stock.and_then(Stock::catalog).map(CatalogDocument::stores).unwrap_or_default();
     let remote = stores.iter().find(|store| !matches!(Place::parse(&store.url), Place::Local(_)))?;
-    Some(format!("the store {} of this catalog is at {}", remote.id, firn_model::diagnose::without_secrets(&remote.url)))
+    Some(format!(
+        "the store {} of this catalog is at {}",
+        remote.id,
+        firn_model::diagnose::without_secrets(&remote.url)
+    ))
 }
 
 /// What the store says of itself; the rest waits to be filled in.

@@ -13,6 +13,6 @@ mod open;
 
 pub(super) use data_type::text_of_base64;
 pub(crate) use document::{array_documents, group_attributes, group_document};
-pub(crate) use open::{from_documents, is_document};
 pub(super) use open::CONSOLIDATED;
+pub(crate) use open::{from_documents, is_document};
 pub use open::{has_root, open};
