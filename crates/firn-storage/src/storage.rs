@@ -204,13 +204,11 @@ impl Storage {
         let Kind::S3 { bucket, key } = physical.kind() else { return Ok(None) };
         let location = self.location_of(url)?.map(|(location, _)| location);
         let (_, address) = self.bucket(bucket, location, &url.at())?;
-        let mut web = match &address.endpoint {
-            Some(endpoint) => endpoint.clone(),
-            None => {
-                let service = format!("https://s3.{}.amazonaws.com", address.region);
-                Url::parse(&service).map_err(|error| StorageError::BadUrl { at: url.at(), what: error.to_string() })?
-            }
-        };
+        let of_amazon = || Url::parse(&format!("https://s3.{}.amazonaws.com", address.region));
+        let mut web = address.endpoint.clone().map_or_else(of_amazon, Ok).map_err(|error| StorageError::BadUrl {
+            at: url.at(),
+            what: format!("its service has no web address: {error}"),
+        })?;
         if address.virtual_hosted {
             let host = format!("{bucket}.{}", web.host_str().unwrap_or_default());
             if web.set_host(Some(&host)).is_err() {

@@ -122,7 +122,7 @@ impl Judgement {
         };
         match (&seen.readers, elsewhere) {
             (Readers::Everybody, _) => {
-                if self.hosted(seen).is_ok_and(|answer| answer.this_machine) {
+                if hosted(seen).is_ok_and(|answer| answer.this_machine) {
                     let what = "everybody may read it, but the server is this machine, which others do not reach";
                     self.add("public", CriterionVerdict::Warn, what);
                     self.warn(THIS_MACHINE, what);
@@ -154,13 +154,9 @@ impl Judgement {
         }
     }
 
-    fn hosted(&self, seen: &Seen) -> Result<EgressAnswer, EngineError> {
-        Ok(seen.engine.storage.web_address(&seen.address)?.map_or_else(local, |web| egress(&web)))
-    }
-
     /// Who pays for traffic.
     pub fn egress(&mut self, seen: &Seen) -> Result<Egress, EngineError> {
-        let answer = self.hosted(seen)?;
+        let answer = hosted(seen)?;
         let found = match &answer.service {
             Some(service) => format!("{} ({service}: {})", payer(answer.egress), answer.because),
             None => format!("{} ({})", payer(answer.egress), answer.because),
@@ -329,6 +325,11 @@ impl Judgement {
     pub fn no_snippet(&mut self, why: &str) {
         self.warn(NO_SNIPPET, why);
     }
+}
+
+/// What is known of the service at this address.
+fn hosted(seen: &Seen) -> Result<EgressAnswer, EngineError> {
+    Ok(seen.engine.storage.web_address(&seen.address)?.map_or_else(local, |web| egress(&web)))
 }
 
 fn payer(egress: Egress) -> &'static str {
