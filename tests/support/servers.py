@@ -38,6 +38,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         with server.lock:
             server.requests.append((self.command, path, self.headers.get("Range")))
             fault = server.faults.pop(0) if server.faults else None
+        if any(path.startswith(prefix) for prefix in server.denied):
+            return self.send(403, b"not for you")
         if fault:
             return self.send(fault, b"", {"Retry-After": "0"})
         file = (server.root / path.lstrip("/")).resolve()
@@ -66,6 +68,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         for key, value in (headers or {}).items():
             self.send_header(key, value)
+        if self.server.cors == "always" or (self.server.cors == "found" and status < 400):
+            self.send_header("Access-Control-Allow-Origin", "*")
         self.end_headers()
         if body:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -73,11 +77,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 class FileServer(http.server.ThreadingHTTPServer):
-    """Serves a directory without listings. `requests` and `bytes` count; `faults` are statuses answered first; `ranges=False` ignores Range."""
+    """Serves a directory without listings. `requests` and `bytes` count; `faults` are statuses answered first; `ranges=False` ignores Range;
+    `cors` is None, "found" or "always"; what is below the paths `denied` is answered 403."""
     daemon_threads = True
 
-    def __init__(self, root, ranges=True):
+    def __init__(self, root, ranges=True, cors=None, denied=()):
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.cors, self.denied = cors, tuple(denied)
         self.root = pathlib.Path(root).resolve()
         self.ranges = ranges
         self.lock = threading.Lock()

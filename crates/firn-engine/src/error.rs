@@ -148,6 +148,20 @@ pub enum EngineError {
         /// What to do.
         next: String,
     },
+    /// A store that a catalog must not list.
+    #[error("{what}")]
+    NotLinkable {
+        /// Stable code.
+        code: &'static str,
+        /// Where.
+        at: At,
+        /// What stands in the way.
+        what: String,
+        /// Of which kind.
+        category: Category,
+        /// What to do.
+        next: String,
+    },
     /// A mistake in firn.
     #[error("{what}")]
     Bug {
@@ -223,7 +237,7 @@ impl Diagnose for EngineError {
     fn code(&self) -> &'static str {
         match self {
             Self::Usage { .. } => "usage",
-            Self::Unsupported { code, .. } | Self::Document { code, .. } => code,
+            Self::Unsupported { code, .. } | Self::Document { code, .. } | Self::NotLinkable { code, .. } => code,
             Self::TargetExists { .. } => "target-exists",
             Self::TargetNotEmpty { .. } => "target-not-empty",
             Self::TargetIsWhole { .. } => "target-is-whole",
@@ -247,7 +261,7 @@ impl Diagnose for EngineError {
             | Self::TargetBusy { .. } => Category::Conflict,
             Self::JournalDamaged { .. } => Category::Corrupt,
             Self::Verification { .. } => Category::Differences,
-            Self::Document { category, .. } => *category,
+            Self::Document { category, .. } | Self::NotLinkable { category, .. } => *category,
             Self::Bug { .. } => Category::Bug,
             other => other.inner().map_or(Category::Bug, |e| e.category()),
         }
@@ -262,7 +276,8 @@ impl Diagnose for EngineError {
             | Self::TargetBusy { at, .. }
             | Self::JournalDamaged { at, .. }
             | Self::Verification { at, .. }
-            | Self::Document { at, .. } => at.clone(),
+            | Self::Document { at, .. }
+            | Self::NotLinkable { at, .. } => at.clone(),
             other => other.inner().map(|e| e.at()).unwrap_or_default(),
         }
     }
@@ -284,6 +299,9 @@ impl Diagnose for EngineError {
                 "what is missing or something else would leave a hole in the dataset".to_owned()
             }
             Self::Document { .. } => "nothing runs on a document that is not understood as a whole".to_owned(),
+            Self::NotLinkable { .. } => {
+                "what a catalog lists has to open for everybody who reads the catalog".to_owned()
+            }
             Self::Bug { .. } => "this is a mistake in firn, not in your data".to_owned(),
             other => other.inner().map(|e| e.why()).unwrap_or_default(),
         }
@@ -294,6 +312,7 @@ impl Diagnose for EngineError {
             Self::Usage { next, .. }
             | Self::Unsupported { next, .. }
             | Self::Document { next, .. }
+            | Self::NotLinkable { next, .. }
             | Self::Advised { next, .. }
             | Self::TargetNotEmpty { next, .. } => next.clone(),
             Self::TargetIsWhole { .. } => {

@@ -26,6 +26,8 @@ pub struct Opened {
     pub kind: StoreKind,
     /// The snapshot and the specification, where it is an Icechunk repository.
     pub snapshot: Option<(String, SpecVersion)>,
+    /// URL prefixes that readers of an Icechunk repository have to authorise.
+    pub containers: Vec<String>,
 }
 
 impl Opened {
@@ -44,12 +46,17 @@ impl Opened {
 /// What the storage says, and what the bytes are refused for.
 pub fn open_any(engine: &Engine, url: &ObjectUrl) -> Result<Opened, EngineError> {
     let plain = |url: &ObjectUrl| -> Result<Opened, EngineError> {
-        Ok(Opened { view: open_plain(engine, url)?, kind: StoreKind::Plain, snapshot: None })
+        Ok(Opened { view: open_plain(engine, url)?, kind: StoreKind::Plain, snapshot: None, containers: Vec::new() })
     };
     let error = match plain(url) {
         Ok(opened) => return Ok(opened),
         Err(error) => error,
     };
+    // Buckets that do not list refuse what they do not have: what a repository has they may give.
+    if error.category() == Category::Denied {
+        let is_repository = matches!(kind_of(engine, url), Ok(StoreKind::Icechunk));
+        return if is_repository { open_icechunk(engine, url, "main") } else { Err(error) };
+    }
     if error.category() != Category::NotFound && error.code() != "not-an-array-file" {
         return Err(error);
     }
@@ -210,8 +217,9 @@ fn open_icechunk(engine: &Engine, url: &ObjectUrl, version: &str) -> Result<Open
     let storage = RepositoryStorage::new(engine.storage.prefix(url)?);
     let opened = engine.storage.runtime().block_on(open_snapshot(&storage, version))?;
     let expected = references(&opened.dataset);
-    let source = ContainerSource::new(engine.storage.clone(), url, opened.containers)?.expecting(expected);
+    let containers = opened.containers;
+    let source = ContainerSource::new(engine.storage.clone(), url, containers.clone())?.expecting(expected);
     let source = Arc::new(source);
     let view = StoreView { url: url.to_string(), dataset: opened.dataset, source, ledger: None };
-    Ok(Opened { view, kind: StoreKind::Icechunk, snapshot: Some((opened.snapshot, opened.spec)) })
+    Ok(Opened { view, kind: StoreKind::Icechunk, snapshot: Some((opened.snapshot, opened.spec)), containers })
 }

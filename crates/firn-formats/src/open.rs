@@ -18,6 +18,8 @@ pub fn open(source: &dyn Source, at: &At) -> Result<Dataset, FormatError> {
         Ok(None) => open_folder(source, at)?.ok_or_else(|| SourceError::NotFound { at: at.clone() }.into()),
         Err(error @ (FormatError::NotAnArrayFile { .. } | FormatError::Source(_))) => match open_folder(source, at) {
             Ok(Some(dataset)) => Ok(dataset),
+            // A root document is there, so that it is a store, of which nothing more can be told.
+            Err(unknown @ FormatError::Source(SourceError::NotListable { .. })) => Err(unknown),
             Ok(None) | Err(FormatError::Source(_)) => Err(error),
             Err(folder) => Err(folder),
         },
@@ -41,11 +43,17 @@ fn open_file(source: &dyn Source, at: &At) -> Result<Option<Dataset>, FormatErro
 
 /// `None` where there is no root document. A folder with documents of both versions is what zarr-python takes it for: v3.
 fn open_folder(source: &dyn Source, at: &At) -> Result<Option<Dataset>, FormatError> {
-    if zarr::has_root(source)? {
+    let newer = zarr::has_root(source);
+    if matches!(newer, Ok(true)) {
         return zarr::open(source, at).map(Some);
     }
-    if zarr::v2::has_root(source)? {
-        return zarr::v2::open(source, at).map(Some);
+    // Buckets that do not list refuse what they do not have, so a refusal does not say that there is nothing older.
+    if !matches!(newer, Ok(_) | Err(FormatError::Source(SourceError::Denied { .. }))) {
+        return newer.map(|_| None);
     }
-    Ok(None)
+    match (zarr::v2::has_root(source), newer) {
+        (Ok(true), _) => zarr::v2::open(source, at).map(Some),
+        (_, Err(denied)) => Err(denied),
+        (found, Ok(_)) => found.map(|_| None),
+    }
 }

@@ -7,5 +7,6 @@ pub mod dataset;
 pub mod diagnose;
 pub mod document;
 pub mod feedstock;
+pub mod hosting;
 pub mod plan;
 pub mod source;

@@ -106,6 +106,16 @@ impl HttpObject {
         Ok(WebPage { bytes: answer.body, allowed_origin })
     }
 
+    /// The first byte of whatever there is, asked for with an `Origin`: what a browser would see, also of a refusal.
+    pub(crate) async fn answer_as_web_page(&self) -> Result<WebAnswer, SourceError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ORIGIN, HeaderValue::from_static("https://example.org"));
+        headers.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
+        let answer = self.call(headers, 1, self.transport.limits.whole_object).await?;
+        let allowed_origin = header(&answer.headers, &ACCESS_CONTROL_ALLOW_ORIGIN).map(str::to_owned);
+        Ok(WebAnswer { status: answer.status.as_u16(), allowed_origin })
+    }
+
     /// The index page of a folder as a listing; `None` where the server has none: nothing there, or no page.
     pub(crate) async fn index(&self) -> Result<Option<Level>, SourceError> {
         let mut folder = self.url.clone();
@@ -169,6 +179,22 @@ pub(crate) struct WebPage {
     pub bytes: Bytes,
     /// `Access-Control-Allow-Origin`.
     pub allowed_origin: Option<String>,
+}
+
+/// How a server answers a web page of another host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// `Access-Control-Allow-Origin`.
+    pub allowed_origin: Option<String>,
+}
+
+impl WebAnswer {
+    /// Whether a page of any host may see the answer.
+    pub fn is_for_everybody(&self) -> bool {
+        self.allowed_origin.as_deref().is_some_and(|origin| origin == "*" || origin == "https://example.org")
+    }
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

@@ -105,6 +105,7 @@ pub use copy::{Copied, CopyExpected, CopyOptions, How};
 pub use credentials::{CredentialState, Credentials};
 pub use error::StorageError;
 pub use holder::Holder;
+pub use http::WebAnswer;
 pub use lease::Lease;
 pub use listing::{Level, is_pattern};
 pub use location::{Addressing, Location, LocationConfig, LocationRole};

@@ -4,7 +4,7 @@ use crate::bridge::Bridge;
 use crate::cache::CachedReader;
 use crate::capabilities::Conditions;
 use crate::error::StorageError;
-use crate::http::{HttpObject, WebPage};
+use crate::http::{HttpObject, WebAnswer, WebPage};
 use crate::local::LocalReader;
 use crate::location::{Addressing, Location};
 use crate::prefix::Prefix;
@@ -22,6 +22,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
+use url::Url;
 
 /// Everything needed to reach objects. Cheap to clone; all clones share clients, connections and budgets.
 #[derive(Clone)]
@@ -196,6 +197,53 @@ impl Storage {
             return Err(StorageError::BadUrl { at: url.at(), what: "it is not an http(s) URL".to_owned() });
         };
         Ok(HttpObject::new(Arc::clone(&self.0.transport), url.clone()).get_as_web_page().await?)
+    }
+
+    /// How a server answers a page of another host that asks for this object: by its URL as it is, without credentials.
+    /// Blocks the calling thread.
+    ///
+    /// # Errors
+    /// [`StorageError::BadUrl`] for what is no web address; where there is no answer.
+    pub fn web_answer(&self, url: &ObjectUrl) -> Result<WebAnswer, StorageError> {
+        let Kind::Http(url) = url.kind() else {
+            return Err(StorageError::BadUrl { at: url.at(), what: "it is not an http(s) URL".to_owned() });
+        };
+        let object = HttpObject::new(Arc::clone(&self.0.transport), url.clone());
+        Ok(self.0.bridge.wait(async move { object.answer_as_web_page().await })??)
+    }
+
+    /// The web address of an object as its service spells it: an object of S3 below the endpoint. `None` for local files.
+    ///
+    /// # Errors
+    /// As [`Storage::physical`].
+    pub fn web_address(&self, url: &ObjectUrl) -> Result<Option<Url>, StorageError> {
+        if let Kind::Http(url) = url.kind() {
+            return Ok(Some(url.clone()));
+        }
+        let physical = self.physical(url)?;
+        let Kind::S3 { bucket, key } = physical.kind() else { return Ok(None) };
+        let location = self.location_of(url)?.map(|(location, _)| location);
+        let (_, address) = self.bucket(bucket, location, &url.at())?;
+        let of_amazon = || Url::parse(&format!("https://s3.{}.amazonaws.com", address.region));
+        let mut web = address.endpoint.clone().map_or_else(of_amazon, Ok).map_err(|error| StorageError::BadUrl {
+            at: url.at(),
+            what: format!("its service has no web address: {error}"),
+        })?;
+        if address.virtual_hosted {
+            let host = format!("{bucket}.{}", web.host_str().unwrap_or_default());
+            if web.set_host(Some(&host)).is_err() {
+                let what = "the bucket cannot be part of a host name".to_owned();
+                return Err(StorageError::BadUrl { at: url.at(), what });
+            }
+        }
+        if let Ok(mut segments) = web.path_segments_mut() {
+            segments.pop_if_empty();
+            if !address.virtual_hosted {
+                segments.push(bucket);
+            }
+            segments.extend(key.split('/').filter(|part| !part.is_empty()));
+        }
+        Ok(Some(web))
     }
 
     /// A prefix to write below.

@@ -1,6 +1,6 @@
 //! The page of a dataset.
 
-use super::html::{document, escape, link, table};
+use super::html::{document, escape, link, picture, table};
 use crate::entry::CatalogEntry;
 use crate::facts::{AxisKind, DatasetFacts, DimensionFacts, VariableRole};
 use crate::text::{bytes_text, number_text};
@@ -14,6 +14,9 @@ pub fn page(entry: &CatalogEntry) -> String {
     let _ = writeln!(body, "<h1>{}</h1>", escape(&entry.title));
     if entry.collection != entry.title {
         let _ = writeln!(body, "<p class=\"dim\">{}</p>", escape(&entry.collection));
+    }
+    if let Some(url) = entry.thumbnail.as_deref() {
+        body.push_str(&picture(url, &entry.title));
     }
     let _ = writeln!(body, "<p class=\"description\">{}</p>", escape(&entry.description));
     if !entry.tags.is_empty() {
@@ -36,7 +39,8 @@ fn open(entry: &CatalogEntry, body: &mut String) {
     }
     for snippet in &entry.snippets {
         let _ = writeln!(body, "<pre><code>{}</code></pre>", escape(snippet.code.trim_end()));
-        let _ = writeln!(body, "<p class=\"dim\">Needs {}</p>", escape(&snippet.requires.join(", ")));
+        let needs = escape(&snippet.requires.join(", "));
+        let _ = writeln!(body, "<p class=\"dim\">One click selects all lines. Needs {needs}</p>");
     }
 }
 

@@ -1,4 +1,5 @@
-//! Plain pages for any file server or bucket: no script, nothing from elsewhere, every text escaped.
+//! Plain pages for any file server, bucket or folder: no script, nothing from elsewhere but the picture that a dataset names,
+//! every text escaped, every link relative.
 
 mod dataset;
 mod html;
@@ -38,20 +39,35 @@ pub fn index(description: &RootDescription, entries: &[CatalogEntry]) -> String 
             let _ = writeln!(body, "<h2>{}</h2>\n<ul>", escape(&entry.collection));
             group = Some(&entry.collection);
         }
-        let _ = writeln!(
-            body,
-            "<li><a href=\"{}\">{}</a><br><span class=\"dim\">{} · {}</span></li>",
-            escape(&page_path(&entry.id)),
-            escape(&entry.title),
-            escape(&entry.id),
-            escape(entry.kind.title()),
-        );
+        body.push_str(&item(entry));
     }
     if group.is_some() {
         body.push_str("</ul>\n");
     }
     body.push_str("<p class=\"dim\"><a href=\"catalog.json\">STAC</a> · <a href=\"firn-catalog.json\">JSON</a></p>\n");
     document(&description.title, &body)
+}
+
+/// A dataset in the list: what it is, from when to when, how large.
+fn item(entry: &CatalogEntry) -> String {
+    const SHOWN: usize = 200;
+    let mut facts = vec![escape(&entry.id), escape(entry.kind.title())];
+    if let Some(found) = &entry.facts {
+        let intervals = found.dimensions.values().filter_map(|dimension| dimension.interval.as_ref());
+        facts.extend(intervals.map(|[first, last]| format!("{} … {}", escape(first), escape(last))));
+        facts.push(crate::text::bytes_text(found.decoded_bytes));
+    }
+    facts.extend(entry.license.as_deref().map(escape));
+    let description = entry.description.split_whitespace().collect::<Vec<_>>().join(" ");
+    let short: String = description.chars().take(SHOWN).collect();
+    let more = if short.len() < description.len() { "…" } else { "" };
+    format!(
+        "<li><a href=\"{}\">{}</a><br>{}{more}<br><span class=\"dim\">{}</span></li>\n",
+        escape(&page_path(&entry.id)),
+        escape(&entry.title),
+        escape(&short),
+        facts.join(" · "),
+    )
 }
 
 #[cfg(test)]
@@ -88,6 +104,15 @@ mod tests {
         let page = page(&hostile());
         for loading in ["<script", "<link", "<img", "@import", "url("] {
             assert!(!page.contains(loading), "{loading}");
+        }
+    }
+
+    #[test]
+    fn the_only_picture_is_that_of_the_dataset_over_tls() {
+        let with = |thumbnail: &str| page(&CatalogEntry { thumbnail: Some(thumbnail.to_owned()), ..hostile() });
+        assert!(with("https://h/a.png?x=\"1\"").contains("src=\"https://h/a.png?x=%221%22\""));
+        for other in ["http://h/a.png", "data:image/png;base64,x", "javascript:alert(1)", "/etc/a.png", "a.png"] {
+            assert!(!with(other).contains("<img"), "{other}");
         }
     }
 }

@@ -35,6 +35,8 @@ pub(super) fn kerchunk(opening: &Opening<'_>) -> Result<Snippet, NoSnippet> {
             "http" | "https" => (Dict::default(), Some("aiohttp")),
             _ => (Dict::default(), None),
         };
+        // zarr opens references asynchronously, and their files have to be read in the same way.
+        let remote = if package.is_some() { remote.with("asynchronous", Value::Bool(true)) } else { remote };
         if !remote.is_empty() {
             options = options.with("remote_options", Value::Dict(remote));
         }
@@ -46,7 +48,7 @@ pub(super) fn kerchunk(opening: &Opening<'_>) -> Result<Snippet, NoSnippet> {
         } else {
             Dict::default().text("token", "anon")
         };
-        options = options.with("remote_options", Value::Dict(same));
+        options = options.with("remote_options", Value::Dict(same.with("asynchronous", Value::Bool(true))));
     }
     if details.and_then(|details| details.format) == Some(KerchunkFormat::Parquet) {
         requires.extend(["pandas", "fastparquet"]);

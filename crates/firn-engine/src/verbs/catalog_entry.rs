@@ -116,7 +116,7 @@ pub fn store_entry(engine: &Engine, store: &PublishedStore) -> Result<StoreEntry
 }
 
 /// How others reach the bucket; `None` where its URL says it all.
-fn access(engine: &Engine, physical: &ObjectUrl, public: bool) -> Result<Option<Access>, EngineError> {
+pub(super) fn access(engine: &Engine, physical: &ObjectUrl, public: bool) -> Result<Option<Access>, EngineError> {
     let settings = engine.storage.settings();
     let location = engine.storage.location_of(physical)?.map(|(location, _)| location);
     let endpoint = location.and_then(|location| location.endpoint.clone()).or_else(|| settings.endpoint.clone());
@@ -156,17 +156,29 @@ pub fn update_feedstock_entry(
     store: &PublishedStore,
     write: bool,
 ) -> Result<StoreEntryChange, EngineError> {
+    put_entry(dir, &store_entry(engine, store)?, "", write)
+}
+
+/// Creates or updates an entry in `catalog.yaml` of this directory, which is made of the text `new` if absent.
+///
+/// # Errors
+/// As [`update_feedstock_entry`].
+pub(super) fn put_entry(
+    dir: &Path,
+    entry: &StoreEntry,
+    new: &str,
+    write: bool,
+) -> Result<StoreEntryChange, EngineError> {
     let path = dir.join("catalog.yaml");
     let before = read(&path)?;
-    let text = before.clone().unwrap_or_default();
+    let text = before.clone().unwrap_or_else(|| new.to_owned());
     let name = path.display().to_string();
     let known = read_catalog(&name, &text).value.unwrap_or_default();
-    let existing = known.stores().iter().find(|entry| same(&entry.id, &store.id));
-    let entry = store_entry(engine, store)?;
+    let existing = known.stores().iter().find(|known| same(&known.id, &entry.id));
     let change = StoreChange {
-        id: existing.map_or_else(|| store.id.clone(), |existing| existing.id.clone()),
-        set: changes(&entry, existing)?,
-        remove: other_details(&entry),
+        id: existing.map_or_else(|| entry.id.clone(), |existing| existing.id.clone()),
+        set: changes(entry, existing)?,
+        remove: other_details(entry),
     };
     let edited = edit_store(&name, &text, &change).map_err(|error| document_error(&error))?;
     let written = write && !edited.diff.is_empty();

@@ -75,7 +75,7 @@ pub(crate) fn refuse_existing(dir: &Path) -> Result<(), EngineError> {
 }
 
 /// Writes a file that must not exist yet, also where another process makes it at this moment.
-fn write_new(path: &Path, text: &str) -> Result<(), EngineError> {
+pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), EngineError> {
     let write = || -> std::io::Result<()> {
         std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
         let mut file = std::fs::File::create_new(path)?;

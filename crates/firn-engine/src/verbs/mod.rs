@@ -11,6 +11,7 @@ pub mod demo;
 mod gaps;
 pub mod init;
 pub mod inspect;
+pub mod link;
 pub mod plan;
 pub mod requests;
 pub mod run;

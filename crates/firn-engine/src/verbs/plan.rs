@@ -85,11 +85,11 @@ fn open(engine: &Engine, url: &ObjectUrl) -> Result<Opened, EngineError> {
 }
 
 fn of_zarr(engine: &Engine, request: &PlanRequest, opened: &Opened) -> Result<Planned, EngineError> {
-    of_store(engine, request, store::plan(&opened.dataset, "zarr3"), store::rechunk(opened))
+    of_store(engine, request, store::plan(&opened.dataset, "zarr3"), &store::rechunk(opened))
 }
 
 fn of_icechunk(engine: &Engine, request: &PlanRequest, opened: &Opened) -> Result<Planned, EngineError> {
-    of_store(engine, request, store::plan(&opened.dataset, "icechunk"), store::rechunk(opened))
+    of_store(engine, request, store::plan(&opened.dataset, "icechunk"), &store::rechunk(opened))
 }
 
 /// What a feedstock is begun with: what a file, a folder, a glob or a pattern says, without planning it.
@@ -185,11 +185,12 @@ fn of_recipes(
     Ok((Planned { report, failure }, key))
 }
 
-fn of_store(engine: &Engine, request: &PlanRequest, plan: RecipePlan, next: String) -> Result<Planned, EngineError> {
+fn of_store(engine: &Engine, request: &PlanRequest, plan: RecipePlan, rechunk: &str) -> Result<Planned, EngineError> {
     let subject = without_secrets(&request.subject);
+    let next = format!("firn link {} --feedstock DIR", shell_word(&subject));
     let mut notes = vec![
-        "this is a store already. `firn link`, which catalogues it where it is, is not part of this version".to_owned(),
-        "other chunks are a copy in another place".to_owned(),
+        "this is a store already: nothing has to be run".to_owned(),
+        format!("other chunks are a copy in another place: {rechunk}"),
     ];
     let duplicates = duplicates::find(engine, &[], Some(&request.subject), None, &mut notes)?;
     let report = PlanReport {

@@ -4,6 +4,7 @@
 //! result is in [`EngineSettings`](crate::settings::EngineSettings).
 
 pub use firn_formats::TextEncoding;
+use firn_model::feedstock::DataType;
 use indexmap::IndexMap;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
@@ -233,6 +234,21 @@ pub struct DemoRequest {
 pub struct InspectRequest {
     /// What to open, in this order.
     pub sources: Vec<String>,
+}
+
+/// `firn link URL`.
+#[derive(Debug, Clone)]
+pub struct LinkRequest {
+    /// The store.
+    pub url: String,
+    /// How the data came to be there.
+    pub data_type: DataType,
+    /// Directory of the feedstock that gets the entry; made where it does not exist.
+    pub feedstock: Option<PathBuf>,
+    /// Codes of warnings that are accepted.
+    pub accept: Vec<String>,
+    /// Why they are.
+    pub reason: Option<String>,
 }
 
 /// `firn init DIR`.

@@ -14,4 +14,4 @@ pub use attribute_json::attributes_as_read;
 pub use codec_json::{codecs_from_json, codecs_to_json};
 pub use consolidated::{ConsolidatedDocument, consolidated_documents};
 pub use document::{array_document, consolidated_document, group_document};
-pub use open::{ROOT_DOCUMENT, has_root, open};
+pub use open::{ROOT_DOCUMENT, has_root, is_consolidated, open};

@@ -61,6 +61,23 @@ pub fn open(source: &dyn Source, at: &At) -> Result<Dataset, FormatError> {
     Ok(declare_dimensions(dataset))
 }
 
+/// Whether the metadata of all nodes are in one document of this hierarchy, which was opened before.
+///
+/// # Errors
+/// What the source says.
+pub fn is_consolidated(source: &dyn Source, format: DatasetFormat) -> Result<bool, FormatError> {
+    if format == DatasetFormat::ZarrV2 {
+        let found = source.object(super::v2::CONSOLIDATED)?;
+        return match found.map(|reader| reader.size()).transpose() {
+            Ok(size) => Ok(size.is_some()),
+            Err(SourceError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        };
+    }
+    let root = document(source, ROOT_DOCUMENT, &document_at(source, ROOT_DOCUMENT))?;
+    Ok(root.is_some_and(|root| root.pointer("/consolidated_metadata/metadata").is_some_and(Value::is_object)))
+}
+
 pub(super) fn check_count(count: u64, at: &At) -> Result<(), FormatError> {
     if count > MAX_NODES {
         return Err(FormatError::limit(at, "the number of nodes", count, MAX_NODES));

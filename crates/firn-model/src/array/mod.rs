@@ -2,6 +2,7 @@
 
 pub mod attributes;
 pub mod chunk_grid;
+pub mod cloud;
 pub mod codec;
 mod data_type;
 pub mod manifest;

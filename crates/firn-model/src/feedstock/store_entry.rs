@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::catalog::{DataType, LineageEntry};
+use crate::hosting::Egress;
 
 /// A store entry: one store of a dataset. Keys that firn does not know are kept in `extra`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -69,6 +70,9 @@ pub struct StoreEntry {
     /// The permanent public id, derived once and never reused.
     #[serde(rename = "firn:id", default, skip_serializing_if = "Option::is_none")]
     pub firn_id: Option<String>,
+    /// What `firn link` saw of a store that lies elsewhere, and what was accepted.
+    #[serde(rename = "firn:link", default, skip_serializing_if = "Option::is_none")]
+    pub firn_link: Option<LinkRecord>,
     /// Further keys, as they are.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
@@ -199,6 +203,35 @@ pub struct FilesDetails {
     /// Bytes of all files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// Further keys, as they are.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// What `firn link` saw of a store.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LinkRecord {
+    /// Who pays for traffic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<Egress>,
+    /// Warnings that nobody accepted yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<Vec<String>>,
+    /// Warnings that somebody accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Vec<AcceptedWarning>>,
+    /// Further keys, as they are.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// A warning that somebody accepted.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AcceptedWarning {
+    /// Its code.
+    pub warning: String,
+    /// Why it is no obstacle.
+    pub reason: String,
     /// Further keys, as they are.
     #[serde(flatten)]
     pub extra: Map<String, Value>,

@@ -161,7 +161,7 @@ fn unknown_keys_are_kept_where_other_tools_may_own_them() {
         "catalog.yaml:2:1: warning: stors: unknown key \"stors\" [unknown-key]\n    help: did you mean \"stores\"?\n\
          catalog.yaml:4:21: warning: stores[0].colour: unknown key \"colour\" [unknown-key]\n    \
          help: possible: id, name, url, rechunking, public, geospatial, xarray_open_kwargs, last_updated, type, license, doi, \
-         lineage, aliases, mode, zarr, icechunk, kerchunk, files, access, firn:id\n"
+         lineage, aliases, mode, zarr, icechunk, kerchunk, files, access, firn:id, firn:link\n"
     );
     let store: &StoreEntry = &checked.value.as_ref().unwrap().stores()[0];
     assert_eq!(store.extra["colour"], "blue");

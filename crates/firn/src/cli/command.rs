@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::outcome::Outcome;
-use super::{catalog, config, demo, explain, init, inspect, later, plan, run, transform, verify, virtualize};
+use super::{catalog, config, demo, explain, init, inspect, later, link, plan, run, transform, verify, virtualize};
 use crate::error::FirnError;
 use clap::Subcommand;
 
@@ -17,6 +17,7 @@ pub enum Verb {
     Virtualize(virtualize::Arguments),
     Transform(transform::Arguments),
     Verify(verify::Arguments),
+    Link(link::Arguments),
     Catalog(catalog::Arguments),
     Config(config::Arguments),
     Explain(explain::Arguments),
@@ -36,6 +37,7 @@ impl Verb {
             Self::Virtualize(_) => "virtualize".to_owned(),
             Self::Transform(_) => "transform".to_owned(),
             Self::Verify(_) => "verify".to_owned(),
+            Self::Link(_) => "link".to_owned(),
             Self::Catalog(arguments) => format!("catalog {}", arguments.verb.word()),
             Self::Config(arguments) => format!("config {}", arguments.verb.word()),
             Self::Explain(_) => "explain".to_owned(),
@@ -62,6 +64,7 @@ impl Verb {
             Self::Virtualize(arguments) => arguments.perform(context).await,
             Self::Transform(arguments) => arguments.perform(context).await,
             Self::Verify(arguments) => arguments.perform(context).await,
+            Self::Link(arguments) => arguments.perform(context).await,
             Self::Catalog(arguments) => arguments.perform(context).await,
             Self::Config(arguments) => arguments.perform(context).await,
             Self::Explain(arguments) => arguments.perform(),

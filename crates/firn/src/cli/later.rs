@@ -8,9 +8,6 @@ use std::path::PathBuf;
 /// A verb of a later version.
 #[derive(Debug, Subcommand)]
 pub enum Later {
-    /// Check that a store is public, free of egress fees and cloud-optimized
-    #[command(hide = true)]
-    Link(Link),
     /// List objects
     #[command(hide = true)]
     Ls(Objects),
@@ -83,7 +80,6 @@ impl Later {
     /// The words of the verb.
     pub fn words(&self) -> String {
         match self {
-            Self::Link(_) => "link",
             Self::Ls(_) => "ls",
             Self::Du(_) => "du",
             Self::Cat(_) => "cat",
@@ -115,20 +111,6 @@ impl Later {
 #[derive(Debug, Args)]
 pub struct Words {
     pub words: Vec<String>,
-}
-
-/// `firn link URL`.
-#[derive(Debug, Args)]
-pub struct Link {
-    pub url: Option<String>,
-    #[arg(long = "type", value_name = "TYPE")]
-    pub kind: Option<String>,
-    #[arg(long, value_name = "DIR")]
-    pub feedstock: Option<PathBuf>,
-    #[arg(long, value_name = "WARN")]
-    pub accept: Vec<String>,
-    #[arg(long)]
-    pub reason: Option<String>,
 }
 
 /// `firn ls|du|cat URL…`.

@@ -13,6 +13,7 @@ mod init;
 mod inspect;
 mod later;
 mod lines;
+mod link;
 mod outcome;
 mod panics;
 mod plan;

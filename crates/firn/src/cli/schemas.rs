@@ -10,6 +10,7 @@ use firn_engine::verbs::catalog_build::CatalogBuildReport;
 use firn_engine::verbs::catalog_show::{ShownDataset, ShownSnippet};
 use firn_engine::verbs::demo::DemoReport;
 use firn_engine::verbs::init::InitReport;
+use firn_engine::verbs::link::LinkReport;
 use firn_engine::verbs::plan::PlanReport;
 use firn_engine::verbs::run::RunReport;
 use firn_engine::verify::VerifyReport;
@@ -33,6 +34,7 @@ pub fn output_schemas() -> Vec<(&'static str, Value)> {
         ("inspect", document::<Inspect>("inspect")),
         ("inspect.chunk-line", line::<answer::ChunkLine<'static>>()),
         ("inspect.line", line::<answer::File>()),
+        ("link", document::<LinkReport>("link")),
         ("plan", document::<PlanReport>("plan")),
         ("run", document::<RunReport>("run")),
         ("transform", document::<BuildReport>("transform")),

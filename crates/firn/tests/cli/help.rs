@@ -39,7 +39,7 @@ fn help_of_every_visible_verb_is_as_kept() {
 
 #[test]
 fn verbs_of_later_versions_are_declared_hidden_and_unsupported() {
-    let expected = "link ls du cat cp sync check rm adopt serve push seal inbox update log diff tag rollback sizes expire \
+    let expected = "ls du cat cp sync check rm adopt serve push seal inbox update log diff tag rollback sizes expire \
                     delete restore plot";
     let hidden: Vec<String> = verbs()
         .into_iter()
@@ -63,7 +63,6 @@ fn verbs_of_later_versions_are_declared_hidden_and_unsupported() {
 #[test]
 fn flags_of_later_verbs_are_declared() {
     for line in [
-        "link URL --type curated --feedstock DIR --accept WARN --reason because",
         "cp -r A B --replace --explain --dry-run --jobs 2 --memory 1GiB --bwlimit 1MB",
         "sync A B --delete --dry-run --jobs 2 --memory 1GiB --bwlimit 1MB",
         "check A B --jobs 2 --memory 1GiB --bwlimit 1MB",

@@ -176,7 +176,8 @@ fn a_store_is_ready_already() {
     assert_eq!(answer.status, 0, "{answer:#?}");
     let plan = result(&answer);
     assert_eq!((&plan["kind"], &plan["recipes"][0]["strategy"]["name"]), (&"store".into(), &"link".into()));
-    assert!(plan["next"].as_str().unwrap().ends_with("--target TARGET --chunks time=N,lat=N"), "{plan}");
+    assert_eq!(plan["next"], "firn link a.zarr --feedstock DIR", "{plan}");
+    assert!(plan["notes"][1].as_str().unwrap().ends_with("--target TARGET --chunks time=N,lat=N"), "{plan}");
 }
 
 #[test]

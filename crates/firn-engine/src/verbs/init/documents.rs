@@ -4,9 +4,9 @@ use super::facts::{Example, Facts};
 
 /// Their names, below the directory of the feedstock.
 pub(super) const NAMES: [&str; 5] =
-    ["meta.yaml", "catalog.yaml", "recipe.yaml", "README.md", ".github/workflows/firn.yml"];
+    ["meta.yaml", "catalog.yaml", "recipe.yaml", "README.md", ".github/workflows/firn.yaml"];
 
-const WORKFLOW: &str = include_str!("workflow.yml");
+const WORKFLOW: &str = include_str!("workflow.yaml");
 
 /// Names and texts.
 pub(crate) fn all(facts: &Facts) -> [(&'static str, String); 5] {
@@ -105,17 +105,11 @@ pub(crate) fn list(names: &[String]) -> String {
     format!("[{}]", names.join(", "))
 }
 
+/// The part of the README that is the same for all.
+const README: &str = include_str!("readme.md");
+
 fn readme(facts: &Facts) -> String {
     let title = facts.title.clone().unwrap_or_else(|| facts.id.clone());
-    format!(
-        "# {title}\n\n{}\n\nA feedstock: `meta.yaml` says what the dataset is, `recipe.yaml` where its files are and how they \
-         become one dataset, `catalog.yaml` where that is stored.\n\n```\nfirn catalog validate .   # the documents\nfirn \
-         plan .               # what a run would do\nfirn run . --limit 3 --target /tmp/{}   # three steps, to try it \
-         out\nfirn run . --target published/{}   # the whole dataset, \
-         at an address of your own\n```\n\nWhere a `firn.toml` beside you has a location with `role = \"published\"`, or the \
-         recipe says `target: {{location: NAME}}`, `firn run .` alone will do.\n",
-        facts.description.clone().unwrap_or_else(|| "What this dataset is about.".to_owned()),
-        facts.id,
-        facts.id,
-    )
+    let description = facts.description.clone().unwrap_or_else(|| "What this dataset is about.".to_owned());
+    format!("# {title}\n\n{description}\n\n{}", README.replace("@ID@", &facts.id))
 }

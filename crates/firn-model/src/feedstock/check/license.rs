@@ -21,6 +21,15 @@ pub(super) fn check(text: &str, path: &DocumentPath, findings: &mut Findings<'_>
     findings.warning("license-not-spdx", path, format!("the licence {text:?} is no SPDX expression"), help);
 }
 
+/// The SPDX expression that a text is, or names in other words.
+pub fn license_id(text: &str) -> Option<String> {
+    let text = text.trim();
+    if !text.is_empty() && spdx::Expression::parse(text).is_ok() {
+        return Some(text.to_owned());
+    }
+    meant(text).map(str::to_owned)
+}
+
 /// The identifier whose letters these are, but for case, blanks and words that say nothing; also the one in parentheses.
 fn meant(text: &str) -> Option<&'static str> {
     let inside = text.rsplit_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(inside, _)| inside);

@@ -14,6 +14,8 @@ pub(super) use meta::meta;
 pub(super) use recipe::recipes;
 pub(super) use secrets::secrets;
 
+pub use license::license_id;
+
 use serde::de::DeserializeOwned;
 
 use super::catalog::CatalogDocument;

@@ -9,7 +9,7 @@ pub(super) fn check(recipe: &Recipe, path: &DocumentPath, findings: &mut Finding
         findings.unsupported(&path, format!("this version of firn does not support {what}"), help);
     };
     let help = match recipe.strategy {
-        Strategy::Link => Some("use `firn link URL --feedstock DIR`"),
+        Strategy::Link => Some("a linked store has no recipe: `firn link URL --feedstock DIR`"),
         Strategy::Hybrid => Some("write strategy: transform, or auto"),
         Strategy::Auto | Strategy::Virtualize | Strategy::Transform => None,
     };
