@@ -179,7 +179,7 @@ impl BuildReport {
             let spec = if options.spec == SpecVersion::V2 { 2 } else { 1 };
             StoreDetails::Icechunk { spec, containers: self.containers.clone() }
         } else {
-            StoreDetails::Zarr { consolidated: options.consolidated }
+            StoreDetails::Zarr { format: 3, consolidated: options.consolidated }
         };
         Ok(PublishedStore {
             id: id.to_owned(),

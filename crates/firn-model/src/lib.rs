@@ -9,3 +9,4 @@ pub mod document;
 pub mod feedstock;
 pub mod plan;
 pub mod source;
+pub mod upload;

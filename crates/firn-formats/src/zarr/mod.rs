@@ -3,6 +3,7 @@
 mod array;
 mod attribute_json;
 mod codec_json;
+mod consolidate;
 mod document;
 mod fill_value;
 mod json;
@@ -10,5 +11,6 @@ mod open;
 pub mod v2;
 
 pub use codec_json::{codecs_from_json, codecs_to_json};
+pub use consolidate::{consolidated_v2, consolidated_v3};
 pub use document::{array_document, consolidated_document, group_document};
 pub use open::{ROOT_DOCUMENT, has_root, open};

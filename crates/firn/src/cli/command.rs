@@ -2,7 +2,9 @@
 
 use super::context::Context;
 use super::outcome::Outcome;
-use super::{catalog, config, demo, explain, init, inspect, later, plan, run, transform, verify, virtualize};
+use super::{
+    catalog, config, demo, explain, inbox, init, inspect, later, plan, push, run, seal, transform, verify, virtualize,
+};
 use crate::error::FirnError;
 use clap::Subcommand;
 
@@ -17,6 +19,9 @@ pub enum Verb {
     Virtualize(virtualize::Arguments),
     Transform(transform::Arguments),
     Verify(verify::Arguments),
+    Push(push::Arguments),
+    Seal(seal::Arguments),
+    Inbox(inbox::Arguments),
     Catalog(catalog::Arguments),
     Config(config::Arguments),
     Explain(explain::Arguments),
@@ -36,6 +41,9 @@ impl Verb {
             Self::Virtualize(_) => "virtualize".to_owned(),
             Self::Transform(_) => "transform".to_owned(),
             Self::Verify(_) => "verify".to_owned(),
+            Self::Push(_) => "push".to_owned(),
+            Self::Seal(_) => "seal".to_owned(),
+            Self::Inbox(arguments) => format!("inbox {}", arguments.verb.word()),
             Self::Catalog(arguments) => format!("catalog {}", arguments.verb.word()),
             Self::Config(arguments) => format!("config {}", arguments.verb.word()),
             Self::Explain(_) => "explain".to_owned(),
@@ -62,6 +70,9 @@ impl Verb {
             Self::Virtualize(arguments) => arguments.perform(context).await,
             Self::Transform(arguments) => arguments.perform(context).await,
             Self::Verify(arguments) => arguments.perform(context).await,
+            Self::Push(arguments) => arguments.perform(context).await,
+            Self::Seal(arguments) => arguments.perform(context).await,
+            Self::Inbox(arguments) => arguments.perform(context).await,
             Self::Catalog(arguments) => arguments.perform(context).await,
             Self::Config(arguments) => arguments.perform(context).await,
             Self::Explain(arguments) => arguments.perform(),
