@@ -3,6 +3,7 @@
 use crate::error::StorageError;
 use firn_model::diagnose::At;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Version of the table's form. A table of another version counts as not there, and the location is probed again.
@@ -110,6 +111,9 @@ pub struct Capabilities {
     pub public_read: Capability,
     /// Web pages of other hosts can read at the `public_url` (`Access-Control-Allow-Origin: *`).
     pub cors: Capability,
+    /// From where the server copies to this location ([`crate::Prefix::identity`]), as [`crate::probe_copy`] saw it.
+    #[serde(default)]
+    pub copies_from: BTreeMap<String, Capability>,
 }
 
 impl Capabilities {

@@ -1,5 +1,9 @@
 //! What every prefix must do, whatever is behind it: the suite that each implementation runs.
 
+mod copies;
+
+pub use copies::run as run_copies;
+
 use crate::error::StorageError;
 use crate::holder::Holder;
 use crate::lease::Lease;
@@ -37,7 +41,12 @@ pub async fn run(prefix: &Prefix) -> Result<(), Violation> {
     a_prefix_is_not_a_name_beginning(prefix).await?;
     sync_readers_see_the_same(prefix).await?;
     a_lease_has_one_holder(prefix).await?;
+    run_copies(&folder(prefix, "copies/one")?, &folder(prefix, "copies/two")?).await?;
     delete_is_idempotent_and_final(prefix).await
+}
+
+fn folder(prefix: &Prefix, key: &str) -> Result<Prefix, Violation> {
+    prefix.child(key).map_err(failed("a prefix has prefixes below it"))
 }
 
 type Rule = Result<(), Violation>;

@@ -157,6 +157,7 @@ impl HttpObject {
             repeatable: true,
             limit_partial,
             limit_whole,
+            moved: 0,
             redirects: true,
         };
         self.transport.send(&call).await.map_err(|error| unreachable_source(&self.at, &error))

@@ -22,7 +22,9 @@ pub(crate) fn put(root: &Path, key: &str, bytes: &Bytes, when: &Precondition) ->
 }
 
 /// A delete may remove the directory, which it leaves empty, between two steps of a put: then it is made again.
-fn again_where_a_directory_vanished<T>(put: impl Fn() -> Result<T, StorageError>) -> Result<T, StorageError> {
+pub(crate) fn again_where_a_directory_vanished<T>(
+    put: impl Fn() -> Result<T, StorageError>,
+) -> Result<T, StorageError> {
     for _ in 0..16 {
         match put() {
             Err(error) if error.is_not_found() => {}
@@ -197,19 +199,19 @@ pub(crate) fn sweep(root: &Path, depth: usize) -> Result<(), StorageError> {
     Ok(())
 }
 
-fn at(path: &Path) -> At {
+pub(crate) fn at(path: &Path) -> At {
     At::url(path.to_string_lossy())
 }
 
-fn io(path: &Path, error: &std::io::Error) -> StorageError {
+pub(crate) fn io(path: &Path, error: &std::io::Error) -> StorageError {
     StorageError::io(at(path), error)
 }
 
-fn rename(from: &Path, to: &Path) -> Result<(), StorageError> {
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), StorageError> {
     std::fs::rename(from, to).map_err(|error| io(to, &error))
 }
 
-fn sync(directory: &Path) -> Result<(), StorageError> {
+pub(crate) fn sync(directory: &Path) -> Result<(), StorageError> {
     File::open(directory).and_then(|file| file.sync_all()).map_err(|error| io(directory, &error))
 }
 
@@ -226,7 +228,7 @@ fn make_root(root: &Path) -> Result<(), StorageError> {
 }
 
 /// The directory of the key, made where it is missing. A link on the way that leads out of the root is refused.
-fn make_parent(root: &Path, key: &str) -> Result<PathBuf, StorageError> {
+pub(crate) fn make_parent(root: &Path, key: &str) -> Result<PathBuf, StorageError> {
     let segments = key.rsplit_once('/').map_or("", |(directories, _)| directories);
     // Mostly it is there; asking for each directory on the way costs as much as writing a small file.
     let whole = root.join(segments);
@@ -274,7 +276,7 @@ fn check_inside(real_root: &Path, directory: &Path) -> Result<(), StorageError> 
 }
 
 /// Puts the file in place if the name is free.
-fn create(from: &Path, to: &Path, directory: &Path) -> Result<Guarantee, StorageError> {
+pub(crate) fn create(from: &Path, to: &Path, directory: &Path) -> Result<Guarantee, StorageError> {
     let exists = || StorageError::conflict(at(to), "it exists already");
     match std::fs::hard_link(from, to) {
         Ok(()) => Ok(Guarantee::Atomic),
@@ -334,13 +336,13 @@ fn lock(directory: &Path) -> Result<Lock, StorageError> {
 }
 
 /// A file that is removed again unless it was renamed.
-struct Temporary {
-    path: PathBuf,
-    file: File,
+pub(crate) struct Temporary {
+    pub path: PathBuf,
+    pub file: File,
 }
 
 impl Temporary {
-    fn write(directory: &Path, bytes: &Bytes) -> Result<Self, StorageError> {
+    pub(crate) fn write(directory: &Path, bytes: &Bytes) -> Result<Self, StorageError> {
         let random = std::hash::RandomState::new().build_hasher().finish();
         let path = directory.join(format!("{TEMPORARY}{random:016x}"));
         let file = OpenOptions::new().write(true).create_new(true).open(&path);

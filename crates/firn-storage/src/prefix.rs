@@ -1,6 +1,6 @@
 //! The write side: objects below one prefix, whole or not at all, under preconditions.
 
-use crate::capabilities::{Capabilities, Conditions, EtagForm};
+use crate::capabilities::{Capabilities, Capability, Conditions, EtagForm};
 use crate::claims::Claim;
 use crate::error::StorageError;
 use crate::listing::Level;
@@ -12,6 +12,7 @@ use crate::url::{ObjectUrl, check_key};
 use crate::{local_write, url};
 use bytes::Bytes;
 use firn_model::source::{ByteRange, ListedObject, SourceError, SourceVersion};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -63,10 +64,11 @@ pub struct Prefix {
     url: ObjectUrl,
     backend: Backend,
     conditions: Option<Arc<Conditions>>,
+    copies: Arc<BTreeMap<String, Capability>>,
 }
 
 #[derive(Clone)]
-enum Backend {
+pub(crate) enum Backend {
     Local(PathBuf),
     S3(S3Prefix),
 }
@@ -75,8 +77,8 @@ impl Prefix {
     pub(crate) fn new(storage: Storage, url: ObjectUrl) -> Result<Self, StorageError> {
         let backend = match storage.place(&url)? {
             Place::Local(path) => Backend::Local(path),
-            Place::Remote(Remote::S3(S3Object { store, path, at, bucket })) => {
-                Backend::S3(S3Prefix::new(store, path, at, bucket))
+            Place::Remote(Remote::S3(S3Object { store, path, at, address })) => {
+                Backend::S3(S3Prefix::new(store, path, at, address))
             }
             Place::Remote(Remote::Http(_)) => {
                 return Err(StorageError::Unsupported {
@@ -86,14 +88,24 @@ impl Prefix {
                 });
             }
         };
-        Ok(Self { storage, url, backend, conditions: None })
+        Ok(Self { storage, url, backend, conditions: None, copies: Arc::default() })
     }
 
     /// The same prefix, obeying this table: preconditions that the storage does not honour are agreed among firn's
     /// writers instead, and [`PutResult::guarantee`] says so.
     #[must_use]
     pub fn with_capabilities(self, table: &Capabilities) -> Self {
-        Self { conditions: Some(Arc::new(table.conditions.clone())), ..self }
+        let copies = Arc::new(table.copies_from.clone());
+        Self { conditions: Some(Arc::new(table.conditions.clone())), copies, ..self }
+    }
+
+    pub(crate) fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    /// From where the server was seen to copy to this location, or not to.
+    pub(crate) fn known_copies(&self) -> &BTreeMap<String, Capability> {
+        &self.copies
     }
 
     /// What names this location in a table of capabilities: its physical address, and for S3 the endpoint.
@@ -120,7 +132,7 @@ impl Prefix {
     /// [`StorageError::BadKey`].
     pub fn child(&self, key: &str) -> Result<Self, StorageError> {
         let child = Self::new(self.storage.clone(), self.url.child(key)?)?;
-        Ok(Self { conditions: self.conditions.clone(), ..child })
+        Ok(Self { conditions: self.conditions.clone(), copies: Arc::clone(&self.copies), ..child })
     }
 
     /// The whole object, or `None` where it does not exist.
@@ -251,7 +263,7 @@ impl Prefix {
     }
 
     /// How far the storage decides preconditions.
-    async fn conditions(&self) -> Result<Arc<Conditions>, StorageError> {
+    pub(crate) async fn conditions(&self) -> Result<Arc<Conditions>, StorageError> {
         match (&self.conditions, &self.backend) {
             (Some(conditions), _) => Ok(Arc::clone(conditions)),
             (None, Backend::S3(prefix)) => {

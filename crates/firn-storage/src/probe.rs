@@ -8,6 +8,7 @@ use crate::url::ObjectUrl;
 use bytes::Bytes;
 use firn_model::diagnose::{Category, Diagnose};
 use firn_model::source::SourceError;
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};
 
 /// Where the probe's objects lie, below the prefix.
@@ -34,6 +35,7 @@ pub async fn probe(prefix: &Prefix, public_url: Option<&ObjectUrl>, now: u64) ->
         delete: untried(),
         public_read: untried(),
         cors: untried(),
+        copies_from: BTreeMap::new(),
     };
     if table.write.is_yes() {
         table.list = run.list().await;

@@ -74,7 +74,7 @@ pub(crate) fn client(
 }
 
 /// With virtual addressing the library wants the endpoint of the bucket itself.
-fn endpoint_text(endpoint: &Url, address: &BucketAddress) -> String {
+pub(crate) fn endpoint_text(endpoint: &Url, address: &BucketAddress) -> String {
     let text = endpoint.as_str().trim_end_matches('/');
     if !address.virtual_hosted {
         return text.to_owned();
@@ -128,12 +128,17 @@ impl HttpService for Service {
             method: parts.method,
             headers: parts.headers,
             url,
+            moved: 0,
             redirects: false,
         };
         let answer = self.transport.send(&call).await.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
         let status = answer.status;
-        // The library keeps the kind of these; of all others only a text would remain.
-        let known = matches!(status.as_u16(), 304 | 401 | 403 | 404 | 409 | 412);
+        // The library keeps the kind of these; of all others, and of a denied listing, only a text would remain.
+        let is_listing = call.url.query_pairs().any(|(key, _)| key == "list-type");
+        let known = match status.as_u16() {
+            401 | 403 => !is_listing,
+            code => matches!(code, 304 | 404 | 409 | 412),
+        };
         if !status.is_success() && !known {
             let error = TransportError { kind: status_kind(&answer), attempts: 1 };
             return Err(HttpError::new(HttpErrorKind::Unknown, error));
@@ -229,7 +234,7 @@ impl S3Failure {
     }
 }
 
-fn bucket_of(at: &At) -> At {
+pub(crate) fn bucket_of(at: &At) -> At {
     let url = at.url.as_deref().and_then(|url| url.strip_prefix("s3://")).and_then(|rest| rest.split('/').next());
     url.map_or_else(|| at.clone(), |bucket| At::url(format!("s3://{bucket}")))
 }
@@ -271,8 +276,7 @@ pub(crate) struct S3Object {
     pub store: Arc<AmazonS3>,
     pub path: Path,
     pub at: At,
-    /// Names the bucket and its endpoint.
-    pub bucket: String,
+    pub address: Arc<BucketAddress>,
 }
 
 impl S3Object {

@@ -2,8 +2,10 @@
 
 use crate::capabilities::EtagForm;
 use crate::error::StorageError;
+use crate::http::unreachable_source;
 use crate::prefix::{Guarantee, Precondition, PutResult};
-use crate::s3::{S3Failure, version};
+use crate::s3::{BucketAddress, S3Failure, bucket_of, version};
+use crate::s3_signed::{Bucket, Refusal};
 use crate::transport::Transport;
 use bytes::Bytes;
 use firn_model::diagnose::At;
@@ -29,30 +31,61 @@ pub(crate) struct S3Prefix {
     store: Arc<AmazonS3>,
     base: Path,
     at: At,
-    bucket: String,
+    address: Arc<BucketAddress>,
 }
 
 impl S3Prefix {
-    /// `bucket` names the bucket and its endpoint.
-    pub(crate) fn new(store: Arc<AmazonS3>, base: Path, at: At, bucket: String) -> Self {
-        Self { store, base, at, bucket }
+    pub(crate) fn new(store: Arc<AmazonS3>, base: Path, at: At, address: Arc<BucketAddress>) -> Self {
+        Self { store, base, at, address }
     }
 
     /// Bucket and endpoint.
     pub(crate) fn identity_of_bucket(&self) -> String {
-        self.bucket.clone()
+        self.address.identity()
     }
 
     /// Bucket, endpoint and prefix.
     pub(crate) fn identity(&self) -> String {
-        format!("{} {}", self.bucket, self.base)
+        format!("{} {}", self.address.identity(), self.base)
     }
 
-    fn at(&self, key: &str) -> At {
+    /// The key of the prefix.
+    pub(crate) fn base(&self) -> &str {
+        self.base.as_ref()
+    }
+
+    /// How the bucket is reached.
+    pub(crate) fn address(&self) -> &BucketAddress {
+        &self.address
+    }
+
+    /// The bucket, for requests of our own.
+    pub(crate) fn bucket<'a>(&'a self, transport: &'a Transport) -> Bucket<'a> {
+        Bucket { transport, store: &self.store, address: &self.address }
+    }
+
+    /// A request of our own that was refused, as an error.
+    pub(crate) fn refused(&self, key: &str, refusal: &Refusal) -> StorageError {
+        let at = self.at(key);
+        let error = match refusal {
+            Refusal::Transport(error) => unreachable_source(&at, error),
+            Refusal::Answer { status: 401 | 403, .. } => SourceError::Denied { at, what: refusal.to_string() },
+            Refusal::Answer { status: 404, code } if code == "NoSuchBucket" => {
+                SourceError::NotFound { at: bucket_of(&at) }
+            }
+            Refusal::Answer { status: 404, .. } => SourceError::NotFound { at },
+            Refusal::Answer { status: 409, .. } => SourceError::Unavailable { at, what: refusal.to_string() },
+            Refusal::Answer { .. } | Refusal::Unsigned(_) => SourceError::Broken { at, what: refusal.to_string() },
+        };
+        error.into()
+    }
+
+    pub(crate) fn at(&self, key: &str) -> At {
         At::url(format!("{}/{key}", self.at.url.as_deref().unwrap_or_default().trim_end_matches('/')))
     }
 
-    fn path(&self, key: &str) -> Result<Path, StorageError> {
+    /// The whole key.
+    pub(crate) fn path(&self, key: &str) -> Result<Path, StorageError> {
         let at = self.at(key);
         let whole = crate::url::join(self.base.as_ref(), key);
         let bad = |what: &str| StorageError::BadKey { at, key: key.into(), what: what.to_owned() };
@@ -316,9 +349,9 @@ fn options(key: &str, mode: PutMode) -> PutOptions {
 }
 
 /// The content type, so that a browser shows what a static catalog consists of.
-fn attributes(key: &str) -> Attributes {
+pub(crate) fn content_type(key: &str) -> &'static str {
     let extension = key.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map(|(_, extension)| extension);
-    let content_type = match extension {
+    match extension {
         Some("json") => "application/json",
         Some("geojson") => "application/geo+json",
         Some("html") => "text/html; charset=utf-8",
@@ -329,6 +362,9 @@ fn attributes(key: &str) -> Attributes {
         Some("txt" | "md") => "text/plain; charset=utf-8",
         Some("yaml" | "yml") => "application/yaml",
         _ => "application/octet-stream",
-    };
-    Attributes::from_iter([(Attribute::ContentType, content_type)])
+    }
+}
+
+fn attributes(key: &str) -> Attributes {
+    Attributes::from_iter([(Attribute::ContentType, content_type(key))])
 }

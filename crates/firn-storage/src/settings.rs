@@ -169,6 +169,10 @@ pub struct LimitSettings {
     pub part: u64,
     /// Parts of one object that are sent at once.
     pub parts_at_once: usize,
+    /// Largest object that a server is asked to copy by one request; S3 takes 5 GiB. Larger ones are copied in parts.
+    pub copy_at_once: u64,
+    /// Bytes of one part of a copy on the server, where the parts of the original are not known.
+    pub copy_part: u64,
 }
 
 impl Default for LimitSettings {
@@ -181,6 +185,8 @@ impl Default for LimitSettings {
             multipart_from: 64 << 20,
             part: 16 << 20,
             parts_at_once: 4,
+            copy_at_once: 5 << 30,
+            copy_part: 512 << 20,
         }
     }
 }

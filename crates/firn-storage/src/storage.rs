@@ -33,6 +33,8 @@ struct Shared {
     bridge: Bridge,
     buckets: Mutex<HashMap<BucketAddress, Arc<AmazonS3>>>,
     conditions: Mutex<HashMap<String, ConditionsCell>>,
+    /// From which bucket to which the server refused to copy, and how.
+    refused_copies: Mutex<HashMap<(String, String), String>>,
 }
 
 /// What was found out about the preconditions of a bucket; asked once.
@@ -59,6 +61,7 @@ impl Storage {
             bridge,
             buckets: Mutex::default(),
             conditions: Mutex::default(),
+            refused_copies: Mutex::default(),
         })))
     }
 
@@ -72,7 +75,14 @@ impl Storage {
             location.public_url = None;
         }
         let (transport, bridge) = (Arc::clone(&self.0.transport), self.0.bridge.clone());
-        Self(Arc::new(Shared { settings, transport, bridge, buckets: Mutex::default(), conditions: Mutex::default() }))
+        Self(Arc::new(Shared {
+            settings,
+            transport,
+            bridge,
+            buckets: Mutex::default(),
+            conditions: Mutex::default(),
+            refused_copies: Mutex::default(),
+        }))
     }
 
     /// The settings.
@@ -102,6 +112,16 @@ impl Storage {
     pub(crate) fn known_conditions(&self, bucket: &str) -> ConditionsCell {
         let mut known = self.0.conditions.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(known.entry(bucket.to_owned()).or_default())
+    }
+
+    /// How the server refused to copy between these two buckets, where it did since this storage was made.
+    pub(crate) fn refused_copy(&self, buckets: &(String, String)) -> Option<String> {
+        self.0.refused_copies.lock().unwrap_or_else(PoisonError::into_inner).get(buckets).cloned()
+    }
+
+    /// Remembers that the server refused.
+    pub(crate) fn refuse_copy(&self, buckets: (String, String), how: String) {
+        self.0.refused_copies.lock().unwrap_or_else(PoisonError::into_inner).insert(buckets, how);
     }
 
     /// The configured location of this name.
@@ -263,7 +283,7 @@ impl Storage {
                 let location = self.location_of(url)?.map(|(location, _)| location);
                 let (store, address) = self.bucket(bucket, location, &url.at())?;
                 let path = crate::s3::path(bucket, key)?;
-                let object = S3Object { store, path, at: url.at(), bucket: address.identity() };
+                let object = S3Object { store, path, at: url.at(), address: Arc::new(address) };
                 Ok(Place::Remote(Remote::S3(object)))
             }
             Kind::Named { location, key } => Err(StorageError::Misuse {

@@ -19,6 +19,8 @@ use url::Url;
 const REDIRECTS: usize = 8;
 /// Bytes of a failing answer that are looked at.
 const FAILURE_BODY: u64 = 16 * 1024;
+/// Slowest acceptable copy on a server, in bytes a second.
+const SLOWEST_COPY: u64 = 4 << 20;
 
 /// One request.
 pub(crate) struct Call {
@@ -32,6 +34,8 @@ pub(crate) struct Call {
     pub limit_partial: u64,
     /// Most bytes of any other successful answer.
     pub limit_whole: u64,
+    /// Bytes that the server copies itself before it answers, which it may do in silence.
+    pub moved: u64,
     /// S3 requests are signed for one address: they are not redirected.
     pub redirects: bool,
 }
@@ -99,6 +103,8 @@ pub struct Traffic {
 pub(crate) struct Transport {
     plain: reqwest::Client,
     signed: reqwest::Client,
+    /// For requests on which a server works in silence: only the whole attempt has a limit of time.
+    silent: reqwest::Client,
     hosts: Hosts,
     retry: RetrySettings,
     timeouts: TimeoutSettings,
@@ -123,17 +129,16 @@ impl Transport {
             reqwest::Client::builder()
                 .user_agent(concat!("firn/", env!("CARGO_PKG_VERSION")))
                 .connect_timeout(timeouts.connect)
-                .read_timeout(timeouts.idle)
                 .redirect(redirect)
-                .build()
         };
         let follow = reqwest::redirect::Policy::custom(|attempt| {
             let web = matches!(attempt.url().scheme(), "http" | "https");
             if web && attempt.previous().len() <= REDIRECTS { attempt.follow() } else { attempt.error("not followed") }
         });
         Ok(Self {
-            plain: client(follow)?,
-            signed: client(reqwest::redirect::Policy::none())?,
+            plain: client(follow).read_timeout(timeouts.idle).build()?,
+            signed: client(reqwest::redirect::Policy::none()).read_timeout(timeouts.idle).build()?,
+            silent: client(reqwest::redirect::Policy::none()).build()?,
             hosts: Hosts::default(),
             retry,
             timeouts,
@@ -200,12 +205,17 @@ impl Transport {
 
     async fn once(&self, call: &Call) -> Result<Answer, TransportKind> {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let client = if call.redirects { &self.plain } else { &self.signed };
+        let client = match call {
+            Call { redirects: true, .. } => &self.plain,
+            Call { moved: 0, .. } => &self.signed,
+            _ => &self.silent,
+        };
+        let work = Duration::from_secs(call.moved / SLOWEST_COPY);
         let mut request = reqwest::Request::new(call.method.clone(), call.url.clone());
         *request.headers_mut() = call.headers.clone();
         let sent = call.body.as_ref().map_or(0, |body| body.content_length() as u64);
         *request.body_mut() = call.body.clone().map(reqwest::Body::wrap);
-        let response = tokio::time::timeout(self.patience(sent), client.execute(request))
+        let response = tokio::time::timeout(self.patience(sent) + work, client.execute(request))
             .await
             .map_err(|_| TransportKind::Timeout)?
             .map_err(|error| failure(&error))?;
@@ -214,8 +224,8 @@ impl Transport {
             status if status.is_success() => call.limit_whole,
             _ => FAILURE_BODY,
         };
-        let cut = !response.status().is_success();
-        self.body(response, limit, cut, call.method == Method::HEAD).await
+        // Some servers send the head of the answer at once and the rest when the copy is done.
+        self.body(response, limit, work, call.method == Method::HEAD).await
     }
 
     /// Reads the body to its end. A failing answer is cut at the limit; any other that is longer is an error.
@@ -223,10 +233,11 @@ impl Transport {
         &self,
         mut response: reqwest::Response,
         limit: u64,
-        cut: bool,
+        work: Duration,
         head: bool,
     ) -> Result<Answer, TransportKind> {
         let (status, headers) = (response.status(), response.headers().clone());
+        let cut = !status.is_success();
         let length = response.content_length();
         let too_long = || TransportKind::TooLong { limit, partial: status == StatusCode::PARTIAL_CONTENT };
         if !cut && !head && length.is_none() && !has_framing(&response) {
@@ -250,7 +261,8 @@ impl Transport {
             }
             Ok(body.freeze())
         };
-        let body = tokio::time::timeout(self.patience(expected), read).await.map_err(|_| TransportKind::Timeout)??;
+        let body =
+            tokio::time::timeout(self.patience(expected) + work, read).await.map_err(|_| TransportKind::Timeout)??;
         Ok(Answer { status, headers, body })
     }
 

@@ -3,7 +3,7 @@
 use crate::error::EngineError;
 use crate::progress::Unit;
 use crate::settings::Engine;
-use firn_storage::{Capabilities, ObjectUrl, StorageError, probe};
+use firn_storage::{Answer, Capabilities, CopyProbe, ObjectUrl, Prefix, StorageError, probe, probe_copy};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// One location, tried.
@@ -35,12 +35,56 @@ pub async fn check(engine: &Engine, names: &[String]) -> Result<Vec<LocationChec
             outcome = check_one(engine, name) => outcome,
         };
         if let Ok(table) = &outcome {
-            engine.settings.capabilities().save(table)?;
+            keep(engine, table.clone())?;
         }
         progress.advance(1);
         checks.push(LocationCheck { name: name.clone(), outcome });
     }
     Ok(checks)
+}
+
+/// Tries whether the server copies from one location to the other, and keeps what was seen in the table of the second.
+///
+/// # Errors
+/// As [`check`]; where nothing can be read there, or written here.
+pub async fn check_copy(engine: &Engine, from: &str, to: &str) -> Result<CopyProbe, EngineError> {
+    let root = |name: &str| -> Result<Prefix, EngineError> {
+        engine.storage.location(name)?;
+        Ok(engine.storage.prefix(&ObjectUrl::named(name, "")?)?)
+    };
+    let (source, target) = (root(from)?, root(to)?);
+    let progress = engine.progress.task("probe", Some(2), Unit::Items);
+    let work = async {
+        let tables = engine.settings.capabilities();
+        let table = match tables.load(&target.identity())? {
+            Some(table) => table,
+            None => check_one(engine, to).await?,
+        };
+        progress.advance(1);
+        let target = target.with_capabilities(&table);
+        Ok::<_, StorageError>((table, probe_copy(&source, &target).await))
+    };
+    let (mut table, seen) = tokio::select! {
+        () = engine.cancel.cancelled() => return Err(crate::cancel::Interrupted.into()),
+        outcome = work => outcome?,
+    };
+    progress.advance(1);
+    if seen.server_side.answer == Answer::Unknown {
+        table.copies_from.remove(&source.identity());
+    } else {
+        table.copies_from.insert(source.identity(), seen.server_side.clone());
+    }
+    engine.settings.capabilities().save(&table)?;
+    Ok(seen)
+}
+
+/// Keeps a table; what was seen of copies to the location stays.
+fn keep(engine: &Engine, mut table: Capabilities) -> Result<(), StorageError> {
+    let tables = engine.settings.capabilities();
+    if let Some(before) = tables.load(&table.location)? {
+        table.copies_from = before.copies_from;
+    }
+    tables.save(&table)
 }
 
 async fn check_one(engine: &Engine, name: &str) -> Result<Capabilities, StorageError> {

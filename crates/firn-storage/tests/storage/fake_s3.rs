@@ -17,6 +17,12 @@ pub struct Faults {
     pub loses_every: usize,
     /// The same, with the answer 500.
     pub fails_after_every: usize,
+    /// Copies are refused with 403.
+    pub refuses_copies: bool,
+    /// The condition of a copy's source is ignored, as Ceph 16 does.
+    pub copies_anything: bool,
+    /// Of each so many copies one fails after an answer that began with status 200.
+    pub copy_fails_every: usize,
 }
 
 struct Stored {
@@ -28,7 +34,7 @@ struct Stored {
 /// Starts a service with one bucket, `bucket`.
 pub fn serve(faults: Faults) -> Web {
     let objects: Mutex<BTreeMap<String, Stored>> = Mutex::default();
-    let (writes, versions) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (writes, versions, copies) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     Web::serve(move |request| {
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         let key = decode(path.strip_prefix("/bucket").unwrap().trim_start_matches('/'));
@@ -48,6 +54,10 @@ pub fn serve(faults: Faults) -> Web {
                 reply("200 OK", &[], b"<DeleteResult></DeleteResult>")
             }
             "PUT" => {
+                if let Some(source) = header(&request.headers, "x-amz-copy-source") {
+                    let count = copies.fetch_add(1, Ordering::SeqCst) + 1;
+                    return copy(&mut objects, key, &decode(&source), request, faults, count);
+                }
                 let conditional = ["if-match", "if-none-match"].iter().any(|n| header(&request.headers, n).is_some());
                 if !faults.ignores_conditions && refuses(&objects, &key, request, faults) {
                     return reply("412 Precondition Failed", &[], b"<Error><Code>PreconditionFailed</Code></Error>");
@@ -68,6 +78,34 @@ pub fn serve(faults: Faults) -> Web {
             _ => reply("501 Not Implemented", &[], b""),
         }
     })
+}
+
+fn copy(
+    objects: &mut BTreeMap<String, Stored>,
+    key: String,
+    source: &str,
+    request: &Request,
+    faults: Faults,
+    count: usize,
+) -> Reply {
+    let error = |status, code: &str| reply(status, &[], format!("<Error><Code>{code}</Code></Error>").as_bytes());
+    if faults.refuses_copies {
+        return error("403 Forbidden", "AccessDenied");
+    }
+    let Some(original) = objects.get(source.trim_start_matches('/').strip_prefix("bucket/").unwrap()) else {
+        return error("404 Not Found", "NoSuchKey");
+    };
+    let expected = header(&request.headers, "x-amz-copy-source-if-match");
+    if !faults.copies_anything && expected.is_some_and(|expected| expected != original.etag) {
+        return error("412 Precondition Failed", "PreconditionFailed");
+    }
+    if faults.copy_fails_every > 0 && count % faults.copy_fails_every == 0 {
+        return error("200 OK", "InternalError");
+    }
+    let (bytes, etag) = (original.bytes.clone(), original.etag.clone());
+    let text = format!("<CopyObjectResult><ETag>{}</ETag></CopyObjectResult>", etag.replace('"', "&quot;"));
+    objects.insert(key, Stored { bytes, etag, mark: None });
+    reply("200 OK", &[], text.as_bytes())
 }
 
 fn refuses(objects: &BTreeMap<String, Stored>, key: &str, request: &Request, faults: Faults) -> bool {
@@ -109,6 +147,7 @@ fn list(objects: &BTreeMap<String, Stored>, query: &str) -> Reply {
             continue;
         }
         let (etag, size) = (object.etag.replace('"', "&quot;"), object.bytes.len());
+        let key = key.replace('&', "&amp;");
         let entry = format!(
             "<Contents><Key>{key}</Key><LastModified>2026-01-01T00:00:{now:02}.000Z</LastModified><ETag>{etag}</ETag><Size>{size}</Size></Contents>"
         );

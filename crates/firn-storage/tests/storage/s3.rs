@@ -1,12 +1,12 @@
 //! An S3 service, where one is named: `FIRN_TEST_S3_ENDPOINT`, `FIRN_TEST_S3_BUCKET`, `FIRN_TEST_S3_KEY`,
-//! `FIRN_TEST_S3_SECRET`. The bucket must exist. Without them these tests say so and pass.
+//! `FIRN_TEST_S3_SECRET`, for copies `FIRN_TEST_S3_OTHER_BUCKET`. The buckets must exist. Without them these tests say so and pass.
 
 use crate::support::{impatient, runtime};
 use bytes::Bytes;
 use firn_model::source::SourceError;
 use firn_storage::{
-    CapabilityStore, CredentialState, Credentials, LimitSettings, ObjectUrl, Precondition, Prefix, Storage,
-    StorageError, StorageSettings, probe,
+    CapabilityStore, CopyExpected, CopyOptions, CredentialState, Credentials, How, LimitSettings, ObjectUrl,
+    Precondition, Prefix, Storage, StorageError, StorageSettings, probe,
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
@@ -146,4 +146,69 @@ fn globs_list_only_their_levels() {
     assert_eq!(found("y*/*.nc"), ["y1/a.nc", "y2/a.nc"]);
     assert_eq!(found("**/*.nc"), ["y1/a.nc", "y2/a.nc", "y2/deep/a.nc"]);
     assert_eq!(found("y2/[a-b].nc"), ["[a-b].nc".replace("[a-b]", "a")]);
+}
+
+/// The prefix, and one of another bucket of the same service.
+fn two_buckets(runtime: &Runtime, settings: StorageSettings, name: &str) -> Option<(Prefix, Prefix)> {
+    let Some(other) = named("OTHER_BUCKET") else {
+        println!("not run: FIRN_TEST_S3_OTHER_BUCKET is not set");
+        return None;
+    };
+    let from = prefix(runtime, settings, name);
+    let to = from.url().to_string().replacen(&named("BUCKET").unwrap(), &other, 1);
+    let to = from.storage().prefix(&ObjectUrl::parse(&to).unwrap()).unwrap();
+    Some((from, to))
+}
+
+#[test]
+fn copies_between_buckets_conform() {
+    let (settings, runtime) = (settings_or_return!(), runtime());
+    let Some((from, to)) = two_buckets(&runtime, settings, "copies") else { return };
+    let outcome = runtime.block_on(firn_storage::conformance::run_copies(&from, &to));
+    assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
+}
+
+#[test]
+fn large_objects_are_copied_in_the_parts_in_which_they_were_written() {
+    let (settings, runtime) = (settings_or_return!(), runtime());
+    let limits = LimitSettings { multipart_from: 6 << 20, part: 5 << 20, ..LimitSettings::default() };
+    let Some((from, to)) = two_buckets(&runtime, StorageSettings { limits, ..settings }, "copied-parts") else {
+        return;
+    };
+    let bytes: Bytes = (0_u32..3_200_000).flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>().into();
+    runtime.block_on(async {
+        let put = from.put("large + 1", bytes.clone(), Precondition::None).await.unwrap();
+        let expected = CopyExpected { size: 12_800_000, etag: put.etag.clone(), part_size: None };
+        for (server_side, how) in [(true, How::ServerSide), (false, How::Through)] {
+            let options = CopyOptions { server_side, digest: true, ..CopyOptions::default() };
+            let copied = to.copy_object(&from, "large + 1", "copy", &expected, &options).await.unwrap();
+            assert_eq!((copied.how, copied.etag, copied.size), (how, put.etag.clone(), 12_800_000));
+            let digest = (!server_side).then(|| blake3::hash(&bytes).to_hex().to_string());
+            assert_eq!(copied.digest, digest);
+            assert!(to.get("copy").await.unwrap().unwrap().bytes == bytes);
+            to.delete("copy").await.unwrap();
+        }
+        let stale = CopyExpected { etag: Some("\"0123456789abcdef0123456789abcdef-3\"".to_owned()), ..expected };
+        let error = to.copy_object(&from, "large + 1", "copy", &stale, &CopyOptions::default()).await.unwrap_err();
+        assert!(matches!(error, StorageError::Source(SourceError::Changed { .. })), "{error:?}");
+        from.delete("large + 1").await.unwrap();
+        to.delete("copy").await.unwrap();
+    });
+}
+
+#[test]
+fn what_is_too_large_for_one_request_is_copied_in_parts() {
+    let (settings, runtime) = (settings_or_return!(), runtime());
+    let limits = LimitSettings { copy_at_once: 6 << 20, copy_part: 5 << 20, ..LimitSettings::default() };
+    let Some((from, to)) = two_buckets(&runtime, StorageSettings { limits, ..settings }, "too-large") else { return };
+    let bytes: Bytes = (0_u32..3_200_000).flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>().into();
+    runtime.block_on(async {
+        let put = from.put("large", bytes.clone(), Precondition::None).await.unwrap();
+        let expected = CopyExpected { size: 12_800_000, etag: put.etag, part_size: None };
+        let copied = to.copy_object(&from, "large", "copy", &expected, &CopyOptions::default()).await.unwrap();
+        assert!(copied.how == How::ServerSide && copied.etag.unwrap().contains("-3"));
+        assert!(to.get("copy").await.unwrap().unwrap().bytes == bytes);
+        from.delete("large").await.unwrap();
+        to.delete("copy").await.unwrap();
+    });
 }

@@ -29,7 +29,12 @@ pub enum ConfigVerb {
     /// Probe what locations can do
     ///
     /// Writes, reads and removes a small object in each location. What was found is kept and obeyed by every verb.
-    #[command(after_help = "Examples:\n  firn config check\n  firn config check published")]
+    ///
+    /// Of two locations it is tried whether the server copies from the first to the second. Where it refuses, the bucket
+    /// policy is printed that would allow it, and what happens without.
+    #[command(
+        after_help = "Examples:\n  firn config check\n  firn config check published\n  firn config check inbox published"
+    )]
     Check(check::Arguments),
 }
 

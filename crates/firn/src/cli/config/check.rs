@@ -7,16 +7,18 @@ use crate::cli::table::write_table;
 use crate::error::FirnError;
 use crate::report::ErrorReport;
 use firn_engine::verbs::config::{LocationCheck, check};
-use firn_storage::{Answer, Capabilities, Location};
+use firn_storage::{Answer, Capabilities, Capability, Location};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::io::{self, Write};
 
+mod copy;
+
 /// Which locations.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// A location; all of them where none is named
+    /// A location; all of them where none is named. Two: can the server copy from the first to the second?
     #[arg(value_name = "NAME", num_args = 0..=2)]
     pub names: Vec<String>,
 }
@@ -24,8 +26,10 @@ pub struct Arguments {
 /// The `result`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Checked {
-    /// The locations, in order.
+    /// The locations, in order; empty where two were named.
     pub locations: Vec<CheckedLocation>,
+    /// Whether the server copies from the first to the second, where two were named.
+    pub copy: Option<copy::CheckedCopy>,
 }
 
 /// A location, tried.
@@ -59,8 +63,7 @@ pub struct CheckedCapability {
 impl Arguments {
     pub(super) async fn perform(&self, context: &Context) -> Result<Outcome, FirnError> {
         if let [from, to] = self.names.as_slice() {
-            let what = format!("whether {from} can be copied to {to} by the server");
-            return Err(FirnError::OptionUnsupported { what, next: format!("firn config check {from}") });
+            return copy::perform(context, from, to).await;
         }
         let engine = context.engine(&Resources::default())?;
         if engine.storage.settings().locations.is_empty() {
@@ -94,7 +97,7 @@ impl Arguments {
             locations.push(checked);
         }
         let failure = failure(&locations);
-        Ok(Outcome::of(Checked { locations }, draw).with_failure(failure))
+        Ok(Outcome::of(Checked { locations, copy: None }, draw).with_failure(failure))
     }
 }
 
@@ -111,17 +114,18 @@ fn problems(location: &Location, table: &Capabilities) -> Vec<String> {
 }
 
 fn shown(table: &Capabilities) -> IndexMap<String, CheckedCapability> {
-    let answer = |answer: Answer| match answer {
-        Answer::Yes => "yes",
-        Answer::No => "no",
-        Answer::Unknown => "unknown",
-    };
-    let rows = table.rows().into_iter().map(|(name, capability)| {
-        let seen =
-            CheckedCapability { answer: answer(capability.answer).to_owned(), detail: capability.detail.clone() };
-        (name.to_owned(), seen)
-    });
-    rows.collect()
+    table.rows().into_iter().map(|(name, capability)| (name.to_owned(), capability.into())).collect()
+}
+
+impl From<&Capability> for CheckedCapability {
+    fn from(seen: &Capability) -> Self {
+        let answer = match seen.answer {
+            Answer::Yes => "yes",
+            Answer::No => "no",
+            Answer::Unknown => "unknown",
+        };
+        Self { answer: answer.to_owned(), detail: seen.detail.clone() }
+    }
 }
 
 /// The failure of the first that could not be tried; else that some cannot do what they are for.
@@ -149,6 +153,9 @@ fn draw(checked: &Checked, out: &mut dyn Write, style: Style) -> io::Result<()> 
         for problem in &location.problems {
             writeln!(out, "  {} {problem}", style.yellow("problem:"))?;
         }
+    }
+    if let Some(seen) = &checked.copy {
+        copy::draw(seen, out, style)?;
     }
     Ok(())
 }

@@ -1,0 +1,388 @@
+//! Copying an object from one prefix to another, by the shortest way that there is.
+
+use crate::claims::Claim;
+use crate::error::StorageError;
+use crate::local_copy::{self, LocalWriter};
+use crate::prefix::{Backend, Guarantee, Precondition, Prefix};
+use crate::s3_copy::{self, Outcome, pieces};
+use crate::s3_parts::{MOST_PARTS, Upload, content_md5};
+use crate::s3_signed::{Refusal, Request};
+use crate::s3_write::{S3Prefix, content_type};
+use crate::url::check_key;
+use bytes::Bytes;
+use firn_model::source::{ByteRange, RangeReader, SourceError, SourceVersion};
+use futures::stream::{StreamExt, TryStreamExt};
+use reqwest::Method;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Largest part that passes here: several are in memory at once.
+const LARGEST_PIECE: u64 = 128 << 20;
+
+/// The object that is to be copied, as it was seen before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CopyExpected {
+    /// Its size.
+    pub size: u64,
+    /// Its entity tag. Without one, what is there when the copy begins is copied, if it has this size.
+    pub etag: Option<String>,
+    /// The size of the parts in which it was written, where that is known: the copy gets the same parts, and so the same tag.
+    pub part_size: Option<u64>,
+}
+
+/// How to copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyOptions {
+    /// Only where there is nothing at the destination yet.
+    pub only_new: bool,
+    /// Hash the bytes where they pass here; what a server copies itself does not.
+    pub digest: bool,
+    /// Let the server copy where it can.
+    pub server_side: bool,
+}
+
+impl Default for CopyOptions {
+    fn default() -> Self {
+        Self { only_new: false, digest: false, server_side: true }
+    }
+}
+
+/// Which way the bytes went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum How {
+    /// The server copied them.
+    ServerSide,
+    /// The operating system copied them, from file to file.
+    Local,
+    /// They were read and written here.
+    Through,
+}
+
+/// A copy, as it was seen at its destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// Its entity tag.
+    pub etag: Option<String>,
+    /// Its size.
+    pub size: u64,
+    /// Which way the bytes went.
+    pub how: How,
+    /// How sure "only where there is nothing yet" was.
+    pub guarantee: Guarantee,
+    /// BLAKE3 of the bytes, in hexadecimal, where it was asked for and they passed here.
+    pub digest: Option<String>,
+}
+
+impl Prefix {
+    /// Copies the object `key` of `source` to `to_key` of this prefix, if it is still the one that is expected.
+    ///
+    /// Within one S3 service the server copies, by one request or in parts; where it refuses (see
+    /// [`Prefix::can_copy_from`]), and between different places, the bytes pass here, in bounded memory: at most twice
+    /// `parts_at_once` parts. From file to file the operating system copies. Whole or not at all for readers.
+    ///
+    /// With [`CopyOptions::only_new`] an S3 service decides where it honours conditional writes and the object is small
+    /// enough to pass here by one request. Otherwise, and always for copies on the server (Ceph 16 ignores conditions of
+    /// copies, and so do others), firn's writers agree by a claim, under which it is looked whether there is something:
+    /// [`Guarantee::Coordinated`]. What is to be published at the same moment by two should be small.
+    ///
+    /// What was copied is compared at the destination: by size, and by entity tag where the two can be compared; where they
+    /// cannot, by looking again whether the original is still the one that is expected. After an error that says that the
+    /// original changed, something else may lie at the destination.
+    ///
+    /// A copy by one request on the server keeps content type and metadata; otherwise the content type is that of the name.
+    ///
+    /// # Errors
+    /// [`SourceError::NotFound`], [`SourceError::Changed`] for the original; [`StorageError::Conflict`] where something is
+    /// there; else what the storage says.
+    pub async fn copy_object(
+        &self,
+        source: &Self,
+        key: &str,
+        to_key: &str,
+        expected: &CopyExpected,
+        options: &CopyOptions,
+    ) -> Result<Copied, StorageError> {
+        check_key(&source.url().at(), key)?;
+        check_key(&self.url().at(), to_key)?;
+        let Backend::S3(to) = self.backend() else {
+            return self.copy_to_file(source, key, to_key, expected, options).await;
+        };
+        let expected = &source.seen(key, expected).await?;
+        let whole = expected.size < self.storage().settings().limits.multipart_from;
+        if !options.only_new {
+            return self.copy_over(source, key, to, to_key, expected, options).await;
+        }
+        if whole && self.conditions().await?.create.is_yes() {
+            let (bytes, digest) = source.whole(key, expected, options.digest).await?;
+            let put = self.put(to_key, bytes, Precondition::Create).await?;
+            let copy = Copied { guarantee: put.guarantee, ..self.passed(to_key, expected, digest).await? };
+            return Ok(copy);
+        }
+        let claim = Claim::take(self, to_key).await?;
+        let outcome = match self.head(to_key).await {
+            Ok(None) => match claim.check() {
+                Ok(()) => self.copy_over(source, key, to, to_key, expected, options).await,
+                Err(error) => Err(error),
+            },
+            Ok(Some(_)) => Err(StorageError::conflict(self.url().child(to_key)?.at(), "it exists already")),
+            Err(error) => Err(error),
+        };
+        let released = claim.release().await;
+        let copy = outcome?;
+        released?;
+        Ok(Copied { guarantee: Guarantee::Coordinated, ..copy })
+    }
+
+    /// Replaces what is there.
+    async fn copy_over(
+        &self,
+        source: &Self,
+        key: &str,
+        to: &S3Prefix,
+        to_key: &str,
+        expected: &CopyExpected,
+        options: &CopyOptions,
+    ) -> Result<Copied, StorageError> {
+        if let Backend::S3(from) = source.backend()
+            && options.server_side
+            && self.refuses_copies_from(source).is_none()
+        {
+            match s3_copy::copy(self.storage().transport(), (from, key), (to, to_key), expected).await? {
+                Outcome::Done(copy) => return Ok(copy),
+                Outcome::Refused(how) => {
+                    tracing::debug!(from = %source.url(), to = %self.url(), how, "not copied by the server");
+                    self.storage().refuse_copy(buckets(from, to), how);
+                }
+            }
+        }
+        self.copy_through(source, key, to, to_key, expected, options.digest).await
+    }
+
+    /// Why the server is not asked to copy from there: another service, or it refused before. `None` where it can be tried.
+    pub(crate) fn refuses_copies_from(&self, source: &Self) -> Option<String> {
+        let (Backend::S3(from), Backend::S3(to)) = (source.backend(), self.backend()) else {
+            return Some("one of them is not in an S3 service".to_owned());
+        };
+        if from.address().endpoint != to.address().endpoint {
+            return Some("they are at different services, and none copies from the other".to_owned());
+        }
+        let known = self.known_copies().iter().find(|(place, _)| lies_below(&source.identity(), place));
+        match known {
+            Some((_, seen)) if seen.answer == crate::Answer::No => Some(seen.detail.clone()),
+            _ => self.storage().refused_copy(&buckets(from, to)),
+        }
+    }
+
+    /// What is expected, with the tag of what is there where none is expected.
+    async fn seen(&self, key: &str, expected: &CopyExpected) -> Result<CopyExpected, StorageError> {
+        if expected.etag.is_some() {
+            return Ok(expected.clone());
+        }
+        let at = self.url().child(key)?.at();
+        let Some(SourceVersion { etag, size, .. }) = self.head(key).await? else {
+            return Err(SourceError::NotFound { at }.into());
+        };
+        if size != expected.size {
+            let what = format!("{} bytes were to be copied; it has {size}", expected.size);
+            return Err(SourceError::Changed { at, what }.into());
+        }
+        Ok(CopyExpected { etag, ..expected.clone() })
+    }
+
+    /// A reader of exactly the expected version.
+    async fn original(&self, key: &str, expected: &CopyExpected) -> Result<Arc<dyn RangeReader>, StorageError> {
+        let url = self.url().child(key)?;
+        if matches!(self.backend(), Backend::Local(_)) {
+            // The tag of a file is not among what its reader compares.
+            let seen = self.head(key).await?.ok_or_else(|| SourceError::NotFound { at: url.at() })?;
+            if seen.size != expected.size || expected.etag.is_some() && seen.etag != expected.etag {
+                let what = "it is not the version any more that was to be copied".to_owned();
+                return Err(SourceError::Changed { at: url.at(), what }.into());
+            }
+        }
+        let version = SourceVersion { etag: expected.etag.clone(), last_modified: None, size: expected.size };
+        let storage = self.storage().clone();
+        let open = move || Ok(storage.open_known(&url, &version)?);
+        self.storage().bridge().blocking(open).await
+    }
+
+    async fn piece(&self, reader: &Arc<dyn RangeReader>, bytes: ByteRange) -> Result<Bytes, StorageError> {
+        let reader = Arc::clone(reader);
+        self.storage().bridge().blocking(move || Ok(reader.read(bytes)?)).await
+    }
+
+    async fn whole(
+        &self,
+        key: &str,
+        expected: &CopyExpected,
+        digest: bool,
+    ) -> Result<(Bytes, Option<String>), StorageError> {
+        let reader = self.original(key, expected).await?;
+        let bytes = if expected.size == 0 { Bytes::new() } else { self.piece(&reader, 0..expected.size).await? };
+        let digest = digest.then(|| blake3::hash(&bytes).to_hex().to_string());
+        Ok((bytes, digest))
+    }
+
+    /// By way of this machine.
+    async fn copy_through(
+        &self,
+        source: &Self,
+        key: &str,
+        to: &S3Prefix,
+        to_key: &str,
+        expected: &CopyExpected,
+        digest: bool,
+    ) -> Result<Copied, StorageError> {
+        if expected.size < self.storage().settings().limits.multipart_from {
+            let (body, digest) = source.whole(key, expected, digest).await?;
+            let path = to.path(to_key)?;
+            let headers = vec![content_md5(&body), ("content-type", content_type(to_key).to_owned())];
+            let request = Request { headers, body, ..Request::new(Method::PUT, path.as_ref()) };
+            let sent = to.bucket(self.storage().transport()).send(&request).await;
+            sent.map_err(|refusal| to.refused(to_key, &refusal))?;
+            return self.passed(to_key, expected, digest).await;
+        }
+        let reader = source.original(key, expected).await?;
+        let mut failures = 0;
+        let hash = loop {
+            match self.stream(source, &reader, to, to_key, expected, digest).await {
+                Ok(hash) => break hash,
+                Err((true, _)) if failures == 0 => failures += 1,
+                Err((_, error)) => return Err(error),
+            }
+        };
+        self.passed(to_key, expected, hash).await
+    }
+
+    /// Part by part; the error says whether all may be done once more.
+    async fn stream(
+        &self,
+        source: &Self,
+        reader: &Arc<dyn RangeReader>,
+        to: &S3Prefix,
+        to_key: &str,
+        expected: &CopyExpected,
+        digest: bool,
+    ) -> Result<Option<String>, (bool, StorageError)> {
+        let limits = &self.storage().settings().limits;
+        let fits = |part: &u64| *part <= LARGEST_PIECE && expected.size.div_ceil(*part) <= MOST_PARTS;
+        let needed = limits.part.max(expected.size.div_ceil(MOST_PARTS)).max(1);
+        let part = expected.part_size.filter(|part| *part > 0).filter(fits).unwrap_or(needed);
+        let at_once = limits.parts_at_once.max(1);
+        let path = to.path(to_key).map_err(|error| (false, error))?;
+        let refused = |refusal: &Refusal| to.refused(to_key, refusal);
+        let bucket = to.bucket(self.storage().transport());
+        let upload = Upload::begin(bucket, path.as_ref(), content_type(to_key)).await;
+        let upload = upload.map_err(|refusal| (false, refused(&refusal)))?;
+        let mut hasher = blake3::Hasher::new();
+        let reads = futures::stream::iter(pieces(expected.size, part)).map(|bytes| source.piece(reader, bytes));
+        let sent = reads
+            .buffered(at_once)
+            .enumerate()
+            .map(|(at, bytes)| {
+                bytes.map(|bytes| {
+                    if digest {
+                        hasher.update(&bytes);
+                    }
+                    let upload = &upload;
+                    async move { upload.put(at as u64 + 1, bytes).await.map_err(|refusal| refused(&refusal)) }
+                })
+            })
+            .try_buffered(at_once)
+            .try_collect::<Vec<String>>()
+            .await;
+        let outcome = match sent {
+            Ok(tags) => match upload.complete(&tags).await {
+                Ok(()) => return Ok(digest.then(|| hasher.finalize().to_hex().to_string())),
+                Err(refusal) => Err((refusal.may_have_happened(), refused(&refusal))),
+            },
+            Err(error) => Err((false, error)),
+        };
+        upload.abort().await;
+        outcome
+    }
+
+    /// What came to lie at the destination.
+    async fn passed(&self, key: &str, expected: &CopyExpected, digest: Option<String>) -> Result<Copied, StorageError> {
+        let at = || Ok::<_, StorageError>(self.url().child(key)?.at());
+        match self.head(key).await? {
+            Some(copy) if copy.size == expected.size => {
+                Ok(Copied { etag: copy.etag, size: copy.size, how: How::Through, guarantee: Guarantee::Atomic, digest })
+            }
+            Some(copy) => {
+                let what = format!("{} bytes were written, and the copy has {}", expected.size, copy.size);
+                Err(SourceError::Broken { at: at()?, what }.into())
+            }
+            None => {
+                let what = "the server says that it was written, and it is not there".to_owned();
+                Err(SourceError::Broken { at: at()?, what }.into())
+            }
+        }
+    }
+
+    async fn copy_to_file(
+        &self,
+        source: &Self,
+        key: &str,
+        to_key: &str,
+        expected: &CopyExpected,
+        options: &CopyOptions,
+    ) -> Result<Copied, StorageError> {
+        let Backend::Local(root) = self.backend() else {
+            return Err(StorageError::Misuse { what: "a file is written below a directory".to_owned() });
+        };
+        let (root, to_key) = (root.clone(), to_key.to_owned());
+        if let Backend::Local(from) = source.backend() {
+            let (from, key) = (from.clone(), key.to_owned());
+            let (expected, options) = (expected.clone(), options.clone());
+            let work = move || local_copy::copy((&from, &key), (&root, &to_key), &expected, &options);
+            return self.storage().bridge().blocking(work).await;
+        }
+        let expected = source.seen(key, expected).await?;
+        self.download(source, key, root, to_key, &expected, options).await
+    }
+
+    async fn download(
+        &self,
+        source: &Self,
+        key: &str,
+        root: PathBuf,
+        to_key: String,
+        expected: &CopyExpected,
+        options: &CopyOptions,
+    ) -> Result<Copied, StorageError> {
+        let limits = &self.storage().settings().limits;
+        let reader = source.original(key, expected).await?;
+        let bridge = self.storage().bridge();
+        let mut writer = bridge.blocking(move || LocalWriter::begin(&root, &to_key)).await?;
+        let mut hasher = blake3::Hasher::new();
+        let pieces = futures::stream::iter(pieces(expected.size, limits.part.clamp(1, LARGEST_PIECE)));
+        let mut pieces = pieces.map(|bytes| source.piece(&reader, bytes)).buffered(limits.parts_at_once.max(1));
+        while let Some(bytes) = pieces.try_next().await? {
+            let hash = options.digest;
+            let work = move || {
+                if hash {
+                    hasher.update(&bytes);
+                }
+                writer.write(&bytes)?;
+                Ok((writer, hasher))
+            };
+            (writer, hasher) = bridge.blocking(work).await?;
+        }
+        let only_new = options.only_new;
+        let (etag, guarantee) = bridge.blocking(move || writer.finish(only_new)).await?;
+        let digest = options.digest.then(|| hasher.finalize().to_hex().to_string());
+        Ok(Copied { etag: Some(etag), size: expected.size, how: How::Through, guarantee, digest })
+    }
+}
+
+fn buckets(from: &S3Prefix, to: &S3Prefix) -> (String, String) {
+    (from.identity_of_bucket(), to.identity_of_bucket())
+}
+
+/// Is the place with this identity the other one, or below it?
+fn lies_below(identity: &str, place: &str) -> bool {
+    let rest = identity.strip_prefix(place);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || place.ends_with(' '))
+}
