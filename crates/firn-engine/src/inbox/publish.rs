@@ -3,7 +3,7 @@
 use super::checked::Checked;
 use super::hash::tagged;
 use super::place::Upload;
-use super::transfer::Transfer;
+use super::transfer::{Proof, Transfer};
 use crate::error::EngineError;
 use crate::journal::{Claim, Journal, RunRecord};
 use crate::lease::RunLease;
@@ -18,7 +18,7 @@ use firn_model::array::ChunkManifest;
 use firn_model::array::chunk_grid::{indices_of, product};
 use firn_model::source::SourceError;
 use firn_model::upload::{Rank, StoreFormat, StoreRoot, UploadError, rank};
-use firn_storage::{ObjectUrl, Precondition, Prefix};
+use firn_storage::{ObjectUrl, Precondition, Prefix, StorageError};
 use futures::{StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
 
@@ -82,16 +82,19 @@ pub struct Destination {
     pub version: Prefix,
     /// This promotion.
     pub run: String,
+    sources: String,
     journal: Journal,
 }
 
 /// How far a promotion is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     /// Nothing is there.
     Free,
     /// This promotion was begun.
     Begun,
+    /// One of the same upload in another state was begun, by this run, and did not end.
+    Stale(String),
     /// This promotion is done.
     Done,
 }
@@ -116,7 +119,7 @@ impl Destination {
             .to_string();
         let sources = blake3::hash(format!("upload\n{from}\n").as_bytes()).to_hex().to_string();
         let journal = Journal::new(version.clone(), RunRecord::new(&run, &sources, objects));
-        Ok(Self { dataset, version, run, journal })
+        Ok(Self { dataset, version, run, sources, journal })
     }
 
     /// The address of the version.
@@ -138,6 +141,7 @@ impl Destination {
                 return Ok(if record.finished { State::Done } else { State::Begun });
             }
             Some(record) if record.finished => return Err(EngineError::TargetExists { at: self.dataset.url().at() }),
+            Some(record) if record.sources == self.sources => return Ok(State::Stale(record.run)),
             Some(_) => return Err(self.not_empty("another promotion or run that is not finished")),
             None => {}
         }
@@ -376,16 +380,17 @@ impl Publication<'_> {
         keys: &[&str],
         progress: &crate::progress::TaskProgress,
     ) -> Result<Vec<Published>, EngineError> {
+        let proof = if self.trust_etag { Proof::Tag } else { Proof::Digest };
         let arrived: Vec<Published> = futures::stream::iter(keys)
             .map(|key| async move {
                 self.engine.cancel.check()?;
                 let (sealed, version) = (self.sealed(key)?, self.version(key)?);
                 let to_key = self.published_key(key);
                 let moved = transfer
-                    .copy(&self.checked.data, key, to_key, version)
+                    .copy(&self.checked.data, key, to_key, version, sealed.part_size, proof)
                     .await
                     .map_err(|error| self.changed(key, error))?;
-                if !self.trust_etag && moved.blake3 != sealed.blake3 {
+                if moved.blake3.is_some_and(|blake3| blake3 != sealed.blake3) {
                     return Err(EngineError::from(UploadError::ObjectChanged { at: self.upload.at().node(*key) }));
                 }
                 progress.advance(sealed.size);
@@ -572,7 +577,8 @@ impl Publication<'_> {
     /// An original that is another one now, in the words of uploads.
     fn changed(&self, key: &str, error: EngineError) -> EngineError {
         match error {
-            EngineError::Source(SourceError::Changed { .. } | SourceError::NotFound { .. }) => {
+            EngineError::Source(SourceError::Changed { .. } | SourceError::NotFound { .. })
+            | EngineError::Storage(StorageError::Source(SourceError::Changed { .. } | SourceError::NotFound { .. })) => {
                 UploadError::ObjectChanged { at: self.upload.at().node(key) }.into()
             }
             other => other,

@@ -1,15 +1,18 @@
 //! Objects from one prefix to another: hashed as they pass, side by side, within the memory that there is.
 
-use super::hash::unchanged;
+use super::hash::{digest_of, unchanged};
 use crate::error::EngineError;
 use crate::settings::Engine;
 use firn_model::source::{SourceError, SourceVersion};
-use firn_storage::{Precondition, Prefix};
-use std::sync::Arc;
-use tokio::sync::Semaphore;
+use firn_storage::{CopyExpected, CopyOptions, Precondition, Prefix};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Objects under way at once where one of the two places is behind a network.
 const REMOTE: usize = 16;
+/// Objects up to this many bytes pass whole, bytes.
+const SMALL: u64 = 16 << 20;
+/// Memory that a larger one takes, which passes in pieces, bytes: parts that are read and parts that are sent.
+const LARGE: u64 = 128 << 20;
 /// What permits count, bytes.
 const GRAIN: u64 = 1 << 20;
 
@@ -20,8 +23,17 @@ pub struct Moved {
     pub etag: Option<String>,
     /// The size of the parts in which it was written, where it was in parts.
     pub part_size: Option<u64>,
-    /// BLAKE3 of the bytes that passed, hex.
-    pub blake3: String,
+    /// BLAKE3 of the bytes, hex, where they were read.
+    pub blake3: Option<String>,
+}
+
+/// What proves that the right bytes were copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Their digest: they are read once, here.
+    Digest,
+    /// The entity tag of the original: they need not be read.
+    Tag,
 }
 
 /// Where objects come from and go to.
@@ -30,7 +42,7 @@ pub struct Transfer {
     is_local: bool,
     /// Objects under way at once.
     pub at_once: usize,
-    memory: Arc<Semaphore>,
+    memory: Semaphore,
     grains: u32,
 }
 
@@ -43,11 +55,11 @@ impl Transfer {
         let is_local = engine.storage.physical(to.url())?.local_path().is_some();
         let default = if from_local && is_local { engine.settings.jobs } else { engine.settings.jobs.max(REMOTE) };
         let grains = u32::try_from(engine.settings.memory / 2 / GRAIN).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
-        let memory = Arc::new(Semaphore::new(grains as usize));
+        let memory = Semaphore::new(grains as usize);
         Ok(Self { to, is_local, at_once: jobs.unwrap_or(default).max(1), memory, grains })
     }
 
-    /// Copies one object, if it is still of this version. On a file system it is safe from the loss of power only after
+    /// Copies one object, if it is still of this version; in parts of the size in which it was written, where that is known. On a file system it is safe from the loss of power only after
     /// [`Transfer::settle`].
     ///
     /// # Errors
@@ -58,23 +70,50 @@ impl Transfer {
         key: &str,
         to_key: &str,
         expected: &SourceVersion,
+        parts: Option<u64>,
+        proof: Proof,
     ) -> Result<Moved, EngineError> {
-        let grains = u32::try_from(expected.size / GRAIN + 1).unwrap_or(u32::MAX).min(self.grains);
-        let _held = self.memory.acquire_many(grains).await.map_err(|error| EngineError::bug(error.to_string()))?;
+        let by_server = self.to.can_copy_from(from);
+        if expected.size <= SMALL && !(by_server && proof == Proof::Tag) {
+            return self.copy_small(from, key, to_key, expected).await;
+        }
+        let _held = self.hold(LARGE).await?;
+        let part_size = parts.filter(|_| !self.is_local).or_else(|| self.part_size(expected.size));
+        let wanted = CopyExpected { size: expected.size, etag: expected.etag.clone(), part_size };
+        let hashed = match (by_server, proof) {
+            // The server copies what has this tag, so the bytes that are hashed here are those that it copies.
+            (true, Proof::Digest) => Some(digest_of(from, key, expected).await?),
+            _ => None,
+        };
+        let options = CopyOptions { digest: proof == Proof::Digest && !by_server, ..CopyOptions::default() };
+        let copied = self.to.copy_object(from, key, to_key, &wanted, &options).await?;
+        Ok(Moved { etag: copied.etag, part_size, blake3: hashed.or(copied.digest) })
+    }
+
+    async fn copy_small(
+        &self,
+        from: &Prefix,
+        key: &str,
+        to_key: &str,
+        expected: &SourceVersion,
+    ) -> Result<Moved, EngineError> {
+        let _held = self.hold(expected.size).await?;
         let at = from.url().child(key)?.at();
         let object = from.get(key).await?.ok_or_else(|| SourceError::NotFound { at: at.clone() })?;
         unchanged(&at, expected, &object.version)?;
-        let hashed = object.bytes.clone();
-        let digest = tokio::task::spawn_blocking(move || blake3::hash(&hashed).to_hex().to_string());
-        let blake3 = digest.await.map_err(|error| EngineError::bug(error.to_string()))?;
+        let blake3 = Some(blake3::hash(&object.bytes).to_hex().to_string());
         let etag = if self.is_local {
             self.to.put_deferred(to_key, object.bytes).await?;
-            let seen = self.to.head(to_key).await?;
-            seen.and_then(|version| version.etag)
+            self.to.head(to_key).await?.and_then(|version| version.etag)
         } else {
             self.to.put(to_key, object.bytes, Precondition::None).await?.etag
         };
         Ok(Moved { etag, part_size: self.part_size(expected.size), blake3 })
+    }
+
+    async fn hold(&self, bytes: u64) -> Result<SemaphorePermit<'_>, EngineError> {
+        let grains = u32::try_from(bytes / GRAIN + 1).unwrap_or(u32::MAX).min(self.grains);
+        self.memory.acquire_many(grains).await.map_err(|error| EngineError::bug(error.to_string()))
     }
 
     /// Returns when these objects are safe.

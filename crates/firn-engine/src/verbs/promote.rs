@@ -2,15 +2,17 @@
 
 use crate::error::EngineError;
 use crate::feedstock::{FeedstockDir, load};
-use crate::inbox::checked::{check, find, open, verified};
+use crate::inbox::checked::{Checked, check, find, open, verified};
 use crate::inbox::place::{Upload, address};
 use crate::inbox::publish::{Destination, PromotedStore, Promotion, Publication, State};
+use crate::lease::RunLease;
 use crate::settings::Engine;
 use crate::verbs::abandon::remove_all;
 use crate::verbs::catalog_entry::{
     PublishedStore, StoreDetails, StoreEntryChange, native_snippet, store_entry, update_feedstock_entry,
 };
 use crate::verbs::requests::PromoteRequest;
+use crate::verify::StoreView;
 use firn_catalog::snippet::Snippet;
 use firn_model::feedstock::store_entry::FilesDetails;
 use firn_model::feedstock::{StoreEntry, public_id, slug};
@@ -70,46 +72,67 @@ pub fn promote(engine: &Engine, request: &PromoteRequest) -> Result<PromoteRepor
     };
     let to = Destination::new(engine, &target, &upload, &seal.digest, seal.objects)?;
     let state = runtime.block_on(to.state());
-    if !matches!(state, Ok(State::Done)) {
-        let checked = check(engine, &upload, found)?;
-        let mut views = Vec::new();
-        for store in &checked.stores {
-            let view = open(engine, &upload, store)?;
-            let mut report = verified(engine, &view)?;
-            // What this version cannot read, others may.
-            report.findings.retain(|finding| finding.rule != "opens");
-            report.add(Vec::new());
-            report.into_result()?;
-            views.push(view);
-        }
-        state?;
-        engine.cancel.check()?;
-        let Some(lease) = to.enter(engine)? else { return Err(EngineError::TargetExists { at: target.at() }) };
-        let publication = Publication {
-            engine,
-            upload: &upload,
-            checked: &checked,
-            views: &views,
-            to: &to,
-            lease: &lease,
-            trust_etag: request.trust_etag,
-        };
-        match publication.publish() {
-            Ok(_) => {}
-            // It can never be published as it is: what was copied of it goes.
-            Err(error @ EngineError::Upload(_)) => {
-                remove_all(engine, &to.version, Some(lease))?;
-                return Err(error);
-            }
-            Err(error) => return Err(error),
-        }
-        let report = told(engine, request, &upload, &to, feedstock.as_ref(), false)?;
-        to.finish(engine, lease)?;
+    if matches!(state, Ok(State::Done)) {
+        to.clear(engine)?;
+        let report = told(engine, request, &upload, &to, feedstock.as_ref(), true)?;
         return purge(engine, request, &upload, report);
     }
-    to.clear(engine)?;
-    let report = told(engine, request, &upload, &to, feedstock.as_ref(), true)?;
+    let accepted = check(engine, &upload, found).and_then(|checked| Ok((views(engine, &upload, &checked)?, checked)));
+    let (views, checked) = match (accepted, &state) {
+        (Ok(accepted), _) => accepted,
+        // It was what was sealed when it was begun: what was copied of it goes.
+        (Err(error @ EngineError::Upload(_)), Ok(State::Begun)) => return Err(withdraw(engine, &to, &to.run, error)?),
+        (Err(error), _) => return Err(error),
+    };
+    if let State::Stale(run) = state? {
+        let lease = RunLease::take(engine, &to.version, &run, None)?;
+        remove_all(engine, &to.version, Some(lease))?;
+    }
+    engine.cancel.check()?;
+    let Some(lease) = to.enter(engine)? else { return Err(EngineError::TargetExists { at: target.at() }) };
+    let (upload_ref, trust_etag) = (&upload, request.trust_etag);
+    let publication = Publication {
+        engine,
+        upload: upload_ref,
+        checked: &checked,
+        views: &views,
+        to: &to,
+        lease: &lease,
+        trust_etag,
+    };
+    match publication.publish() {
+        Ok(_) => {}
+        // It can never be published as it is: what was copied of it goes.
+        Err(error @ EngineError::Upload(_)) => {
+            remove_all(engine, &to.version, Some(lease))?;
+            return Err(error);
+        }
+        Err(error) => return Err(error),
+    }
+    let report = told(engine, request, &upload, &to, feedstock.as_ref(), false)?;
+    to.finish(engine, lease)?;
     purge(engine, request, &upload, report)
+}
+
+/// Removes what a promotion had copied before its upload was found not to be what was sealed; gives the error back.
+fn withdraw(engine: &Engine, to: &Destination, run: &str, error: EngineError) -> Result<EngineError, EngineError> {
+    let lease = RunLease::take(engine, &to.version, run, None)?;
+    remove_all(engine, &to.version, Some(lease))?;
+    Ok(error)
+}
+
+/// Opens and verifies every store of an upload.
+fn views(engine: &Engine, upload: &Upload, checked: &Checked) -> Result<Vec<StoreView>, EngineError> {
+    let look = |store| -> Result<StoreView, EngineError> {
+        let view = open(engine, upload, store)?;
+        let mut report = verified(engine, &view)?;
+        // What this version cannot read, others may.
+        report.findings.retain(|finding| finding.rule != "opens");
+        report.add(Vec::new());
+        report.into_result()?;
+        Ok(view)
+    };
+    checked.stores.iter().map(look).collect()
 }
 
 /// Where the upload goes: below a location that is no inbox.

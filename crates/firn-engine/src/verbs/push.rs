@@ -4,7 +4,7 @@ use crate::error::EngineError;
 use crate::inbox::hash::tagged;
 use crate::inbox::place::Upload;
 use crate::inbox::records::{LEASES, PushRecord, Records, Sent};
-use crate::inbox::transfer::Transfer;
+use crate::inbox::transfer::{Proof, Transfer};
 use crate::lease::RunLease;
 use crate::progress::{TaskProgress, Unit};
 use crate::settings::Engine;
@@ -201,11 +201,13 @@ impl Sender<'_> {
         let sent: Vec<Sent> = futures::stream::iter(items)
             .map(|item| async move {
                 self.engine.cancel.check()?;
-                let moved = self.transfer.copy(&item.from, &item.key, &item.to_key, &item.version).await?;
+                let (key, to_key, version) = (&item.key, &item.to_key, &item.version);
+                let moved = self.transfer.copy(&item.from, key, to_key, version, None, Proof::Digest).await?;
+                let undone = || EngineError::bug(format!("{key} was sent without its digest"));
                 self.progress.advance(item.version.size);
                 let object = UploadObject {
                     size: item.version.size,
-                    blake3: moved.blake3,
+                    blake3: moved.blake3.ok_or_else(undone)?,
                     etag: moved.etag,
                     part_size: moved.part_size,
                 };
