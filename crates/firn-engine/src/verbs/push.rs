@@ -70,6 +70,9 @@ pub fn push(engine: &Engine, request: &PushRequest) -> Result<PushReport, Engine
     let mut chosen = chosen(engine, request, &upload)?;
     let runtime = engine.storage.runtime();
     let records = Records::writable(engine, &upload)?;
+    if let Some(report) = sealed_before(engine, request, &upload, &records, &chosen)? {
+        return Ok(report);
+    }
     refuse_sealed(engine, &records, &upload)?;
     let lease = RunLease::take_at(engine, records.prefix(), LEASES, None)?;
     refuse_sealed(engine, &records, &upload)?;
@@ -158,6 +161,49 @@ pub fn push(engine: &Engine, request: &PushRequest) -> Result<PushReport, Engine
     })
 }
 
+/// What the same command sealed before it was stopped: nothing is accepted, and nothing is missing.
+fn sealed_before(
+    engine: &Engine,
+    request: &PushRequest,
+    upload: &Upload,
+    records: &Records,
+    chosen: &Chosen,
+) -> Result<Option<PushReport>, EngineError> {
+    let runtime = engine.storage.runtime();
+    let Some(known) = runtime.block_on(records.seal())?.filter(|_| request.seal) else { return Ok(None) };
+    let manifest = runtime.block_on(records.manifest(&known))?;
+    let (sent, _) = runtime.block_on(records.sent(&chosen.id))?;
+    let mut pushed = UploadManifest::default();
+    for item in &chosen.items {
+        let arrived = sent.get(&item.to_key).filter(|sent| is_from(sent, item));
+        let Some(object) = arrived.map(|sent| &sent.object) else { return Ok(None) };
+        if manifest.objects.get(&item.to_key).is_none_or(|sealed| sealed.blake3 != object.blake3) {
+            return Ok(None);
+        }
+        pushed.objects.insert(item.to_key.clone(), object.clone());
+    }
+    let sealed = seal(engine, &SealRequest { upload: request.to.clone(), jobs: request.jobs })?;
+    let objects = pushed.objects.len() as u64;
+    Ok(Some(PushReport {
+        upload: upload.text(),
+        url: engine.storage.physical(&upload.url)?.to_string(),
+        stores: chosen.stores.iter().map(|store| store.key.clone()).collect(),
+        objects,
+        bytes: pushed.bytes(),
+        digest: pushed.digest(),
+        sent: 0,
+        sent_bytes: 0,
+        kept: objects,
+        left_out: chosen.left_out,
+        next: sealed.next.clone(),
+        seal: Some(sealed),
+    }))
+}
+
+fn is_from(sent: &Sent, item: &Item) -> bool {
+    sent.source.etag.is_some() && sent.source == item.version
+}
+
 fn refuse_sealed(engine: &Engine, records: &Records, upload: &Upload) -> Result<(), EngineError> {
     match engine.storage.runtime().block_on(records.seal())? {
         Some(seal) => Err(UploadError::Sealed { at: upload.at(), sealed: seal.sealed }.into()),
@@ -168,7 +214,7 @@ fn refuse_sealed(engine: &Engine, records: &Records, upload: &Upload) -> Result<
 /// What was there and arrived from this very state of its source, and lies there as it arrived.
 fn proven(item: &Item, sent: &BTreeMap<String, Sent>, there: &BTreeMap<String, SourceVersion>) -> Option<UploadObject> {
     let (known, seen) = (sent.get(&item.to_key)?, there.get(&item.to_key)?);
-    let same_source = known.source.etag.is_some() && known.source == item.version;
+    let same_source = is_from(known, item);
     let same_target = known.object.etag.is_some() && known.object.etag == seen.etag && known.object.size == seen.size;
     (same_source && same_target).then(|| known.object.clone())
 }
