@@ -55,7 +55,7 @@ mod tests {
         let manifest = UploadManifest { objects: keys.iter().map(|key| ((*key).to_owned(), object("t"))).collect() };
         let listed = |key: &str, size, tag: &str| ListedObject {
             key: key.to_owned(),
-            version: SourceVersion { etag: Some(tag.to_owned()), last_modified: None, size },
+            version: SourceVersion { etag: Some(tag.to_owned()), last_modified: None, nanoseconds: None, size },
         };
         let there = [listed("same", 5, "t"), listed("short", 4, "t"), listed("touched", 5, "u"), listed("new", 1, "t")];
         let found: Vec<String> = compare(&At::nowhere(), &manifest, &there)
