@@ -13,7 +13,7 @@ use firn_model::combine::{
     Selection, combine, compare_values, select, split_uncompressed,
 };
 use firn_model::dataset::{Node, NodePath};
-use firn_model::diagnose::At;
+use firn_model::diagnose::{At, Category, shell_word};
 use firn_model::feedstock::recipe::SourceFormat;
 use firn_model::plan::{ArrayLayout, Resources, TargetOptions, check_dimensions, layout_of};
 use firn_storage::ObjectUrl;
@@ -66,6 +66,9 @@ pub struct Prepared {
 /// # Errors
 /// What opening says, every disagreement, and what the selection says.
 pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineError> {
+    if spec.files.is_empty() {
+        return Err(nothing("no source file is named", "name one at least: firn inspect URL"));
+    }
     if spec.files.len() > 1 && spec.rules.concat_dims.is_empty() && spec.rules.merge_dims.is_empty() {
         return Err(EngineError::usage(
             format!("{} sources, and nothing says along which dimension they follow each other", spec.files.len()),
@@ -82,9 +85,27 @@ pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineErro
     };
     run_checks(engine, &combined, &sources, spec.encoding)?;
     let mut combined = select(combined, &spec.selection)?;
+    if combined.arrays.is_empty() {
+        let file = combined.files.first().map_or("URL", |file| file.url.as_str());
+        return Err(nothing(
+            "the sources hold no variable, so there is nothing to store",
+            &format!("firn inspect {}", shell_word(file)),
+        ));
+    }
     note_readers(&mut combined);
     let phases = Phases { scan, combine: watch.lap(), ..Phases::default() };
     Ok(Prepared { combined, sources, encoding: spec.encoding, phases })
+}
+
+/// A dataset without anything in it would replace one that readers use.
+fn nothing(what: &str, next: &str) -> EngineError {
+    EngineError::Document {
+        code: "sources-empty",
+        at: At::nowhere(),
+        what: what.to_owned(),
+        category: Category::NotFound,
+        next: next.to_owned(),
+    }
 }
 
 /// What readers noticed in the files, each kind once.
