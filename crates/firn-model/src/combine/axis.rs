@@ -84,7 +84,7 @@ pub(super) struct Run {
 pub(super) type Duplicate = (usize, u64, usize, u64);
 
 /// How the slots of one dimension follow each other.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct AxisOrder {
     pub runs: Vec<Run>,
     pub length: u64,

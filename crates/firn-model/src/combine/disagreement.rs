@@ -29,6 +29,8 @@ pub enum Rule {
     CodingAttribute,
     /// Any other attribute, under `attributes: identical`.
     Attribute,
+    /// Arrays of one file that are not equally long along the concat dimension.
+    AxisLengths,
     /// The values of a coordinate.
     Coordinate,
     /// The values of another variable that does not vary along the concat dimension.
@@ -61,7 +63,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Variables,
         Self::AbsentWithoutFill,
         Self::Dimensions,
@@ -73,6 +75,7 @@ impl Rule {
         Self::Calendar,
         Self::CodingAttribute,
         Self::Attribute,
+        Self::AxisLengths,
         Self::Coordinate,
         Self::StaticVariable,
         Self::TimeEncoding,
@@ -103,6 +106,7 @@ impl Rule {
             Self::Calendar => "drift-calendar",
             Self::CodingAttribute => "drift-coding-attribute",
             Self::Attribute => "drift-attribute",
+            Self::AxisLengths => "axis-lengths",
             Self::Coordinate => "drift-coordinate",
             Self::StaticVariable => "drift-static-variable",
             Self::TimeEncoding => "drift-time-encoding",
@@ -128,6 +132,9 @@ impl Rule {
                 "where the file has no such variable, readers would see numbers that nobody measured"
             }
             Self::Dimensions | Self::Shape => "the arrays do not fit together; one of them would be cut or shifted",
+            Self::AxisLengths => {
+                "a file takes one range of the joined dimension: steps of the longer array would be left out"
+            }
             Self::DataType => "values would be cast, and cast values are not the source's values",
             Self::Packing => {
                 "one array has one scale and offset: the other file's values would be decoded with the wrong ones"
@@ -164,6 +171,9 @@ impl Rule {
             }
             Self::Dimensions | Self::Shape | Self::DataType => {
                 "leave the file out, or make a recipe of its own for it: firn inspect FILE"
+            }
+            Self::AxisLengths => {
+                "make a recipe for each group, which takes its variables: `select: {variables: [/GROUP/NAME, ...]}`"
             }
             Self::Packing | Self::Fill | Self::Units | Self::Calendar | Self::CodingAttribute => {
                 "compare the files (firn inspect A B), leave the odd ones out, or give them a recipe of their own"

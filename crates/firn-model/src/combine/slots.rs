@@ -4,7 +4,7 @@ use super::axis::{self, AxisOrder, Slot};
 use super::fill::FilledGap;
 use super::place::{Axis, Members, Work};
 use super::{CombineRules, Disagreement, Rule, SlotKey, time};
-use crate::array::{AttributeValue, DataType, Values};
+use crate::array::{ArrayMetadata, AttributeValue, DataType, Values};
 use crate::dataset::NodePath;
 use crate::diagnose::At;
 use std::borrow::Cow;
@@ -16,6 +16,9 @@ impl Work<'_> {
         let is_new = !self.files.iter().any(|f| f.dataset.groups().any(|(_, g)| g.dimensions.contains_key(dim)));
         let key_name = self.rules.keys.get(dim).cloned().unwrap_or_else(|| dim.to_owned());
         let key_path = members.keys().find(|path| path.name() == key_name).cloned();
+        if !is_new {
+            self.check_lengths(dim, members);
+        }
         let (slots, slot_of, gap_slot) = self.slots(dim, is_new, key_path.as_ref(), reencoded);
         let mut axis =
             Axis { name: dim.to_owned(), key_name, is_new, slots, slot_of, gap_slot, order: AxisOrder::default() };
@@ -45,7 +48,62 @@ impl Work<'_> {
             }
             self.proposed_keys.push((dim.to_owned(), proposal));
         }
+        if self.wrong.len() == before {
+            self.check_keys_of_other_groups(&axis, key_path.as_ref(), members, reencoded);
+        }
         axis
+    }
+
+    /// Groups may each have a dimension of this name; all steps of a file go to one place, so they must be as many.
+    fn check_lengths(&mut self, dim: &str, members: &Members) {
+        for (number, file) in self.files.iter().enumerate() {
+            let mut arrays = members
+                .iter()
+                .filter(|(_, holders)| holders.contains(&number))
+                .filter_map(|(path, _)| Some((path, length_along(&self.array(number, path).metadata, dim)?)));
+            let Some((first, length)) = arrays.next() else { continue };
+            let Some((other, found)) = arrays.find(|(_, found)| *found != length) else { continue };
+            self.wrong.push(Disagreement {
+                rule: Rule::AxisLengths,
+                at: At::url(&file.url).node(other.as_str()),
+                against: None,
+                expected: format!("{length} steps along {dim:?} as in {first}"),
+                found: format!("{found} steps"),
+            });
+        }
+    }
+
+    /// The key variables of other groups must put the files in the same order, by the same rules.
+    fn check_keys_of_other_groups(
+        &mut self,
+        axis: &Axis,
+        key_path: Option<&NodePath>,
+        members: &Members,
+        reencoded: &time::TimeEncodings,
+    ) {
+        let Some(key_path) = key_path.filter(|_| !axis.is_new) else { return };
+        for path in members.keys().filter(|path| path.name() == axis.key_name && *path != key_path) {
+            let mut slots = axis.slots.clone();
+            for slot in &mut slots {
+                let values = slot.first_file.and_then(|file| self.key_values(file, path, reencoded));
+                slot.values = values.filter(|values| values.len() as u64 == slot.length).unwrap_or_default();
+            }
+            let is_ordered = slots.iter().all(|slot| slot.length == 0 || !slot.values.is_empty());
+            if !is_ordered || slots.iter().zip(&axis.slots).all(|(own, first)| own.values == first.values) {
+                continue;
+            }
+            let wrong = self.wrong.len();
+            let order = axis::order(&axis.name, path.as_str(), &slots, self.rules, &mut Vec::new(), &mut self.wrong);
+            if self.wrong.len() == wrong && order != axis.order {
+                self.wrong.push(Disagreement {
+                    rule: Rule::NotMonotonic,
+                    at: At::nowhere().node(path.as_str()),
+                    against: None,
+                    expected: format!("values that put the files in the order of {key_path}"),
+                    found: "another order, or other steps that several files hold".to_owned(),
+                });
+            }
+        }
     }
 
     fn slots(
@@ -68,7 +126,9 @@ impl Work<'_> {
             let length = if is_new {
                 1
             } else {
-                file.dataset.groups().find_map(|(_, g)| g.dimensions.get(dim)).map_or(0, |d| d.size)
+                let of_array = file.dataset.arrays().find_map(|(_, array)| length_along(&array.metadata, dim));
+                let of_group = || file.dataset.groups().find_map(|(_, g)| g.dimensions.get(dim)).map(|d| d.size);
+                of_array.or_else(of_group).unwrap_or(0)
             };
             let values = key_path.filter(|_| !is_new).and_then(|path| self.key_values(number, path, reencoded));
             let made = |values: Option<Vec<axis::KeyValue>>| Slot {
@@ -193,6 +253,12 @@ impl Work<'_> {
             });
         }
     }
+}
+
+/// Length of an array along a dimension that it has.
+fn length_along(metadata: &ArrayMetadata, dim: &str) -> Option<u64> {
+    let place = metadata.dimension_names.iter().position(|name| name == dim)?;
+    metadata.shape.get(place).copied()
 }
 
 fn no_key(axis: &Axis, proposal: Option<&str>) -> Disagreement {

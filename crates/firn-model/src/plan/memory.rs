@@ -161,9 +161,11 @@ impl MemoryModel {
     }
 }
 
-/// Whether the chunks of a source array are read and decoded one by one, not a box of it as a whole.
+/// Whether the chunks of a source array are read and decoded one by one, not a box of it as a whole: elements of one size.
 pub fn is_read_chunk_by_chunk(source: &Array) -> bool {
-    matches!(source.manifest, ChunkManifest::Table(_)) && source.stored_as == crate::array::StoredAs::Elements
+    matches!(source.manifest, ChunkManifest::Table(_))
+        && source.stored_as == crate::array::StoredAs::Elements
+        && source.metadata.data_type.size().is_some()
 }
 
 /// What is kept of the sources.
