@@ -37,3 +37,17 @@ def test_sources_without_a_variable_are_not_stored(tmp_path):
         answer = firn(verb, source, "--target", tmp_path / verb)
         assert (answer.status, answer.code) == (4, "sources-empty"), str(answer)
         assert not (tmp_path / verb).exists()
+
+
+def test_a_source_that_was_replaced_by_an_older_file_is_noticed(tmp_path):
+    import os
+    source, target = tmp_path / "air.nc", tmp_path / "air.ic"
+    shutil.copy(AIR, source)
+    firn("virtualize", source, "--target", target, check=True)
+    assert firn("verify", target).status == 0
+    shutil.copy(TESTDATA / "netcdf4/ostia_monthly.nc", source)
+    os.utime(source, (1_577_836_800, 1_577_836_800))
+    answer = firn("verify", target)
+    assert answer.status == 10 and "earlier" in answer.stdout, str(answer)
+    answer = firn("transform", target, "--target", tmp_path / "copy")
+    assert (answer.status, answer.code) == (8, "source-stale"), str(answer)

@@ -5,7 +5,7 @@ use crate::error::EngineError;
 use crate::icechunk::{RepositoryStorage, SpecVersion, open_snapshot};
 use crate::ledgered::LedgeredSource;
 use crate::managed;
-use crate::open::{ContainerSource, OnceSource};
+use crate::open::{ContainerSource, Dates, OnceSource};
 use crate::provenance::RUN;
 use crate::settings::Engine;
 use crate::target::ledger::{LEDGER_KEY, Ledger};
@@ -209,6 +209,11 @@ fn ledger_of(dataset: &Dataset, source: &dyn Source) -> Result<Option<Ledger>, E
     Ledger::parse(text, &at).map(Some)
 }
 
+/// What the dates of references in a store are.
+pub fn dates(dataset: &Dataset) -> Dates {
+    if is_by_firn(dataset) { Dates::OfObject } else { Dates::After }
+}
+
 fn is_by_firn(dataset: &Dataset) -> bool {
     dataset.group(&NodePath::root()).is_some_and(|root| root.attributes.contains_key(RUN))
 }
@@ -218,7 +223,8 @@ fn open_icechunk(engine: &Engine, url: &ObjectUrl, version: &str) -> Result<Open
     let opened = engine.storage.runtime().block_on(open_snapshot(&storage, version))?;
     let expected = references(&opened.dataset);
     let containers = opened.containers;
-    let source = ContainerSource::new(engine.storage.clone(), url, containers.clone())?.expecting(expected);
+    let source = ContainerSource::new(engine.storage.clone(), url, containers.clone())?;
+    let source = source.expecting(expected, dates(&opened.dataset));
     let source = Arc::new(source);
     let view = StoreView { url: url.to_string(), dataset: opened.dataset, source, ledger: None };
     Ok(Opened { view, kind: StoreKind::Icechunk, snapshot: Some((opened.snapshot, opened.spec)), containers })
