@@ -1,9 +1,17 @@
 """What somebody does who has read no documentation: mistakes that must be refused, and said rightly."""
+import http.server
 import shutil
+import threading
 
+import pytest
 import yaml
 from support.binary import TESTDATA, firn
 
+META = """title: Air temperature
+description: Monthly air temperature.
+maintainers: [{name: Somebody, github: somebody}]
+provenance: {providers: [{name: Somebody, roles: [host]}], license: CC0-1.0}
+"""
 AIR = TESTDATA / "netcdf4/air.nc"
 
 
@@ -51,3 +59,73 @@ def test_a_source_that_was_replaced_by_an_older_file_is_noticed(tmp_path):
     assert answer.status == 10 and "earlier" in answer.stdout, str(answer)
     answer = firn("transform", target, "--target", tmp_path / "copy")
     assert (answer.status, answer.code) == (8, "source-stale"), str(answer)
+
+
+def test_addresses_are_not_taken_for_names_of_folders(tmp_path):
+    stock = feedstock(tmp_path / "stock", {"id": "air", "source": {"files": [str(AIR)]}}, catalog="stores: []\n", meta=META)
+    place = tmp_path / "cwd"
+    place.mkdir()
+    for address in ("s3://bucket/x", "http://127.0.0.1:9/x"):
+        for words in (
+            ["init", address], ["demo", address], ["plan", AIR, "--write", address], ["run", address],
+            ["catalog", "build", stock, "--out", address], ["link", AIR, "--feedstock", address],
+        ):
+            answer = firn(*words, cwd=place)
+            assert (answer.status, answer.code) == (7, "folder-not-local"), str(answer)
+    assert not list(place.iterdir())
+    for number, words in enumerate((["init", "{}"], ["plan", AIR, "--write", "{}"], ["catalog", "build", stock, "--out", "{}"])):
+        firn(*(str(word).format(f"file://{tmp_path}/made%20{number}") for word in words), cwd=place, check=True)
+        assert (tmp_path / f"made {number}").is_dir() and not list(place.iterdir())
+
+
+def test_feedstocks_are_found_by_file_urls_and_names_of_locations(tmp_path):
+    stock = feedstock(tmp_path / "stock", {"id": "air", "source": {"files": [str(AIR)]}}, catalog="stores: []\n")
+    (tmp_path / "firn.toml").write_text(f'[locations.lab]\nurl = "{tmp_path}"\n')
+    for number, address in enumerate((f"file://{stock}", "lab:stock")):
+        assert firn("plan", address, cwd=tmp_path, check=True).result["kind"] == "feedstock"
+        firn("run", address, "--target", tmp_path / f"out{number}", cwd=tmp_path, check=True)
+    firn("init", "lab:new", cwd=tmp_path, check=True)
+    assert (tmp_path / "new/meta.yaml").exists()
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    """The same answer on every path, by the first part of it."""
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        status, body = {"html": (200, b"<!DOCTYPE html><title>Login please</title>"), "empty": (200, b"")}.get(self.path.split("/")[1], (404, b""))
+        if self.path.startswith("/401/"):
+            status = 401
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def answers():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.mark.parametrize("query", ["", "?a=1"])
+def test_a_page_on_every_path_is_not_a_damaged_store(answers, query):
+    for place, words in (("html", "HTML page"), ("empty", "empty")):
+        for verb in ("inspect", "verify", "plan"):
+            answer = firn(verb, f"{answers}/{place}/x.nc{query}")
+            assert answer.code == "not-an-array-file" and words in answer.error["what"], str(answer)
+            assert "zarr.json" not in answer.stdout, str(answer)
+
+
+def test_what_is_not_there_is_not_found_also_with_a_query(answers, tmp_path):
+    for words in (["inspect"], ["plan"], ["transform", "--target", tmp_path / "x"]):
+        answer = firn(words[0], f"{answers}/gone/x.nc?a=1", *words[1:])
+        assert (answer.status, answer.code) == (4, "source-not-found"), str(answer)

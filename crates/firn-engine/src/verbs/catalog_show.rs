@@ -59,7 +59,7 @@ pub fn catalog_show(engine: &Engine, request: &CatalogEntryRequest) -> Result<Sh
             if let (_, Some(version)) = split_version(&request.id) {
                 check_version(engine, &dataset, version)?;
             }
-            Ok(ShownDataset { catalog: opened.url, dataset })
+            Ok(ShownDataset { catalog: opened.url, dataset: dataset.without_secrets() })
         }
         // It may be in the part that could not be read.
         (Err(CatalogError::UnknownDataset { .. }), Some(unread)) => Err(unread),

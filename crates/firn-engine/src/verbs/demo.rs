@@ -3,6 +3,7 @@
 mod bundled;
 
 use crate::error::EngineError;
+use crate::folder::local_folder;
 use crate::settings::Engine;
 use crate::verbs::catalog_build::catalog_build;
 use crate::verbs::requests::{CatalogBuildRequest, DemoRequest, RunEngine, RunPart, RunRequest, TextEncoding};
@@ -53,8 +54,9 @@ pub struct DemoDataset {
 /// # Errors
 /// A folder that cannot be written; else what `run` and `catalog build` say.
 pub fn demo(engine: &Engine, request: &DemoRequest) -> Result<DemoReport, EngineError> {
-    std::fs::create_dir_all(&request.dir).map_err(|error| unwritable(&request.dir, &error))?;
-    let dir = std::fs::canonicalize(&request.dir).map_err(|error| unwritable(&request.dir, &error))?;
+    let dir = local_folder(engine, &request.dir)?;
+    std::fs::create_dir_all(&dir).map_err(|error| unwritable(&dir, &error))?;
+    let dir = std::fs::canonicalize(&dir).map_err(|error| unwritable(&dir, &error))?;
     let mut feedstocks = Vec::new();
     let mut made = Vec::new();
     for dataset in &DATASETS {

@@ -5,6 +5,7 @@ pub mod example_url;
 pub(crate) mod facts;
 
 use crate::error::EngineError;
+use crate::folder::local_folder;
 use crate::settings::Engine;
 use crate::verbs::plan;
 use crate::verbs::requests::InitRequest;
@@ -35,13 +36,14 @@ pub struct InitReport {
 /// [`EngineError::TargetNotEmpty`] where one of the files exists (then none is written); why the example cannot be
 /// opened; a directory that cannot be written.
 pub fn init(engine: &Engine, request: &InitRequest) -> Result<InitReport, EngineError> {
-    refuse_existing(&request.dir)?;
+    let dir = local_folder(engine, &request.dir)?;
+    refuse_existing(&dir)?;
     let facts = match &request.from {
-        Some(subject) => plan::begin(engine, subject, &request.dir)?,
-        None => Facts::of(&request.dir, None),
+        Some(subject) => plan::begin(engine, subject, &dir)?,
+        None => Facts::of(&dir, None),
     };
-    let files = write_all(engine, &request.dir, &facts)?;
-    let dir = request.dir.to_string_lossy().into_owned();
+    let files = write_all(engine, &dir, &facts)?;
+    let dir = dir.to_string_lossy().into_owned();
     let next = format!("firn plan {}", shell_word(&dir));
     Ok(InitReport { dir, files, notes: facts.notes, next })
 }

@@ -25,6 +25,7 @@ pub use report::{
 
 use crate::error::EngineError;
 use crate::feedstock::{FeedstockDir, load};
+use crate::folder::local_folder;
 use crate::settings::Engine;
 use crate::verbs::init::facts::Facts;
 use crate::verbs::init::refuse_existing;
@@ -34,7 +35,7 @@ use crate::verbs::run::recipes;
 use firn_model::diagnose::{Category, Diagnose, shell_word, without_secrets};
 use firn_storage::ObjectUrl;
 use indexmap::IndexMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A report, and what would stop the run that it describes.
 #[derive(Debug)]
@@ -51,12 +52,16 @@ pub struct Planned {
 /// Where not even a report of what is known can be made: a subject that does not exist or does not open, documents that
 /// are invalid, keys of which nothing is known.
 pub fn plan(engine: &Engine, request: &PlanRequest) -> Result<Planned, EngineError> {
+    let write = request.write.as_deref().map(|named| local_folder(engine, named)).transpose()?;
+    let request = &PlanRequest { write, ..request.clone() };
     let subject = request.subject.as_str();
     if let Some(dir) = &request.write {
         refuse_existing(dir)?;
     }
-    if is_feedstock(Path::new(subject)) {
-        return of_feedstock(engine, request);
+    // A pattern has colons and braces, and is neither an address nor a folder.
+    if let Some(dir) = feedstock_at(engine, subject) {
+        let subject = dir.to_string_lossy().into_owned();
+        return of_feedstock(engine, &PlanRequest { subject, ..request.clone() });
     }
     if pattern::is_pattern(subject) {
         let draft = pattern::propose(engine, subject, &request.dims)?;
@@ -119,11 +124,11 @@ pub(crate) fn begin(engine: &Engine, subject: &str, dir: &Path) -> Result<Facts,
     Ok(proposal::begun(&request, draft, &opened))
 }
 
-/// Whether a feedstock's documents lie there.
-fn is_feedstock(dir: &Path) -> bool {
-    ["meta.yaml", "catalog.yaml", "recipe.yaml"]
-        .iter()
-        .any(|name| dir.join(name).is_file() || dir.join("feedstock").join(name).is_file())
+/// The folder that is meant, where a feedstock's documents lie in it.
+fn feedstock_at(engine: &Engine, subject: &str) -> Option<PathBuf> {
+    let dir = local_folder(engine, Path::new(subject)).ok()?;
+    let holds = |name: &str| dir.join(name).is_file() || dir.join("feedstock").join(name).is_file();
+    ["meta.yaml", "catalog.yaml", "recipe.yaml"].into_iter().any(holds).then_some(dir)
 }
 
 /// A folder of files is no example: which of them is meant?

@@ -3,6 +3,7 @@
 use crate::build::{BuildOptions, BuildReport, Destination, build_icechunk, build_zarr3, containers, virtual_verdicts};
 use crate::error::EngineError;
 use crate::feedstock::{FeedstockDir, Sources, document_error, git_commit, git_origin, load, source_files};
+use crate::folder::local_folder;
 use crate::icechunk::SpecVersion;
 use crate::journal::Journal;
 use crate::managed;
@@ -73,9 +74,10 @@ pub fn run(engine: &Engine, request: &RunRequest) -> Result<RunReport, EngineErr
             next: "share the tasks out by hand: --task-range 1/4, …, then --finish".to_owned(),
         });
     }
-    let feedstock = load(&request.feedstock)?;
+    let dir = local_folder(engine, &request.feedstock)?;
+    let feedstock = load(&dir)?;
     let mut report = RunReport {
-        feedstock: request.feedstock.display().to_string(),
+        feedstock: dir.display().to_string(),
         recipes: Vec::new(),
         warnings: feedstock.loaded.findings.iter().map(ToString::to_string).collect(),
     };
