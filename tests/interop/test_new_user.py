@@ -1,11 +1,14 @@
 """What somebody does who has read no documentation: mistakes that must be refused, and said rightly."""
 import http.server
+import os
+import pathlib
 import shutil
+import tempfile
 import threading
 
 import pytest
 import yaml
-from support.binary import TESTDATA, firn
+from support.binary import TESTDATA, environment, firn
 
 META = """title: Air temperature
 description: Monthly air temperature.
@@ -129,3 +132,54 @@ def test_what_is_not_there_is_not_found_also_with_a_query(answers, tmp_path):
     for words in (["inspect"], ["plan"], ["transform", "--target", tmp_path / "x"]):
         answer = firn(words[0], f"{answers}/gone/x.nc?a=1", *words[1:])
         assert (answer.status, answer.code) == (4, "source-not-found"), str(answer)
+
+
+@pytest.fixture
+def denied():
+    """A folder that may be read and not written, and how to run firn as somebody to whom that applies."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    nobody = {"user": 65534, "group": 65534} if os.geteuid() == 0 else {}
+
+    def run(*words):
+        (folder / "readonly").chmod(0o555)
+        return firn(*words, cwd=folder, process=nobody, env=environment(HOME=folder / "free"))
+    (folder / "readonly").mkdir()
+    (folder / "free").mkdir()
+    (folder / "free").chmod(0o777)
+    shutil.copy(AIR, folder / "air.nc")
+    yield folder, run
+    (folder / "readonly").chmod(0o755)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_what_may_not_be_written_is_denied(denied):
+    folder, run = denied
+    stock = feedstock(folder / "stock", {"id": "air", "source": {"files": ["../air.nc"]}}, catalog="stores: []\n", meta=META)
+    for words in (
+        ["init", "readonly/fs"], ["plan", "air.nc", "--write", "readonly/fs"], ["catalog", "build", stock, "--out", "readonly/c"],
+    ):
+        answer = run(*words)
+        assert (answer.status, answer.code) == (5, "source-denied"), str(answer)
+        assert "ls -ld" in answer.error["next"] and "readonly/fs" not in answer.error["next"], str(answer)
+
+
+def test_a_run_that_cannot_enter_its_dataset_tells_what_it_published(denied):
+    folder, run = denied
+    feedstock(folder / "readonly", {"id": "air", "source": {"files": ["../air.nc"]}}, catalog="stores: []\n", meta=META)
+    answer = run("run", "readonly", "--target", "free/out")
+    assert (answer.status, answer.code) == (5, "source-denied"), str(answer)
+    recipe = answer.result["recipes"][0]
+    assert recipe["build"]["published"] and (folder / "free/out/firn.json").exists()
+    assert "air" in recipe["catalog_entry"]["diff"] and not recipe["catalog_entry"]["written"]
+    assert "is published" in answer.error["what"] and "--no-write" in answer.error["next"], str(answer)
+
+
+def test_a_feedstock_that_could_not_be_begun_is_not_in_its_own_way(tmp_path):
+    stock = tmp_path / "stock"
+    stock.mkdir()
+    (stock / ".github").write_text("not a folder")
+    assert firn("init", stock).status != 0
+    assert [path.name for path in stock.iterdir()] == [".github"]
+    (stock / ".github").unlink()
+    firn("init", stock, check=True)

@@ -13,7 +13,7 @@ use crate::verify::StoreView;
 use firn_model::array::ChunkManifest;
 use firn_model::dataset::{Dataset, NodePath};
 use firn_model::diagnose::{At, Category, Diagnose};
-use firn_model::source::{Source, SourceError, SourceVersion};
+use firn_model::source::{RangeReader, Source, SourceError, SourceVersion};
 use firn_storage::ObjectUrl;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -108,7 +108,12 @@ fn refuse_served_repository(engine: &Engine, url: &ObjectUrl) -> Result<(), Engi
         return Ok(());
     }
     let source = engine.storage.source(url)?;
-    if !matches!(source.object(ICECHUNK_KEYS[0]), Ok(Some(_))) {
+    // Some servers answer every path with a page.
+    let is_reference = |reader: Arc<dyn RangeReader>| {
+        let start = reader.size().and_then(|size| reader.read(0..size.min(16)));
+        start.is_ok_and(|start| start.trim_ascii_start().starts_with(b"{"))
+    };
+    if !source.object(ICECHUNK_KEYS[0]).is_ok_and(|found| found.is_some_and(is_reference)) {
         return Ok(());
     }
     Err(EngineError::Unsupported {
