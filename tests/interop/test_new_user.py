@@ -2,6 +2,7 @@
 import http.server
 import os
 import pathlib
+import shlex
 import shutil
 import tempfile
 import threading
@@ -183,3 +184,41 @@ def test_a_feedstock_that_could_not_be_begun_is_not_in_its_own_way(tmp_path):
     assert [path.name for path in stock.iterdir()] == [".github"]
     (stock / ".github").unlink()
     firn("init", stock, check=True)
+
+
+def test_the_next_command_names_the_catalog_that_was_asked(tmp_path):
+    stock = feedstock(tmp_path / "a stock", {"id": "air", "source": {"files": [str(AIR)]}}, catalog="stores: []\n", meta=META)
+    firn("run", stock, "--target", tmp_path / "out", check=True)
+    catalog = tmp_path / "a catalog"
+    ids = firn("catalog", "build", stock, "--out", catalog, check=True).result["datasets"]
+    for verb in ("show", "snippet"):
+        answer = firn("catalog", verb, ids[0] + "x", "--catalog", catalog)
+        assert answer.status == 4, str(answer)
+        words = shlex.split(answer.error["next"])
+        assert words[:3] == ["firn", "catalog", verb], str(answer)
+        firn(*words[1:], check=True)
+
+
+def test_a_web_server_that_refuses_is_not_asked_for_keys_of_a_bucket(answers):
+    answer = firn("inspect", f"{answers}/401/x.nc")
+    assert (answer.status, answer.code) == (5, "source-denied") and "AWS" not in answer.error["next"], str(answer)
+
+
+def test_files_without_a_dimension_are_a_mistake_of_the_recipe(tmp_path):
+    source = {"files": [str(AIR), str(TESTDATA / "netcdf4/air_linked.nc")]}
+    stock = feedstock(tmp_path / "stock", {"id": "air", "source": source}, catalog="stores: []\n")
+    for words in (["plan", stock], ["run", stock, "--target", tmp_path / "out"], ["catalog", "validate", stock]):
+        answer = firn(*words)
+        assert answer.status == 3 and "along which dimension" in answer.stdout and '"line":' in answer.stdout, str(answer)
+        assert "--concat-dim" not in answer.stdout
+    (tmp_path / "files.txt").write_text("".join(f"{file}\n" for file in source["files"]))
+    feedstock(stock, {"id": "air", "source": {"list": "../files.txt"}})
+    for words in (["plan", stock], ["run", stock, "--target", tmp_path / "out"]):
+        answer = firn(*words)
+        assert (answer.status, answer.code) == (3, "source-dims-missing"), str(answer)
+
+
+def test_a_name_that_begins_with_a_dash_is_no_flag_in_the_next_command(tmp_path):
+    firn("init", "-o", "json", "--", "-x", cwd=tmp_path, check=True)
+    answer = firn("plan", "-o", "json", "--", "-x", cwd=tmp_path)
+    assert " -x" not in answer.stdout, str(answer)

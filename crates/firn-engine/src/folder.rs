@@ -14,10 +14,15 @@ pub fn local_folder(engine: &Engine, named: &Path) -> Result<PathBuf, EngineErro
     let Some(text) = named.to_str() else { return Ok(named.to_owned()) };
     let url = ObjectUrl::parse(text)?;
     let physical = if url.scheme() == "location" { engine.storage.physical(&url)? } else { url.clone() };
-    physical.local_path().map(Path::to_owned).ok_or_else(|| EngineError::Unsupported {
+    physical.local_path().map(not_a_flag).ok_or_else(|| EngineError::Unsupported {
         code: "folder-not-local",
         at: url.at(),
         what: format!("{url} is not a folder of this machine, and documents are written and read only there"),
         next: "name a folder of this machine, and copy it to or from there yourself".to_owned(),
     })
+}
+
+/// A name that begins with a dash would be a flag in the commands that are printed.
+fn not_a_flag(path: &Path) -> PathBuf {
+    if path.to_string_lossy().starts_with('-') { Path::new(".").join(path) } else { path.to_owned() }
 }

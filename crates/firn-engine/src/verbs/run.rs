@@ -242,6 +242,16 @@ pub(super) fn build_spec(
     request: &RunRequest,
 ) -> Result<BuildSpec, EngineError> {
     let Sources { files, filled } = source_files(engine, &feedstock.dir, recipe, request.limit)?;
+    if files.len() > 1 && recipe.source.dims.is_empty() {
+        return Err(EngineError::Document {
+            code: "source-dims-missing",
+            at: At::url(feedstock.dir.join("recipe.yaml").display().to_string()).node("source"),
+            what: format!("{} files, and nothing says along which dimension they follow each other", files.len()),
+            category: Category::InvalidDocument,
+            next: "add to `source:` in recipe.yaml the dimension: `dims: {time: {concat: true}}` (firn inspect FILE shows them)"
+                .to_owned(),
+        });
+    }
     Ok(BuildSpec {
         files,
         rules: CombineRules { filled, ..recipe.combine_rules() },
