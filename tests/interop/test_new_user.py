@@ -222,3 +222,24 @@ def test_a_name_that_begins_with_a_dash_is_no_flag_in_the_next_command(tmp_path)
     firn("init", "-o", "json", "--", "-x", cwd=tmp_path, check=True)
     answer = firn("plan", "-o", "json", "--", "-x", cwd=tmp_path)
     assert " -x" not in answer.stdout, str(answer)
+
+
+def test_a_store_behind_a_web_server_is_verified_chunk_by_chunk(tmp_path, serve):
+    (tmp_path / "www").mkdir()
+    store = tmp_path / "www/air.zarr"
+    firn("transform", AIR, "--target", store, check=True)
+    local = firn("verify", store, check=True).result["checked"]
+    url = f"{serve(tmp_path / 'www').url}/air.zarr"
+    assert firn("verify", url, "--against", AIR, check=True).result["checked"]["chunks"] == local["chunks"]
+    lost = next(path for path in sorted((store / "air/c").rglob("*")) if path.is_file())
+    lost.unlink()
+    answer = firn("verify", url)
+    assert answer.status == 10 and "no object" in answer.stdout, str(answer)
+
+
+def test_a_slash_at_the_end_of_a_repository_is_no_difference(tmp_path):
+    (tmp_path / "sub").mkdir()
+    firn("virtualize", AIR, "--target", "sub/a.ic", cwd=tmp_path, check=True)
+    for name in ("sub/a.ic", "sub/a.ic/", "./sub//a.ic/", f"{tmp_path}/sub/a.ic/"):
+        assert firn("verify", name, cwd=tmp_path, check=True).result["findings"] == []
+    firn("transform", "sub/a.ic/", "--target", "copy", cwd=tmp_path, check=True)

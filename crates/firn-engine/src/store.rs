@@ -224,6 +224,8 @@ fn is_by_firn(dataset: &Dataset) -> bool {
 }
 
 fn open_icechunk(engine: &Engine, url: &ObjectUrl, version: &str) -> Result<Opened, EngineError> {
+    // The repository's own chunks are addressed below it: one spelling, without a slash at its end.
+    let (asked, url) = (url, &url.absolute()?);
     let storage = RepositoryStorage::new(engine.storage.prefix(url)?);
     let opened = engine.storage.runtime().block_on(open_snapshot(&storage, version))?;
     let expected = references(&opened.dataset);
@@ -231,6 +233,6 @@ fn open_icechunk(engine: &Engine, url: &ObjectUrl, version: &str) -> Result<Open
     let source = ContainerSource::new(engine.storage.clone(), url, containers.clone())?;
     let source = source.expecting(expected, dates(&opened.dataset));
     let source = Arc::new(source);
-    let view = StoreView { url: url.to_string(), dataset: opened.dataset, source, ledger: None };
+    let view = StoreView { url: asked.to_string(), dataset: opened.dataset, source, ledger: None };
     Ok(Opened { view, kind: StoreKind::Icechunk, snapshot: Some((opened.snapshot, opened.spec)), containers })
 }

@@ -278,7 +278,7 @@ impl Diagnose for SourceError {
                 "put the old file back, or write new references to all sources: firn virtualize {url} … --target ANOTHER"
             ),
             Self::NotAsWritten { .. } => "see what else the store lost, then fetch or build it again: firn verify STORE --full".to_owned(),
-            Self::NotListable { .. } => "name the files in a pattern or a list instead: firn plan URL-PATTERN".to_owned(),
+            Self::NotListable { .. } => "name the files in a pattern or a list instead (firn plan URL-PATTERN), or a store whose metadata is consolidated".to_owned(),
             Self::BadUrl { .. } => "use a path, file://, http(s):// or s3://bucket/key".to_owned(),
         }
     }
