@@ -219,9 +219,8 @@ def test_files_without_a_dimension_are_a_mistake_of_the_recipe(tmp_path):
 
 
 def test_a_name_that_begins_with_a_dash_is_no_flag_in_the_next_command(tmp_path):
-    firn("init", "-o", "json", "--", "-x", cwd=tmp_path, check=True)
-    answer = firn("plan", "-o", "json", "--", "-x", cwd=tmp_path)
-    assert " -x" not in answer.stdout, str(answer)
+    answer = firn("init", "-o", "json", "--", "-x", cwd=tmp_path, check=True)
+    assert shlex.split(answer.result["next"]) == ["firn", "plan", "./-x"], str(answer)
 
 
 def test_a_store_behind_a_web_server_is_verified_chunk_by_chunk(tmp_path, serve):
@@ -243,3 +242,41 @@ def test_a_slash_at_the_end_of_a_repository_is_no_difference(tmp_path):
     for name in ("sub/a.ic", "sub/a.ic/", "./sub//a.ic/", f"{tmp_path}/sub/a.ic/"):
         assert firn("verify", name, cwd=tmp_path, check=True).result["findings"] == []
     firn("transform", "sub/a.ic/", "--target", "copy", cwd=tmp_path, check=True)
+
+
+def test_rules_for_names_that_no_file_has_are_refused(tmp_path):
+    source = {"files": [str(AIR)], "dims": {"time": {"concat": True}}}
+    for number, rules in enumerate((
+        {"combine": {"key": {"time": "nope"}}}, {"combine": {"coordinates": {"nope": {"tolerance": 1e-6}}}},
+        {"target": {"format": "zarr3", "codec": {"nope": "zstd:1"}}},
+    )):
+        stock = feedstock(tmp_path / f"stock{number}", {"id": "air", "source": source, **rules}, catalog="stores: []\n")
+        answer = firn("run", stock, "--target", tmp_path / f"out{number}")
+        assert (answer.status, answer.code) == (3, "name-not-in-sources") and "nope" in answer.error["what"], str(answer)
+    answer = firn("transform", AIR, "--target", tmp_path / "t", "--concat-dim", "time", "--concat-key", "time=nope")
+    assert answer.code == "name-not-in-sources", str(answer)
+
+
+def test_a_recipe_that_keeps_nothing_or_names_nothing_is_invalid(tmp_path):
+    for number, rules in enumerate(({"select": {"variables": []}}, {"attributes": {"": "x"}})):
+        stock = feedstock(tmp_path / f"stock{number}", {"id": "air", "source": {"files": [str(AIR)]}, **rules})
+        assert firn("plan", stock).status == 3, rules
+
+
+def test_a_gap_whose_file_exists_is_told(tmp_path):
+    (tmp_path / "data").mkdir()
+    for month in (1, 2, 3):
+        shutil.copy(AIR, tmp_path / f"data/air.2000{month:02d}.nc")
+    source = {
+        "pattern": "../data/air.{time:%Y%m}.nc", "gaps": [{"time": "2000-02", "reason": "was lost"}],
+        "dims": {"time": {"concat": True, "start": "2000-01", "end": "2000-03", "freq": "1MS"}},
+    }
+    stock = feedstock(tmp_path / "stock", {"id": "air", "source": source}, catalog="stores: []\n")
+    answer = firn("plan", stock)
+    assert "gap-with-file" in answer.stdout and "air.200002.nc exists" in answer.stdout, str(answer)
+
+
+def test_what_a_page_says_does_not_reach_the_terminal_as_orders(tmp_path):
+    (tmp_path / "e.nc").write_bytes(b"<!DOCTYPE html><title>\x1b[31m\x1b]0;x\x07")
+    answer = firn("inspect", tmp_path / "e.nc", "-o", "text")
+    assert "HTML" in answer.stderr and not set("\x1b\x07") & set(answer.stdout + answer.stderr), str(answer)

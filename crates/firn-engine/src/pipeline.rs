@@ -79,6 +79,7 @@ pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineErro
     let (facts, sources) = open_all(engine, &spec.files, &spec.open_options())?;
     let scan = watch.lap();
     check_concat_dims(&facts, &spec.rules)?;
+    check_names(&facts, spec)?;
     let combined = match combine(facts, &spec.rules) {
         Ok(combined) => combined,
         Err(refused) => return Err(explain_overlap(engine, refused, &sources, &spec.rules, spec.encoding)),
@@ -95,6 +96,30 @@ pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineErro
     note_readers(&mut combined);
     let phases = Phases { scan, combine: watch.lap(), ..Phases::default() };
     Ok(Prepared { combined, sources, encoding: spec.encoding, phases })
+}
+
+/// A rule for a variable that no file has would be ignored.
+fn check_names(facts: &[FileFacts], spec: &BuildSpec) -> Result<(), EngineError> {
+    let known: BTreeSet<&str> =
+        facts.iter().flat_map(|file| file.dataset.nodes.iter()).map(|(path, _)| path.name()).collect();
+    let rules = &spec.rules;
+    let keys = rules.keys.iter().map(|(dim, name)| (name, format!("the key of {dim:?}")));
+    let tolerances = rules.tolerances.keys().map(|name| (name, "a tolerance".to_owned()));
+    match keys.chain(tolerances).find(|(name, _)| !known.contains(name.as_str())) {
+        Some((name, what)) => Err(unknown_name(&what, name, known.into_iter())),
+        None => Ok(()),
+    }
+}
+
+fn unknown_name<'n>(what: &str, name: &str, known: impl Iterator<Item = &'n str>) -> EngineError {
+    let known: Vec<&str> = known.filter(|name| !name.is_empty()).collect();
+    EngineError::Document {
+        code: "name-not-in-sources",
+        at: At::nowhere().node(name),
+        what: format!("{what} names {name:?}, which no file has; there are: {}", known.join(", ")),
+        category: Category::InvalidDocument,
+        next: "write one of these names (firn inspect FILE tells what they are)".to_owned(),
+    }
 }
 
 /// A dataset without anything in it would replace one that readers use.
@@ -232,6 +257,10 @@ impl Prepared {
     /// Dimensions that do not exist, shards that are no multiples of chunks.
     pub fn layouts(&self, options: &TargetOptions) -> Result<Vec<(NodePath, ArrayLayout)>, EngineError> {
         check_dimensions(&self.combined.arrays, options)?;
+        let known = || self.combined.arrays.keys().map(NodePath::name);
+        if let Some(name) = options.codec_of.keys().find(|name| !known().any(|known| known == name.as_str())) {
+            return Err(unknown_name("a codec", name, known()));
+        }
         let layout = |(path, array)| Ok((NodePath::clone(path), layout_of(path, array, options)?));
         self.combined.arrays.iter().map(layout).collect()
     }

@@ -27,6 +27,7 @@ use crate::error::EngineError;
 use crate::feedstock::{FeedstockDir, load};
 use crate::folder::local_folder;
 use crate::settings::Engine;
+use crate::verbs::gaps;
 use crate::verbs::init::facts::Facts;
 use crate::verbs::init::refuse_existing;
 use crate::verbs::inspect::{self, Opened};
@@ -169,6 +170,7 @@ fn of_recipes(
 ) -> Result<(Planned, Option<(String, String)>), EngineError> {
     let (mut plans, mut failure, mut key) = (Vec::new(), None, None);
     for recipe in recipes(feedstock, None)? {
+        notes.extend(gaps::present(engine, &feedstock.dir, recipe)?);
         let planned = recipe::plan_recipe(engine, feedstock, recipe)?;
         plans.push(planned.plan);
         failure = failure.or(planned.failure);

@@ -92,6 +92,7 @@ pub fn run(engine: &Engine, request: &RunRequest) -> Result<Ran, EngineError> {
         warnings: feedstock.loaded.findings.iter().map(ToString::to_string).collect(),
     };
     for recipe in recipes(&feedstock, request.recipe.as_deref())? {
+        report.warnings.extend(gaps::present(engine, &feedstock.dir, recipe)?);
         let ran = engine.cancel.check().map_err(EngineError::from);
         match ran.and_then(|()| run_recipe(engine, &feedstock, recipe, request)) {
             Ok((recipe, None)) => report.recipes.push(recipe),
