@@ -15,9 +15,8 @@ pub fn coding_rule(name: &str) -> Option<Rule> {
         "flag_values" | "flag_masks" | "flag_meanings" | "grid_mapping" | "coordinates" | "bounds" | "climatology"
         | "formula_terms" | "cell_measures" | "positive" | "axis" | "standard_name" | "cell_methods" | "compress"
         | "valid_min" | "valid_max" | "valid_range" | "_Encoding" | "node_coordinates" | "geometry"
-        | "interpolation" | "grid_mapping_name" | "crs_wkt" | "spatial_ref" | "GeoTransform" => {
-            Some(Rule::CodingAttribute)
-        }
+        | "interpolation" | "units_metadata" | "cf_role" | "sample_dimension" | "instance_dimension"
+        | "grid_mapping_name" | "crs_wkt" | "spatial_ref" | "GeoTransform" => Some(Rule::CodingAttribute),
         _ => None,
     }
 }

@@ -588,7 +588,8 @@ fn renamed_words(text: &str, naming: Naming, names: &IndexMap<String, String>) -
             let is_name = match naming {
                 Naming::Words | Naming::Values => colon.is_empty(),
                 Naming::WordsAndKeys => true,
-                Naming::Keys => !colon.is_empty() && depth == 0,
+                // "area" is CF's word for the horizontal dimensions, also where a variable has that name (CF 7.3).
+                Naming::Keys => !colon.is_empty() && depth == 0 && name != "area",
             };
             depth = (depth + word.matches('(').count()).saturating_sub(word.matches(')').count());
             match names.get(name).filter(|_| is_name) {

@@ -96,7 +96,7 @@ pub(super) fn plan(
         let views: Vec<TimeVariable<'_>> = variables.iter().map(Raw::view).collect();
         let bound_views: Vec<Option<TimeVariable<'_>>> = bounds.iter().map(|b| b.as_ref().map(Raw::view)).collect();
         match cf::decide(&views, &bound_views) {
-            Ok(decision) => match bounds_left(&bounds_path, &bounds, &decision, &encodings) {
+            Ok(decision) => match bounds_left(bounds_path.as_ref(), &bounds, &decision, &encodings) {
                 Some(what) => wrong.push(differing_bounds(files, holders, path, what)),
                 None => settle(files, path, bounds_path, holders, decision, &mut encodings, noted),
             },
@@ -108,12 +108,12 @@ pub(super) fn plan(
 
 /// Why the bounds could not follow their parent into its new encoding, and would then mean other times.
 fn bounds_left(
-    path: &Option<NodePath>,
+    path: Option<&NodePath>,
     bounds: &[Option<Raw>],
     decision: &TimeDecision,
     encodings: &TimeEncodings,
 ) -> Option<String> {
-    let path = path.as_ref()?;
+    let path = path?;
     let is_new = matches!(decision, TimeDecision::Reencoded(_));
     if is_new && bounds.iter().any(Option::is_none) {
         return Some(format!(
