@@ -280,3 +280,35 @@ def test_what_a_page_says_does_not_reach_the_terminal_as_orders(tmp_path):
     (tmp_path / "e.nc").write_bytes(b"<!DOCTYPE html><title>\x1b[31m\x1b]0;x\x07")
     answer = firn("inspect", tmp_path / "e.nc", "-o", "text")
     assert "HTML" in answer.stderr and not set("\x1b\x07") & set(answer.stdout + answer.stderr), str(answer)
+
+
+def test_init_writes_the_key_that_orders_the_files_as_plan_does(tmp_path):
+    import h5netcdf
+    import numpy as np
+    for month in (1, 2, 3):
+        with h5netcdf.File(tmp_path / f"sea_2015{month:02d}.nc", "w") as file:
+            file.dimensions = {"time_counter": 1, "x": 2}
+            centred = file.create_variable("time_centered", ("time_counter",), data=np.array([month * 30.0]))
+            centred.attrs["units"] = "days since 2015-01-01"
+            file.create_variable("time_counter", ("time_counter",), data=np.array([0.0])).attrs["units"] = "days since 2015-01-01"
+            file.create_variable("sst", ("time_counter", "x"), data=np.array([[month, month]], "f4"))
+    stock = tmp_path / "nemo"
+    answer = firn("init", stock, "--from", tmp_path / "sea_201501.nc", check=True)
+    assert yaml.safe_load((stock / "recipe.yaml").read_text())["recipes"][0]["combine"]["key"] == {"time_counter": "time_centered"}
+    firn(*shlex.split(answer.result["next"])[1:], check=True)
+
+
+def test_a_neighbour_with_a_strange_name_does_not_stop_a_plan(tmp_path):
+    shutil.copy(AIR, tmp_path / "air.nc")
+    os.mkdir(os.fsencode(tmp_path) + b"/bad\xff")
+    firn("plan", tmp_path / "air.nc", check=True)
+
+
+def test_no_store_is_written_inside_another(tmp_path):
+    store = tmp_path / "air.zarr"
+    firn("transform", AIR, "--target", store, check=True)
+    before = sorted(store.rglob("*"))
+    for words in (["transform", AIR, "--target", store / "sub/deep"], ["virtualize", AIR, "--target", store / "sub"]):
+        answer = firn(*words)
+        assert (answer.status, answer.code) == (6, "target-not-empty") and "inside" in answer.error["what"], str(answer)
+    assert sorted(store.rglob("*")) == before

@@ -3,10 +3,10 @@
 use crate::classify::StoreKind;
 use crate::facts::DatasetFacts;
 use crate::snippet::Snippet;
+use firn_model::diagnose::without_secrets;
 use firn_model::feedstock::catalog::{LineageEntry, Link};
 use firn_model::feedstock::meta::{LicenseLink, Maintainer, Provider};
 use firn_model::feedstock::store_entry::{Access, IcechunkDetails, KerchunkDetails};
-use firn_model::diagnose::without_secrets;
 use firn_model::feedstock::{DataType, StoreEntry, url_secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -371,7 +371,12 @@ impl Source for ContainerSource {
             }
         };
         let expected = self.expected.get(url).cloned().unwrap_or_default();
-        Ok(Arc::new(ReferencedSource { store: self.inner.url().to_owned(), inner: source, expected, dates: self.dates }))
+        Ok(Arc::new(ReferencedSource {
+            store: self.inner.url().to_owned(),
+            inner: source,
+            expected,
+            dates: self.dates,
+        }))
     }
 }
 

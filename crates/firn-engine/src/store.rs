@@ -10,6 +10,7 @@ use crate::provenance::RUN;
 use crate::settings::Engine;
 use crate::target::ledger::{LEDGER_KEY, Ledger};
 use crate::verify::StoreView;
+use firn_formats::zarr::ROOT_DOCUMENT;
 use firn_model::array::ChunkManifest;
 use firn_model::dataset::{Dataset, NodePath};
 use firn_model::diagnose::{At, Category, Diagnose};
@@ -143,6 +144,34 @@ pub fn kind_of(engine: &Engine, url: &ObjectUrl) -> Result<StoreKind, EngineErro
         }
     }
     Ok(StoreKind::Plain)
+}
+
+/// Refuses a target inside a store: its readers would see a group that nobody gave it.
+///
+/// # Errors
+/// [`EngineError::TargetNotEmpty`]; an address that cannot be used.
+pub fn refuse_inside(engine: &Engine, target: &ObjectUrl) -> Result<(), EngineError> {
+    const ROOTS: [&str; 3] = [ROOT_DOCUMENT, ".zgroup", ICECHUNK_KEYS[0]];
+    let physical = engine.storage.physical(target)?;
+    let is_local = physical.local_path().is_some();
+    // Each is a request, where it is not this machine's.
+    let asked = if is_local { &ROOTS[..] } else { &ROOTS[..1] };
+    let mut above = physical.parent();
+    while let Some(folder) = above {
+        engine.cancel.check()?;
+        above = folder.parent().filter(|up| *up != folder);
+        let Ok(prefix) = engine.storage.prefix(&folder) else { continue };
+        // What may not be asked is left to who may: the target itself is looked at in any case.
+        let holds = |key: &&str| matches!(engine.storage.runtime().block_on(prefix.head(key)), Ok(Some(_)));
+        if asked.iter().any(holds) {
+            return Err(EngineError::TargetNotEmpty {
+                at: target.at(),
+                what: format!("it lies inside the store {folder}, whose readers would see it as a part"),
+                next: "the same command with a --target outside of it".to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The objects that references point into, and the versions they were written for, where references say so. A

@@ -8,8 +8,8 @@ mod zarr;
 
 use crate::classify::StoreKind;
 use crate::place::Place;
-use firn_model::feedstock::{StoreEntry, url_secret};
 use firn_model::feedstock::store_entry::{Access, IcechunkDetails, KerchunkDetails};
+use firn_model::feedstock::{StoreEntry, url_secret};
 use python::{Dict, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -41,7 +41,8 @@ pub(super) fn present(engine: &Engine, dir: &Path, recipe: &Recipe) -> Result<Ve
         let url = resolve(dir, text)?;
         // What cannot be asked is not known to be there.
         let found = matches!(engine.storage.open(&url), Ok(Some(_)));
-        Ok(found.then(|| format!("[gap-with-file] {url} exists, and its gap is declared: it is left out of the dataset")))
+        Ok(found
+            .then(|| format!("[gap-with-file] {url} exists, and its gap is declared: it is left out of the dataset")))
     };
     let found: Vec<Option<String>> = pool()?.install(|| gaps.par_iter().map(is_there).collect::<Result<_, _>>())?;
     let mut found: Vec<String> = found.into_iter().flatten().collect();

@@ -116,13 +116,13 @@ pub(crate) fn begin(engine: &Engine, subject: &str, dir: &Path) -> Result<Facts,
     if matches!(opened.format.name, "zarr" | "icechunk") {
         opened.url = listing::durable(&ObjectUrl::parse(subject)?)?;
         let one = draft::DraftFiles::One(opened.url.clone());
-        return Ok(proposal::begun(&request, draft::Draft::new(one), &opened));
+        return proposal::begun(engine, &request, draft::Draft::new(one), &opened);
     }
     // Of a folder, its first file.
     let url = if opened.notes.is_empty() { ObjectUrl::parse(subject)? } else { ObjectUrl::parse(&opened.url)? };
     opened.url = listing::durable(&url)?;
     let draft = example::propose(engine, &url, &opened)?;
-    Ok(proposal::begun(&request, draft, &opened))
+    proposal::begun(engine, &request, draft, &opened)
 }
 
 /// The folder that is meant, where a feedstock's documents lie in it.

@@ -10,7 +10,7 @@ use crate::managed;
 use crate::pipeline::{BuildSpec, Prepared, prepare};
 use crate::provenance::{Provenance, RECIPE_HASH};
 use crate::settings::Engine;
-use crate::store::{StoreKind, kind_of, open_store};
+use crate::store::{StoreKind, kind_of, open_store, refuse_inside};
 use crate::verbs::abandon::abandon;
 use crate::verbs::catalog_entry::{PublishedStore, StoreEntryChange, store_entry, update_feedstock_entry};
 use crate::verbs::gaps;
@@ -152,6 +152,7 @@ fn run_recipe(
     report.strategy = if chosen.is_virtual { "virtualize" } else { "transform" };
     report.strategy_reason = chosen.reason;
     let options = build_options(feedstock, recipe, request, &spec, &prepared, chosen.is_virtual, id.clone())?;
+    refuse_inside(engine, &target)?;
     refuse_foreign(engine, &target)?;
     let destination = Destination::Managed { url: target.clone(), id, limit: request.limit.map(NonZeroU64::get) };
     let build = if chosen.format == TargetFormat::Icechunk {
@@ -185,7 +186,10 @@ fn not_entered(feedstock: &FeedstockDir, build: &BuildReport, error: EngineError
     let dir = shell_word(&feedstock.dir.display().to_string());
     EngineError::NotEntered {
         store: build.store.clone(),
-        next: format!("{}; then run the same command again, which enters it (it publishes nothing twice), or print the entry: firn run {dir} --no-write", error.next()),
+        next: format!(
+            "{}; then run the same command again, which enters it (it publishes nothing twice), or print the entry: firn run {dir} --no-write",
+            error.next()
+        ),
         error: Box::new(error),
     }
 }

@@ -31,7 +31,10 @@ pub(super) fn check(recipe: &Recipe, recipe_path: &DocumentPath, findings: &mut 
         Some(SourceKind::Files(files)) => {
             check_files(files, &path.key("files"), findings);
             if files.len() > 1 && source.dims.is_empty() {
-                let message = format!("{} files are named, and nothing says along which dimension they follow each other", files.len());
+                let message = format!(
+                    "{} files are named, and nothing says along which dimension they follow each other",
+                    files.len()
+                );
                 findings.error("source-dims-missing", &path.key("files"), message, DIMS_MISSING);
             }
         }
