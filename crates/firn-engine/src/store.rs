@@ -17,6 +17,7 @@ use firn_model::diagnose::{At, Category, Diagnose};
 use firn_model::source::{RangeReader, Source, SourceError, SourceVersion};
 use firn_storage::ObjectUrl;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A file or store, opened.
@@ -253,8 +254,9 @@ fn is_by_firn(dataset: &Dataset) -> bool {
 }
 
 fn open_icechunk(engine: &Engine, url: &ObjectUrl, version: &str) -> Result<Opened, EngineError> {
-    // The repository's own chunks are addressed below it: one spelling, without a slash at its end.
-    let (asked, url) = (url, &url.absolute()?);
+    // The repository's own chunks are addressed below it: a slash at its end would make them relative to it.
+    let url =
+        &url.local_path().map_or_else(|| url.clone(), |path| ObjectUrl::local(path.components().collect::<PathBuf>()));
     let storage = RepositoryStorage::new(engine.storage.prefix(url)?);
     let opened = engine.storage.runtime().block_on(open_snapshot(&storage, version))?;
     let expected = references(&opened.dataset);
@@ -262,6 +264,6 @@ fn open_icechunk(engine: &Engine, url: &ObjectUrl, version: &str) -> Result<Open
     let source = ContainerSource::new(engine.storage.clone(), url, containers.clone())?;
     let source = source.expecting(expected, dates(&opened.dataset));
     let source = Arc::new(source);
-    let view = StoreView { url: asked.to_string(), dataset: opened.dataset, source, ledger: None };
+    let view = StoreView { url: url.to_string(), dataset: opened.dataset, source, ledger: None };
     Ok(Opened { view, kind: StoreKind::Icechunk, snapshot: Some((opened.snapshot, opened.spec)), containers })
 }

@@ -41,15 +41,14 @@ pub(super) fn present(engine: &Engine, dir: &Path, recipe: &Recipe) -> Result<Ve
         let url = resolve(dir, text)?;
         // What cannot be asked is not known to be there.
         let found = matches!(engine.storage.open(&url), Ok(Some(_)));
-        Ok(found
-            .then(|| format!("[gap-with-file] {url} exists, and its gap is declared: it is left out of the dataset")))
+        Ok(found.then(|| format!("{url} exists, and its gap is declared: it is left out of the dataset")))
     };
     let found: Vec<Option<String>> = pool()?.install(|| gaps.par_iter().map(is_there).collect::<Result<_, _>>())?;
     let mut found: Vec<String> = found.into_iter().flatten().collect();
     let more = found.len().saturating_sub(WRITTEN);
     found.truncate(WRITTEN);
     if more > 0 {
-        found.push(format!("[gap-with-file] {more} more files exist although their gaps are declared"));
+        found.push(format!("{more} more files exist although their gaps are declared"));
     }
     Ok(found)
 }
