@@ -14,6 +14,7 @@ from support.runs import killed_when
 FILES = sorted([*(TESTDATA / "netcdf3").iterdir(), *(TESTDATA / "netcdf4").iterdir(),
                 *(TESTDATA / "hdf5" / name for name in ("fill_value.h5", "smpl_i64be.h5", "smpl_enum.h5", "vlen_strings.h5", "scalar_dataset.h5",
                                                         "fletcher32.h5", "hdf5_mini_shuffle_blosc.h5", "hdf5_compression_zstd.h5", "nested_groups.h5"))])
+WITHOUT_VARIABLES = {"attr_cdf5.nc", "empty_data_set.nc", "zero_sized_unlimited_dim.nc", "dense_empty_attributes.nc"}
 MONTHS = sorted((TESTDATA / "nemo").glob("*.nc"))
 JOIN = ["--concat-dim", "time_counter", "--concat-key", "time_counter=time_centered"]
 TIMES = xr.coders.CFDatetimeCoder(use_cftime=True)
@@ -25,6 +26,9 @@ def virtualize(*words, **options):
 
 @pytest.mark.parametrize("source", FILES, ids=lambda path: path.name)
 def test_the_references_equal_the_source(source, tmp_path):
+    if source.name in WITHOUT_VARIABLES:
+        assert virtualize(source, "--target", tmp_path / "refs.json").code == "sources-empty"
+        return
     virtualize(source, "--target", tmp_path / "refs.json", check=True)
     assert [path.name for path in tmp_path.iterdir()] == ["refs.json"]
     assert compare.store_differences(source, refs_as_store(str(tmp_path / "refs.json")))[0] == []

@@ -1,9 +1,10 @@
 """Secrets that a user has to give firn appear nowhere: not in what it prints, and not in what it writes."""
+import json
 import shutil
 
 import pytest
 import yaml
-from support.binary import TESTDATA, firn
+from support.binary import TESTDATA, environment, firn
 
 AIR = TESTDATA / "netcdf4/air.nc"
 USERINFO, SIGNATURE, TOKEN = "hunter2-userinfo", "hunter2-signature", "hunter2-token"
@@ -100,3 +101,21 @@ def test_references_that_readers_cannot_follow_become_a_copy(tmp_path, served):
     for words in (["plan", stock], ["run", stock, "--target", tmp_path / "out2", "--no-write"]):
         answer = firn(*words)
         assert (answer.status, answer.code) == (7, "icechunk-port-dropped"), str(answer)
+
+
+def test_secrets_of_a_catalog_and_of_its_stores_are_not_shown(tmp_path, served):
+    url = f"{served}/catalog.json?token={TOKEN}"
+    entry = {
+        "title": "x", "description": "x", "provenance": {"providers": [], "license": "CC0-1.0"}, "maintainers": [], "ncviewjs:meta_yaml_url": "https://github.com/o/x_feedstock/blob/main/feedstock/meta.yaml",
+        "stores": [{"id": "s", "name": "s", "url": f"https://host/a.zarr?token={TOKEN}"}],
+    }
+    (tmp_path / "leap.json").write_text(json.dumps([entry]))
+    env = environment(FIRN_CATALOG=url)
+    answers = []
+    for form in ("text", "json"):
+        answers += [firn("config", "show", "-o", form, env=env), firn("catalog", "validate", url, "-o", form)]
+        answers += [firn("catalog", "build", url, "--out", tmp_path / "out", "-o", form)]
+        answers += [firn("catalog", verb, "x.s", "--catalog", tmp_path / "leap.json", "-o", form) for verb in ("show", "snippet")]
+    assert "https://host/a.zarr?token=" in "".join(answer.stdout for answer in answers), "the store was not found"
+    found = leaks([TOKEN], *(text for answer in answers for text in (answer.stdout, answer.stderr)))
+    assert not found, found

@@ -64,14 +64,14 @@ class Answer:
         return f"firn {' '.join(map(str, self.arguments))}\nexit {self.status}\nstdout: {self.stdout[-3000:]}\nstderr: {self.stderr[-3000:]}"
 
 
-def firn(*arguments, timeout=120, env=None, cwd=None, check=False):
-    """Runs a verb with `-o json`. With `check`, anything but success fails with the whole answer."""
+def firn(*arguments, timeout=120, env=None, cwd=None, check=False, process=None):
+    """Runs a verb with `-o json`. With `check`, anything but success fails with the whole answer. `process` is how it is started, as `subprocess.run` takes it."""
     words = [str(a) for a in arguments]
     if "-o" not in words:
         words += ["-o", "json"]
     try:
         run = subprocess.run([binary(), *words], capture_output=True, text=True, errors="replace", timeout=timeout,
-                             env=env or environment(), cwd=cwd, stdin=subprocess.DEVNULL)
+                             env=env or environment(), cwd=cwd, stdin=subprocess.DEVNULL, **(process or {}))
         answer = Answer(words, run.returncode, run.stdout, run.stderr)
     except subprocess.TimeoutExpired as late:
         answer = Answer(words, None, (late.stdout or b"").decode(errors="replace"), (late.stderr or b"").decode(errors="replace"))

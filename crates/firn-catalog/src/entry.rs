@@ -3,10 +3,11 @@
 use crate::classify::StoreKind;
 use crate::facts::DatasetFacts;
 use crate::snippet::Snippet;
+use firn_model::diagnose::without_secrets;
 use firn_model::feedstock::catalog::{LineageEntry, Link};
 use firn_model::feedstock::meta::{LicenseLink, Maintainer, Provider};
 use firn_model::feedstock::store_entry::{Access, IcechunkDetails, KerchunkDetails};
-use firn_model::feedstock::{DataType, StoreEntry};
+use firn_model::feedstock::{DataType, StoreEntry, url_secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +115,22 @@ impl CatalogEntry {
         let prefixes = ["https://doi.org/", "http://doi.org/", "https://dx.doi.org/", "doi:"];
         let bare = prefixes.iter().find_map(|prefix| doi.strip_prefix(prefix)).unwrap_or(doi);
         (bare.starts_with("10.") && bare.contains('/')).then_some(bare)
+    }
+
+    /// The same without secrets in its addresses, and without lines that would repeat one. firn's own catalogs have none.
+    #[must_use]
+    pub fn without_secrets(mut self) -> Self {
+        if url_secret(&self.url).is_some() {
+            self.snippets.clear();
+        }
+        let links = self.links.iter_mut().map(|link| &mut link.url);
+        let optional = [&mut self.feedstock_url, &mut self.thumbnail].into_iter().flatten();
+        for text in links.chain(optional).chain([&mut self.url]) {
+            if url_secret(text).is_some() {
+                *text = without_secrets(text);
+            }
+        }
+        self
     }
 
     /// Makes the snippet again from what is known now. A store of which none is known has none.

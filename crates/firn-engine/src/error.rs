@@ -59,6 +59,16 @@ pub enum EngineError {
         /// The exact next step.
         next: String,
     },
+    /// A version is published, and its entry in `catalog.yaml` could not be written.
+    #[error("{store} is published, and its entry in catalog.yaml was not written: {error}")]
+    NotEntered {
+        /// What is published.
+        store: String,
+        /// Why the entry was not written.
+        error: Box<EngineError>,
+        /// The exact next step.
+        next: String,
+    },
     /// The call is wrong.
     #[error("{what}")]
     Usage {
@@ -206,7 +216,7 @@ impl EngineError {
     pub(crate) fn single(&self) -> Vec<&Self> {
         match self {
             Self::Several { errors, .. } => errors.iter().flat_map(Self::single).collect(),
-            Self::Advised { error, .. } => error.single(),
+            Self::Advised { error, .. } | Self::NotEntered { error, .. } => error.single(),
             other => vec![other],
         }
     }
@@ -225,7 +235,7 @@ impl EngineError {
             Self::Upload(e) => e,
             Self::Interrupted(e) => e,
             Self::Several { errors, .. } => errors.first()?,
-            Self::Advised { error, .. } => error.as_ref(),
+            Self::Advised { error, .. } | Self::NotEntered { error, .. } => error.as_ref(),
             _ => return None,
         })
     }
@@ -290,6 +300,7 @@ impl Diagnose for EngineError {
         match self {
             Self::Usage { .. } => "firn does not guess what was meant".to_owned(),
             Self::Unsupported { .. } => "firn refuses what it cannot do right".to_owned(),
+            Self::NotEntered { .. } => "the catalog does not tell of what readers of the store see already".to_owned(),
             Self::TargetExists { .. } => "published stores are never overwritten".to_owned(),
             Self::TargetNotEmpty { .. } => "objects of two origins would be mixed in one store".to_owned(),
             Self::TargetIsWhole { .. } => "readers of the current version would see a part of the data".to_owned(),
@@ -301,6 +312,9 @@ impl Diagnose for EngineError {
             }
             Self::Document { category: Category::NotFound | Category::Corrupt, .. } => {
                 "what is missing or something else would leave a hole in the dataset".to_owned()
+            }
+            Self::Document { category: Category::Denied, .. } => {
+                "what may not be read or written cannot be worked with".to_owned()
             }
             Self::Document { .. } => "nothing runs on a document that is not understood as a whole".to_owned(),
             Self::NotLinkable { .. } => {
@@ -318,6 +332,7 @@ impl Diagnose for EngineError {
             | Self::Document { next, .. }
             | Self::NotLinkable { next, .. }
             | Self::Advised { next, .. }
+            | Self::NotEntered { next, .. }
             | Self::TargetNotEmpty { next, .. } => next.clone(),
             Self::TargetIsWhole { .. } => {
                 "the same command with another --target, or without --target: then it goes to PATH.limitN".to_owned()

@@ -138,7 +138,11 @@ pub fn source_files(
         Some(SourceKind::Files(files)) => plain(files.to_vec())?,
         Some(SourceKind::List(list)) => {
             let url = resolve(dir, list)?;
-            plain(parse_list(&read_text(engine, &url)?))?
+            let named = parse_list(&read_text(engine, &url)?);
+            if named.is_empty() {
+                return Err(empty_list(&url));
+            }
+            plain(named)?
         }
         Some(SourceKind::Glob(glob)) => {
             let pattern = resolve(dir, glob)?.to_string();
@@ -154,6 +158,17 @@ pub fn source_files(
         files.truncate(usize::try_from(limit.get()).unwrap_or(usize::MAX));
     }
     Ok(Sources { files, filled: Vec::new() })
+}
+
+/// A list that a failed command left empty is not a dataset without files.
+fn empty_list(url: &ObjectUrl) -> EngineError {
+    EngineError::Document {
+        code: "sources-empty",
+        at: url.at(),
+        what: "the list names no file".to_owned(),
+        category: Category::NotFound,
+        next: "write the addresses of the files into it, one a line, then run the same command again".to_owned(),
+    }
 }
 
 fn pattern_files(

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod error;
 pub mod execute;
 pub mod feedstock;
+pub mod folder;
 pub mod icechunk;
 pub mod inbox;
 pub mod journal;

@@ -313,6 +313,16 @@ pub struct ContainerSource {
     inner: Arc<dyn Source>,
     prefixes: Vec<String>,
     expected: BTreeMap<String, Vec<SourceVersion>>,
+    dates: Dates,
+}
+
+/// What the date of a reference is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dates {
+    /// That of the object: firn wrote the references, and an older object is another one too.
+    OfObject,
+    /// Some moment after it: other writers take that of the writing, so that only a later object is known to be another one.
+    After,
 }
 
 impl ContainerSource {
@@ -322,13 +332,13 @@ impl ContainerSource {
     /// As [`Storage::source`].
     pub fn new(storage: Storage, url: &ObjectUrl, prefixes: Vec<String>) -> Result<Self, EngineError> {
         let inner = storage.source(url)?;
-        Ok(Self { storage, own: url.clone(), inner, prefixes, expected: BTreeMap::new() })
+        Ok(Self { storage, own: url.clone(), inner, prefixes, expected: BTreeMap::new(), dates: Dates::After })
     }
 
     /// The same, reading nothing but these versions of objects.
     #[must_use]
-    pub fn expecting(self, expected: BTreeMap<String, Vec<SourceVersion>>) -> Self {
-        Self { expected, ..self }
+    pub fn expecting(self, expected: BTreeMap<String, Vec<SourceVersion>>, dates: Dates) -> Self {
+        Self { expected, dates, ..self }
     }
 }
 
@@ -361,7 +371,12 @@ impl Source for ContainerSource {
             }
         };
         let expected = self.expected.get(url).cloned().unwrap_or_default();
-        Ok(Arc::new(ReferencedSource { store: self.inner.url().to_owned(), inner: source, expected }))
+        Ok(Arc::new(ReferencedSource {
+            store: self.inner.url().to_owned(),
+            inner: source,
+            expected,
+            dates: self.dates,
+        }))
     }
 }
 
@@ -386,6 +401,7 @@ struct ReferencedSource {
     store: String,
     inner: Arc<dyn Source>,
     expected: Vec<SourceVersion>,
+    dates: Dates,
 }
 
 impl Source for ReferencedSource {
@@ -397,7 +413,7 @@ impl Source for ReferencedSource {
         let Some(reader) = self.inner.object(key)? else { return Ok(None) };
         if key.is_empty() && !self.expected.is_empty() {
             let version = reader.version()?;
-            if let Some(what) = self.expected.iter().find_map(|expected| changed(expected, &version)) {
+            if let Some(what) = self.expected.iter().find_map(|expected| changed(expected, &version, self.dates)) {
                 let at = At::url(self.inner.url());
                 return Err(SourceError::Stale { at, store: self.store.as_str().into(), what });
             }
@@ -416,9 +432,39 @@ impl Source for ReferencedSource {
 
 /// How an object differs from the one that references were written for. A size that is known of references is only where
 /// the last of them ends.
-pub fn changed(expected: &SourceVersion, seen: &SourceVersion) -> Option<String> {
+pub fn changed(expected: &SourceVersion, seen: &SourceVersion, dates: Dates) -> Option<String> {
+    /// References to local files carry the next full second.
+    const SLACK: i64 = 1;
     if expected.size > seen.size {
         return Some(format!("references reach to byte {} and it has {} bytes", expected.size, seen.size));
     }
-    SourceVersion { size: 0, ..expected.clone() }.difference(seen)
+    let later = SourceVersion { size: 0, ..expected.clone() }.difference(seen);
+    if later.is_some() || dates == Dates::After || (expected.etag.is_some() && seen.etag.is_some()) {
+        return later;
+    }
+    match (expected.last_modified, seen.last_modified) {
+        (Some(a), Some(b)) if b < a.saturating_sub(SLACK) => Some(format!(
+            "it was modified at {a}, and the one that is there now at {b}, which is earlier (seconds since 1970-01-01)"
+        )),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Dates, changed};
+    use firn_model::source::SourceVersion;
+
+    #[test]
+    fn an_older_file_is_another_one_where_the_date_is_that_of_the_object() {
+        let of = |seconds| SourceVersion { last_modified: Some(seconds), ..SourceVersion::default() };
+        let reference = of(1001);
+        for same in [1000, 1001] {
+            assert_eq!(changed(&reference, &of(same), Dates::OfObject), None, "{same}");
+        }
+        for (other, only_of_object) in [(999, true), (0, true), (1002, false)] {
+            assert!(changed(&reference, &of(other), Dates::OfObject).is_some(), "{other}");
+            assert_eq!(changed(&reference, &of(other), Dates::After).is_none(), only_of_object, "{other}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use firn_model::combine::{
     Selection, combine, compare_values, select, split_uncompressed,
 };
 use firn_model::dataset::{Node, NodePath};
-use firn_model::diagnose::At;
+use firn_model::diagnose::{At, Category, shell_word};
 use firn_model::feedstock::recipe::SourceFormat;
 use firn_model::plan::{ArrayLayout, Resources, TargetOptions, check_dimensions, layout_of};
 use firn_storage::ObjectUrl;
@@ -66,6 +66,9 @@ pub struct Prepared {
 /// # Errors
 /// What opening says, every disagreement, and what the selection says.
 pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineError> {
+    if spec.files.is_empty() {
+        return Err(nothing("no source file is named", "name one at least: firn inspect URL"));
+    }
     if spec.files.len() > 1 && spec.rules.concat_dims.is_empty() && spec.rules.merge_dims.is_empty() {
         return Err(EngineError::usage(
             format!("{} sources, and nothing says along which dimension they follow each other", spec.files.len()),
@@ -76,15 +79,58 @@ pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineErro
     let (facts, sources) = open_all(engine, &spec.files, &spec.open_options())?;
     let scan = watch.lap();
     check_concat_dims(&facts, &spec.rules)?;
+    check_names(&facts, spec)?;
     let combined = match combine(facts, &spec.rules) {
         Ok(combined) => combined,
         Err(refused) => return Err(explain_overlap(engine, refused, &sources, &spec.rules, spec.encoding)),
     };
     run_checks(engine, &combined, &sources, spec.encoding)?;
     let mut combined = select(combined, &spec.selection)?;
+    if combined.arrays.is_empty() {
+        let file = combined.files.first().map_or("URL", |file| file.url.as_str());
+        return Err(nothing(
+            "the sources hold no variable, so there is nothing to store",
+            &format!("firn inspect {}", shell_word(file)),
+        ));
+    }
     note_readers(&mut combined);
     let phases = Phases { scan, combine: watch.lap(), ..Phases::default() };
     Ok(Prepared { combined, sources, encoding: spec.encoding, phases })
+}
+
+/// A rule for a variable that no file has would be ignored.
+fn check_names(facts: &[FileFacts], spec: &BuildSpec) -> Result<(), EngineError> {
+    let known: BTreeSet<&str> =
+        facts.iter().flat_map(|file| file.dataset.nodes.iter()).map(|(path, _)| path.name()).collect();
+    let rules = &spec.rules;
+    let keys = rules.keys.iter().map(|(dim, name)| (name, format!("the key of {dim:?}")));
+    let tolerances = rules.tolerances.keys().map(|name| (name, "a tolerance".to_owned()));
+    match keys.chain(tolerances).find(|(name, _)| !known.contains(name.as_str())) {
+        Some((name, what)) => Err(unknown_name(&what, name, known.into_iter())),
+        None => Ok(()),
+    }
+}
+
+fn unknown_name<'n>(what: &str, name: &str, known: impl Iterator<Item = &'n str>) -> EngineError {
+    let known: Vec<&str> = known.filter(|name| !name.is_empty()).collect();
+    EngineError::Document {
+        code: "name-not-in-sources",
+        at: At::nowhere().node(name),
+        what: format!("{what} names {name:?}, which no file has; there are: {}", known.join(", ")),
+        category: Category::InvalidDocument,
+        next: "write one of these names (firn inspect FILE tells what they are)".to_owned(),
+    }
+}
+
+/// A dataset without anything in it would replace one that readers use.
+fn nothing(what: &str, next: &str) -> EngineError {
+    EngineError::Document {
+        code: "sources-empty",
+        at: At::nowhere(),
+        what: what.to_owned(),
+        category: Category::NotFound,
+        next: next.to_owned(),
+    }
 }
 
 /// What readers noticed in the files, each kind once.
@@ -211,6 +257,10 @@ impl Prepared {
     /// Dimensions that do not exist, shards that are no multiples of chunks.
     pub fn layouts(&self, options: &TargetOptions) -> Result<Vec<(NodePath, ArrayLayout)>, EngineError> {
         check_dimensions(&self.combined.arrays, options)?;
+        let known = || self.combined.arrays.keys().map(NodePath::name);
+        if let Some(name) = options.codec_of.keys().find(|name| !known().any(|known| known == name.as_str())) {
+            return Err(unknown_name("a codec", name, known()));
+        }
         let layout = |(path, array)| Ok((NodePath::clone(path), layout_of(path, array, options)?));
         self.combined.arrays.iter().map(layout).collect()
     }

@@ -5,17 +5,19 @@ use crate::error::EngineError;
 use crate::icechunk::{RepositoryStorage, SpecVersion, open_snapshot};
 use crate::ledgered::LedgeredSource;
 use crate::managed;
-use crate::open::{ContainerSource, OnceSource};
+use crate::open::{ContainerSource, Dates, OnceSource};
 use crate::provenance::RUN;
 use crate::settings::Engine;
 use crate::target::ledger::{LEDGER_KEY, Ledger};
 use crate::verify::StoreView;
+use firn_formats::zarr::ROOT_DOCUMENT;
 use firn_model::array::ChunkManifest;
 use firn_model::dataset::{Dataset, NodePath};
 use firn_model::diagnose::{At, Category, Diagnose};
-use firn_model::source::{Source, SourceError, SourceVersion};
+use firn_model::source::{RangeReader, Source, SourceError, SourceVersion};
 use firn_storage::ObjectUrl;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A file or store, opened.
@@ -108,7 +110,12 @@ fn refuse_served_repository(engine: &Engine, url: &ObjectUrl) -> Result<(), Engi
         return Ok(());
     }
     let source = engine.storage.source(url)?;
-    if !matches!(source.object(ICECHUNK_KEYS[0]), Ok(Some(_))) {
+    // Some servers answer every path with a page.
+    let is_reference = |reader: Arc<dyn RangeReader>| {
+        let start = reader.size().and_then(|size| reader.read(0..size.min(16)));
+        start.is_ok_and(|start| start.trim_ascii_start().starts_with(b"{"))
+    };
+    if !source.object(ICECHUNK_KEYS[0]).is_ok_and(|found| found.is_some_and(is_reference)) {
         return Ok(());
     }
     Err(EngineError::Unsupported {
@@ -138,6 +145,34 @@ pub fn kind_of(engine: &Engine, url: &ObjectUrl) -> Result<StoreKind, EngineErro
         }
     }
     Ok(StoreKind::Plain)
+}
+
+/// Refuses a target inside a store: its readers would see a group that nobody gave it.
+///
+/// # Errors
+/// [`EngineError::TargetNotEmpty`]; an address that cannot be used.
+pub fn refuse_inside(engine: &Engine, target: &ObjectUrl) -> Result<(), EngineError> {
+    const ROOTS: [&str; 3] = [ROOT_DOCUMENT, ".zgroup", ICECHUNK_KEYS[0]];
+    let physical = engine.storage.physical(target)?;
+    let is_local = physical.local_path().is_some();
+    // Each is a request, where it is not this machine's.
+    let asked = if is_local { &ROOTS[..] } else { &ROOTS[..1] };
+    let mut above = physical.parent();
+    while let Some(folder) = above {
+        engine.cancel.check()?;
+        above = folder.parent().filter(|up| *up != folder);
+        let Ok(prefix) = engine.storage.prefix(&folder) else { continue };
+        // What may not be asked is left to who may: the target itself is looked at in any case.
+        let holds = |key: &&str| matches!(engine.storage.runtime().block_on(prefix.head(key)), Ok(Some(_)));
+        if asked.iter().any(holds) {
+            return Err(EngineError::TargetNotEmpty {
+                at: target.at(),
+                what: format!("it lies inside the store {folder}, whose readers would see it as a part"),
+                next: "the same command with a --target outside of it".to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The objects that references point into, and the versions they were written for, where references say so. A
@@ -209,16 +244,25 @@ fn ledger_of(dataset: &Dataset, source: &dyn Source) -> Result<Option<Ledger>, E
     Ledger::parse(text, &at).map(Some)
 }
 
+/// What the dates of references in a store are.
+pub fn dates(dataset: &Dataset) -> Dates {
+    if is_by_firn(dataset) { Dates::OfObject } else { Dates::After }
+}
+
 fn is_by_firn(dataset: &Dataset) -> bool {
     dataset.group(&NodePath::root()).is_some_and(|root| root.attributes.contains_key(RUN))
 }
 
 fn open_icechunk(engine: &Engine, url: &ObjectUrl, version: &str) -> Result<Opened, EngineError> {
+    // The repository's own chunks are addressed below it: a slash at its end would make them relative to it.
+    let url =
+        &url.local_path().map_or_else(|| url.clone(), |path| ObjectUrl::local(path.components().collect::<PathBuf>()));
     let storage = RepositoryStorage::new(engine.storage.prefix(url)?);
     let opened = engine.storage.runtime().block_on(open_snapshot(&storage, version))?;
     let expected = references(&opened.dataset);
     let containers = opened.containers;
-    let source = ContainerSource::new(engine.storage.clone(), url, containers.clone())?.expecting(expected);
+    let source = ContainerSource::new(engine.storage.clone(), url, containers.clone())?;
+    let source = source.expecting(expected, dates(&opened.dataset));
     let source = Arc::new(source);
     let view = StoreView { url: url.to_string(), dataset: opened.dataset, source, ledger: None };
     Ok(Opened { view, kind: StoreKind::Icechunk, snapshot: Some((opened.snapshot, opened.spec)), containers })

@@ -21,10 +21,23 @@ pub fn open(source: &dyn Source, at: &At) -> Result<Dataset, FormatError> {
             // A root document is there, so that it is a store, of which nothing more can be told.
             Err(unknown @ FormatError::Source(SourceError::NotListable { .. })) => Err(unknown),
             Ok(None) | Err(FormatError::Source(_)) => Err(error),
+            Err(_) if is_a_page(source) => Err(error),
             Err(folder) => Err(folder),
         },
         Err(error) => Err(error),
     }
+}
+
+/// Some servers answer every path alike: with a page to log in, with their application, with nothing. Such an answer is no
+/// root document, and does not make a store of a file.
+fn is_a_page(source: &dyn Source) -> bool {
+    let first = || {
+        let reader = source.object(zarr::ROOT_DOCUMENT).ok()??;
+        let size = reader.size().ok()?;
+        reader.read(0..size.min(64)).ok()
+    };
+    let start = |bytes: bytes::Bytes| bytes.iter().copied().find(|byte| !byte.is_ascii_whitespace());
+    first().is_some_and(|bytes| matches!(start(bytes), None | Some(b'<')))
 }
 
 /// `None` where the source itself is not an object.
@@ -44,6 +57,10 @@ fn open_file(source: &dyn Source, at: &At) -> Result<Option<Dataset>, FormatErro
 /// `None` where there is no root document. A folder with documents of both versions is what zarr-python takes it for: v3.
 fn open_folder(source: &dyn Source, at: &At) -> Result<Option<Dataset>, FormatError> {
     let newer = zarr::has_root(source);
+    // A URL with a query names one object, and nothing lies below it.
+    if matches!(newer, Err(FormatError::Source(SourceError::BadUrl { .. }))) {
+        return Ok(None);
+    }
     if matches!(newer, Ok(true)) {
         return zarr::open(source, at).map(Some);
     }

@@ -105,7 +105,10 @@ fn text_refusal(start: &[u8], at: &At) -> Option<FormatError> {
     let text = String::from_utf8_lossy(start);
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let lower = text.to_ascii_lowercase();
-    let shown = || text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(80).collect::<String>();
+    // What a stranger wrote reaches a terminal, which obeys control characters.
+    let plain = |c: char| if c.is_control() || is_bidi(c) { '\u{fffd}' } else { c };
+    let shown =
+        || text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(80).map(plain).collect::<String>();
     let html = ["<!doctype html", "<html", "<head", "<body"].iter().any(|tag| lower.starts_with(tag));
     if html || (lower.starts_with('<') && lower.contains("<html")) {
         return Some(not_an_array_file(at, &format!("it is an HTML page: {}", shown())));
@@ -126,6 +129,11 @@ fn text_refusal(start: &[u8], at: &At) -> Option<FormatError> {
         return Some(json_refusal(text, at, &shown()));
     }
     None
+}
+
+/// Characters that turn the direction of the text around them.
+fn is_bidi(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn json_refusal(text: &str, at: &At, shown: &str) -> FormatError {

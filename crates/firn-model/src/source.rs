@@ -277,6 +277,10 @@ impl Diagnose for SourceError {
             Self::Denied { .. } if plain.starts_with("file:") || !plain.contains("://") => {
                 format!("give yourself the right to it, or choose another place: ls -ld {url}")
             }
+            // No credentials are ever sent to a web server.
+            Self::Denied { .. } if plain.starts_with("http") => {
+                "ask for an address that everybody may read, or one that is signed; where the server speaks S3, name the object as s3://bucket/key, with its endpoint in firn.toml".to_owned()
+            }
             Self::Denied { .. } => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a location in firn.toml; then: firn config check".to_owned(),
             Self::Unavailable { .. } | Self::Broken { .. } => "run the same command again later; it continues where it stopped".to_owned(),
             Self::OutOfBounds { .. } => format!("fetch the file again, then: firn inspect {url}"),
@@ -285,7 +289,7 @@ impl Diagnose for SourceError {
                 "put the old file back, or write new references to all sources: firn virtualize {url} … --target ANOTHER"
             ),
             Self::NotAsWritten { .. } => "see what else the store lost, then fetch or build it again: firn verify STORE --full".to_owned(),
-            Self::NotListable { .. } => "name the files in a pattern or a list instead: firn plan URL-PATTERN".to_owned(),
+            Self::NotListable { .. } => "name the files in a pattern or a list instead (firn plan URL-PATTERN), or a store whose metadata is consolidated".to_owned(),
             Self::BadUrl { .. } => "use a path, file://, http(s):// or s3://bucket/key".to_owned(),
         }
     }

@@ -155,8 +155,8 @@ fn known_locations(known: &[String]) -> String {
 }
 
 impl StorageError {
-    /// An error of the operating system, at this place.
-    pub(crate) fn io(at: At, error: &std::io::Error) -> Self {
+    /// An error of the operating system, at this place: what is denied is told apart from what cannot be had now.
+    pub fn io(at: At, error: &std::io::Error) -> Self {
         use std::io::ErrorKind;
         match error.kind() {
             ErrorKind::NotFound => Self::Source(SourceError::NotFound { at }),

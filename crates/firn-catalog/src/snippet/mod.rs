@@ -8,8 +8,8 @@ mod zarr;
 
 use crate::classify::StoreKind;
 use crate::place::Place;
-use firn_model::feedstock::StoreEntry;
 use firn_model::feedstock::store_entry::{Access, IcechunkDetails, KerchunkDetails};
+use firn_model::feedstock::{StoreEntry, url_secret};
 use python::{Dict, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -131,6 +131,11 @@ impl<'a> Opening<'a> {
 /// # Errors
 /// [`NoSnippet`] where no released Python package is known that opens it from there.
 pub fn snippet(opening: &Opening<'_>) -> Result<Snippet, NoSnippet> {
+    if let Place::Http(url) | Place::Other(url) = &opening.place
+        && let Some(secret) = url_secret(url)
+    {
+        return Err(NoSnippet::new(format!("its address is {secret}, and lines to paste never hold one")));
+    }
     match opening.kind {
         StoreKind::Zarr | StoreKind::ZarrV2 | StoreKind::ZarrV3 => zarr::zarr(opening),
         StoreKind::KerchunkJson | StoreKind::KerchunkParquet => zarr::kerchunk(opening),

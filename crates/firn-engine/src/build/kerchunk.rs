@@ -7,7 +7,7 @@ use crate::error::EngineError;
 use crate::execute::{Execution, Output, OutputState};
 use crate::journal::{Claim, Journal};
 use crate::lease::RunLease;
-use crate::open::ContainerSource;
+use crate::open::{ContainerSource, Dates};
 use crate::phases::{Phases, Stopwatch};
 use crate::pipeline::Prepared;
 use crate::provenance::RUN;
@@ -291,7 +291,7 @@ fn verify_unpublished(
     let allowed = virtuals.references.values().flat_map(|array| array.table.objects()).map(|object| object.url.clone());
     let allowed: std::collections::BTreeSet<String> = allowed.collect();
     let around = ContainerSource::new(engine.storage.clone(), url, allowed.into_iter().collect())?;
-    let around = around.expecting(references(&dataset));
+    let around = around.expecting(references(&dataset), Dates::OfObject);
     let source: Arc<dyn Source> = Arc::new(Document { text: document.clone(), around: Some(around) });
     let store = StoreView { url: url.to_string(), dataset, source, ledger: None };
     let verify_options = VerifyOptions {

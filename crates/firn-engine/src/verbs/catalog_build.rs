@@ -5,6 +5,7 @@ mod write;
 
 use crate::error::EngineError;
 use crate::feedstock::document_error;
+use crate::folder::local_folder;
 use crate::settings::Engine;
 use crate::verbs::catalog_source::{Named, Stock, load_all};
 use crate::verbs::catalog_validate::{documents, invalid};
@@ -54,6 +55,7 @@ pub struct CatalogBuildReport {
 /// Invalid documents, all at once; local feedstocks that are not there; no feedstock at all; an output directory with files of
 /// others.
 pub fn catalog_build(engine: &Engine, request: &CatalogBuildRequest) -> Result<CatalogBuildReport, EngineError> {
+    let out = local_folder(engine, &request.out)?;
     let mut findings = Vec::new();
     let stocks = usable(load_all(engine, &request.feedstocks)?, &mut findings)?;
     let (warnings, notes) = (warnings(&stocks), stocks.iter().flat_map(|stock| stock.notes.clone()).collect());
@@ -66,7 +68,7 @@ pub fn catalog_build(engine: &Engine, request: &CatalogBuildRequest) -> Result<C
         return Err(error);
     }
     findings.extend(found);
-    write::check(&request.out)?;
+    write::check(&out)?;
     let mut seen = Vec::new();
     let opened = facts::describe(engine, &mut entries, &mut seen)?;
     findings.extend(seen.into_iter().map(|finding| named_as_given(finding, &feedstocks)));
@@ -75,10 +77,10 @@ pub fn catalog_build(engine: &Engine, request: &CatalogBuildRequest) -> Result<C
         .map_err(|error| EngineError::bug(format!("a document of the catalog is no JSON: {error}")))?;
     findings.extend(found);
     engine.cancel.check()?;
-    let removed = write::write(&request.out, &files)?;
+    let removed = write::write(&out, &files)?;
     let names: Vec<String> = files.into_iter().map(|file| file.path).collect();
     Ok(CatalogBuildReport {
-        out: request.out.display().to_string(),
+        out: out.display().to_string(),
         feedstocks: feedstocks.len(),
         datasets: entries.iter().map(|entry| entry.id.clone()).collect(),
         opened,

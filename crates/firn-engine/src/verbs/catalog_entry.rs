@@ -270,7 +270,7 @@ fn put(path: &Path, before: Option<&str>, text: &str) -> Result<(), EngineError>
         }
         file.sync_all()
     })();
-    let moved = written.map_err(|error| failed(&temporary, &error)).and_then(|()| {
+    let moved = written.map_err(|error| failed(folder, &error)).and_then(|()| {
         if read(&target)?.as_deref() != before {
             return Err(EngineError::TargetBusy { at: at(path), what: "it changed while firn edited it".to_owned() });
         }
@@ -288,7 +288,7 @@ fn at(path: &Path) -> At {
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> EngineError {
-    StorageError::Io { at: at(path), what: error.to_string(), kind: error.kind() }.into()
+    StorageError::io(at(path), error).into()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use firn_catalog::lookup::find;
 use firn_catalog::snippet::Snippet;
 use firn_catalog::{CatalogEntry, CatalogError};
 use firn_formats::zarr::ROOT_DOCUMENT;
-use firn_model::diagnose::{Category, Diagnose, without_secrets};
+use firn_model::diagnose::{Category, Diagnose, shell_word, without_secrets};
 use firn_model::source::SourceError;
 use firn_storage::ObjectUrl;
 use schemars::JsonSchema;
@@ -52,6 +52,28 @@ pub(crate) fn datasets(
 /// # Errors
 /// A catalog that cannot be read; [`CatalogError::UnknownDataset`].
 pub fn catalog_show(engine: &Engine, request: &CatalogEntryRequest) -> Result<ShownDataset, EngineError> {
+    show(engine, request).map_err(|error| advised(error, request, "show"))
+}
+
+/// The next command in the same words: with this catalog, and for another dataset with this verb.
+fn advised(error: EngineError, request: &CatalogEntryRequest, verb: &str) -> EngineError {
+    let catalog = shell_word(&without_secrets(&request.catalog));
+    let next = match &error {
+        EngineError::Catalog(CatalogError::UnknownDataset { near: Some(near), .. }) => {
+            format!("firn catalog {verb} {} --catalog {catalog}", shell_word(near))
+        }
+        EngineError::Catalog(CatalogError::UnknownVersion { id, .. }) => {
+            format!("firn catalog {verb} {} --catalog {catalog}", shell_word(id))
+        }
+        EngineError::Catalog(CatalogError::NoSnippet { id, .. }) => {
+            format!("firn catalog show {} --catalog {catalog} tells where it is", shell_word(id))
+        }
+        _ => return error,
+    };
+    EngineError::Advised { error: Box::new(error), next }
+}
+
+fn show(engine: &Engine, request: &CatalogEntryRequest) -> Result<ShownDataset, EngineError> {
     let opened = open::open(engine, &request.catalog, &request.id)?;
     let found = find(&opened.entries, &opened.url, &request.id);
     match (found, opened.unread) {
@@ -59,7 +81,7 @@ pub fn catalog_show(engine: &Engine, request: &CatalogEntryRequest) -> Result<Sh
             if let (_, Some(version)) = split_version(&request.id) {
                 check_version(engine, &dataset, version)?;
             }
-            Ok(ShownDataset { catalog: opened.url, dataset })
+            Ok(ShownDataset { catalog: opened.url, dataset: dataset.without_secrets() })
         }
         // It may be in the part that could not be read.
         (Err(CatalogError::UnknownDataset { .. }), Some(unread)) => Err(unread),
@@ -107,7 +129,7 @@ fn has_snapshot(engine: &Engine, url: &ObjectUrl, version: &str) -> Result<(), E
 /// # Errors
 /// As [`catalog_show`]; [`CatalogError::NoSnippet`].
 pub fn catalog_snippet(engine: &Engine, request: &CatalogEntryRequest) -> Result<ShownSnippet, EngineError> {
-    let mut dataset = catalog_show(engine, request)?.dataset;
+    let mut dataset = show(engine, request).map_err(|error| advised(error, request, "snippet"))?.dataset;
     // Lines are made here: a catalog from elsewhere does not get to say what is pasted.
     let renewed = dataset.renew_snippets();
     let url = without_secrets(&dataset.url);
@@ -115,7 +137,7 @@ pub fn catalog_snippet(engine: &Engine, request: &CatalogEntryRequest) -> Result
         (Ok(()), Some(snippet)) => Ok(ShownSnippet { id: dataset.id, url, snippet }),
         (none, _) => {
             let what = none.err().map(|none| none.what).unwrap_or_default();
-            Err(CatalogError::NoSnippet { id: dataset.id, url, what }.into())
+            Err(advised(CatalogError::NoSnippet { id: dataset.id, url, what }.into(), request, "snippet"))
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::feedstock::{document_error, load};
 use crate::progress::Unit;
 use crate::settings::Engine;
 use firn_catalog::id::feedstock_name;
-use firn_model::diagnose::{At, Category, Diagnose};
+use firn_model::diagnose::{At, Category, Diagnose, without_secrets};
 use firn_model::document::{DocumentError, DocumentFinding};
 use firn_model::feedstock::{
     DocumentText, Feedstock, FeedstockTexts, LoadedFeedstock, raw_url, read_feedstock_list, read_meta,
@@ -116,6 +116,8 @@ pub(super) fn load_all(engine: &Engine, arguments: &[String]) -> Result<Vec<Name
             let remote = is_remote(&place);
             let outcome = load_one(engine, &place);
             progress.advance(1);
+            let place = without_secrets(&place);
+            let outcome = outcome.map(|stock| Stock { place: place.clone(), ..stock });
             Ok(Named { place, remote, outcome })
         };
         places.into_par_iter().map(one).collect::<Result<Vec<_>, EngineError>>()
@@ -280,7 +282,7 @@ fn load_remote(engine: &Engine, place: &str, url: &ObjectUrl) -> Result<Stock, E
     let mut stock = Stock {
         place: place.to_owned(),
         name: feedstock_name(place).unwrap_or_default(),
-        url: place.starts_with("http").then(|| firn_model::diagnose::without_secrets(place)),
+        url: place.starts_with("http").then(|| without_secrets(place)),
         dir: None,
         documents: documents.map(|(name, _)| name.clone()).collect(),
         loaded,

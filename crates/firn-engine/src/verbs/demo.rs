@@ -3,13 +3,15 @@
 mod bundled;
 
 use crate::error::EngineError;
+use crate::folder::local_folder;
 use crate::settings::Engine;
 use crate::verbs::catalog_build::catalog_build;
 use crate::verbs::requests::{CatalogBuildRequest, DemoRequest, RunEngine, RunPart, RunRequest, TextEncoding};
-use crate::verbs::run::run;
+use crate::verbs::run::{Ran, run};
 use bundled::{DATASETS, Dataset};
 use firn_catalog::snippet::Snippet;
 use firn_model::diagnose::{At, Category};
+use firn_storage::StorageError;
 use std::path::{Path, PathBuf};
 
 /// What the demo made.
@@ -53,14 +55,15 @@ pub struct DemoDataset {
 /// # Errors
 /// A folder that cannot be written; else what `run` and `catalog build` say.
 pub fn demo(engine: &Engine, request: &DemoRequest) -> Result<DemoReport, EngineError> {
-    std::fs::create_dir_all(&request.dir).map_err(|error| unwritable(&request.dir, &error))?;
-    let dir = std::fs::canonicalize(&request.dir).map_err(|error| unwritable(&request.dir, &error))?;
+    let dir = local_folder(engine, &request.dir)?;
+    std::fs::create_dir_all(&dir).map_err(|error| unwritable(&dir, &error))?;
+    let dir = std::fs::canonicalize(&dir).map_err(|error| unwritable(&dir, &error))?;
     let mut feedstocks = Vec::new();
     let mut made = Vec::new();
     for dataset in &DATASETS {
         engine.cancel.check()?;
         let (feedstock, sources) = write_inputs(&dir, dataset)?;
-        let report = run(
+        let Ran { report, failure } = run(
             engine,
             &RunRequest {
                 feedstock: feedstock.clone(),
@@ -73,6 +76,9 @@ pub fn demo(engine: &Engine, request: &DemoRequest) -> Result<DemoReport, Engine
                 encoding: TextEncoding::Utf8,
             },
         )?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
         feedstocks.push(feedstock.display().to_string());
         made.push((dataset, sources, report));
     }
@@ -109,6 +115,9 @@ pub fn demo(engine: &Engine, request: &DemoRequest) -> Result<DemoReport, Engine
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> EngineError {
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        return StorageError::io(At::url(path.display().to_string()), error).into();
+    }
     EngineError::Document {
         code: "folder-not-writable",
         at: At::url(path.display().to_string()),

@@ -3,9 +3,12 @@
 use crate::error::EngineError;
 use crate::feedstock::resolve;
 use crate::open::SourceFile;
+use crate::settings::Engine;
+use crate::verbs::catalog_source::pool;
 use firn_model::diagnose::{Category, Diagnose};
 use firn_model::feedstock::recipe::Recipe;
-use firn_model::feedstock::{FilePattern, Key, SourceKey};
+use firn_model::feedstock::{FilePattern, Key, PatternSlot, SourceKey};
+use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -18,6 +21,36 @@ pub(super) fn advise(dir: &Path, recipe: &Recipe, files: &[SourceFile], error: E
         Some(next) => EngineError::Advised { error: Box::new(error), next },
         None => error,
     }
+}
+
+/// Files that exist although their gap is declared: their values are left out, which somebody has to know.
+pub(super) fn present(engine: &Engine, dir: &Path, recipe: &Recipe) -> Result<Vec<String>, EngineError> {
+    if recipe.source.pattern.is_none() {
+        return Ok(Vec::new());
+    }
+    let Ok(pattern) = FilePattern::new(&recipe.source) else { return Ok(Vec::new()) };
+    let gaps: Vec<String> = pattern
+        .slots()
+        .filter_map(|slot| match slot {
+            PatternSlot::Gap { file, .. } => Some(file.url),
+            PatternSlot::File(_) => None,
+        })
+        .collect();
+    let is_there = |text: &String| -> Result<Option<String>, EngineError> {
+        engine.cancel.check()?;
+        let url = resolve(dir, text)?;
+        // What cannot be asked is not known to be there.
+        let found = matches!(engine.storage.open(&url), Ok(Some(_)));
+        Ok(found.then(|| format!("{url} exists, and its gap is declared: it is left out of the dataset")))
+    };
+    let found: Vec<Option<String>> = pool()?.install(|| gaps.par_iter().map(is_there).collect::<Result<_, _>>())?;
+    let mut found: Vec<String> = found.into_iter().flatten().collect();
+    let more = found.len().saturating_sub(WRITTEN);
+    found.truncate(WRITTEN);
+    if more > 0 {
+        found.push(format!("{more} more files exist although their gaps are declared"));
+    }
+    Ok(found)
 }
 
 /// The advice; `None` where no file of a pattern is missing.

@@ -5,6 +5,7 @@ pub mod example_url;
 pub(crate) mod facts;
 
 use crate::error::EngineError;
+use crate::folder::local_folder;
 use crate::settings::Engine;
 use crate::verbs::plan;
 use crate::verbs::requests::InitRequest;
@@ -13,6 +14,7 @@ use firn_model::diagnose::{At, shell_word};
 use firn_storage::StorageError;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::io::ErrorKind::PermissionDenied;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -35,13 +37,14 @@ pub struct InitReport {
 /// [`EngineError::TargetNotEmpty`] where one of the files exists (then none is written); why the example cannot be
 /// opened; a directory that cannot be written.
 pub fn init(engine: &Engine, request: &InitRequest) -> Result<InitReport, EngineError> {
-    refuse_existing(&request.dir)?;
+    let dir = local_folder(engine, &request.dir)?;
+    refuse_existing(&dir)?;
     let facts = match &request.from {
-        Some(subject) => plan::begin(engine, subject, &request.dir)?,
-        None => Facts::of(&request.dir, None),
+        Some(subject) => plan::begin(engine, subject, &dir)?,
+        None => Facts::of(&dir, None),
     };
-    let files = write_all(engine, &request.dir, &facts)?;
-    let dir = request.dir.to_string_lossy().into_owned();
+    let files = write_all(engine, &dir, &facts)?;
+    let dir = dir.to_string_lossy().into_owned();
     let next = format!("firn plan {}", shell_word(&dir));
     Ok(InitReport { dir, files, notes: facts.notes, next })
 }
@@ -50,14 +53,19 @@ pub fn init(engine: &Engine, request: &InitRequest) -> Result<InitReport, Engine
 pub(crate) fn write_all(engine: &Engine, dir: &Path, facts: &Facts) -> Result<Vec<String>, EngineError> {
     refuse_existing(dir)?;
     let documents = documents::all(facts);
-    let mut files = Vec::with_capacity(documents.len());
+    let mut written: Vec<PathBuf> = Vec::with_capacity(documents.len());
     for (name, text) in &documents {
-        engine.cancel.check()?;
         let path = dir.join(name);
-        write_new(&path, text)?;
-        files.push(path.to_string_lossy().into_owned());
+        if let Err(error) = engine.cancel.check().map_err(EngineError::from).and_then(|()| write_new(&path, text)) {
+            // A part of a feedstock would be in the way of the same command; what cannot be removed is told by it.
+            for path in &written {
+                let _gone = std::fs::remove_file(path);
+            }
+            return Err(error);
+        }
+        written.push(path);
     }
-    Ok(files)
+    Ok(written.iter().map(|path| path.to_string_lossy().into_owned()).collect())
 }
 
 /// Nothing of a new feedstock may be there yet.
@@ -76,17 +84,19 @@ pub(crate) fn refuse_existing(dir: &Path) -> Result<(), EngineError> {
 
 /// Writes a file that must not exist yet, also where another process makes it at this moment.
 pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), EngineError> {
-    let write = || -> std::io::Result<()> {
-        std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-        let mut file = std::fs::File::create_new(path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    };
-    write().map_err(|error| failed(path.to_owned(), &error))
+    std::fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(|error| failed(path, &error))?;
+    let mut file = std::fs::File::create_new(path).map_err(|error| failed(path, &error))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
+        // It is this call's own, and a part of a document is none.
+        let _gone = std::fs::remove_file(path);
+        failed(path, &error)
+    })
 }
 
-fn failed(path: PathBuf, error: &std::io::Error) -> EngineError {
-    let at = At::url(path.to_string_lossy());
+fn failed(path: &Path, error: &std::io::Error) -> EngineError {
+    // The file is not there: what refuses is the folder, or the one that it would be made in.
+    let there = path.ancestors().skip(1).find(|folder| folder.is_dir()).filter(|_| error.kind() == PermissionDenied);
+    let at = At::url(there.unwrap_or(path).to_string_lossy());
     if error.kind() == std::io::ErrorKind::AlreadyExists {
         return EngineError::TargetNotEmpty {
             at,
@@ -94,5 +104,5 @@ fn failed(path: PathBuf, error: &std::io::Error) -> EngineError {
             next: "the same command with another directory".to_owned(),
         };
     }
-    StorageError::Io { at, what: error.to_string(), kind: error.kind() }.into()
+    StorageError::io(at, error).into()
 }

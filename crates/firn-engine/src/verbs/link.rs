@@ -10,6 +10,7 @@ mod stock;
 pub use report::{ChunkRead, Criterion, CriterionVerdict, LinkReport, LinkWarning, LinkedFeedstock, LinkedVariable};
 
 use crate::error::EngineError;
+use crate::folder::local_folder;
 use crate::settings::Engine;
 use crate::store::Opened;
 use crate::verbs::inspect::inspect;
@@ -49,6 +50,8 @@ pub fn link(engine: &Engine, request: &LinkRequest) -> Result<Linked, EngineErro
         let what = format!("{url} has a query, whose values may be a signature and are never written into a catalog");
         return Err(EngineError::usage(what, "name the store by a URL without a query"));
     }
+    let folder = request.feedstock.as_deref().map(|named| local_folder(engine, named)).transpose()?;
+    let request = &LinkRequest { feedstock: folder, ..request.clone() };
     let stock = request.feedstock.as_deref().map(Stock::open).transpose()?;
     let seen = look(engine, &url)?;
     let kind = seen.opened.as_ref().ok().and_then(kind_of);

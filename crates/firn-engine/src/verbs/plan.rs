@@ -25,7 +25,9 @@ pub use report::{
 
 use crate::error::EngineError;
 use crate::feedstock::{FeedstockDir, load};
+use crate::folder::local_folder;
 use crate::settings::Engine;
+use crate::verbs::gaps;
 use crate::verbs::init::facts::Facts;
 use crate::verbs::init::refuse_existing;
 use crate::verbs::inspect::{self, Opened};
@@ -34,7 +36,7 @@ use crate::verbs::run::recipes;
 use firn_model::diagnose::{Category, Diagnose, shell_word, without_secrets};
 use firn_storage::ObjectUrl;
 use indexmap::IndexMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A report, and what would stop the run that it describes.
 #[derive(Debug)]
@@ -51,12 +53,16 @@ pub struct Planned {
 /// Where not even a report of what is known can be made: a subject that does not exist or does not open, documents that
 /// are invalid, keys of which nothing is known.
 pub fn plan(engine: &Engine, request: &PlanRequest) -> Result<Planned, EngineError> {
+    let write = request.write.as_deref().map(|named| local_folder(engine, named)).transpose()?;
+    let request = &PlanRequest { write, ..request.clone() };
     let subject = request.subject.as_str();
     if let Some(dir) = &request.write {
         refuse_existing(dir)?;
     }
-    if is_feedstock(Path::new(subject)) {
-        return of_feedstock(engine, request);
+    // A pattern has colons and braces, and is neither an address nor a folder.
+    if let Some(dir) = feedstock_at(engine, subject) {
+        let subject = dir.to_string_lossy().into_owned();
+        return of_feedstock(engine, &PlanRequest { subject, ..request.clone() });
     }
     if pattern::is_pattern(subject) {
         let draft = pattern::propose(engine, subject, &request.dims)?;
@@ -110,20 +116,20 @@ pub(crate) fn begin(engine: &Engine, subject: &str, dir: &Path) -> Result<Facts,
     if matches!(opened.format.name, "zarr" | "icechunk") {
         opened.url = listing::durable(&ObjectUrl::parse(subject)?)?;
         let one = draft::DraftFiles::One(opened.url.clone());
-        return Ok(proposal::begun(&request, draft::Draft::new(one), &opened));
+        return proposal::begun(engine, &request, draft::Draft::new(one), &opened);
     }
     // Of a folder, its first file.
     let url = if opened.notes.is_empty() { ObjectUrl::parse(subject)? } else { ObjectUrl::parse(&opened.url)? };
     opened.url = listing::durable(&url)?;
     let draft = example::propose(engine, &url, &opened)?;
-    Ok(proposal::begun(&request, draft, &opened))
+    proposal::begun(engine, &request, draft, &opened)
 }
 
-/// Whether a feedstock's documents lie there.
-fn is_feedstock(dir: &Path) -> bool {
-    ["meta.yaml", "catalog.yaml", "recipe.yaml"]
-        .iter()
-        .any(|name| dir.join(name).is_file() || dir.join("feedstock").join(name).is_file())
+/// The folder that is meant, where a feedstock's documents lie in it.
+fn feedstock_at(engine: &Engine, subject: &str) -> Option<PathBuf> {
+    let dir = local_folder(engine, Path::new(subject)).ok()?;
+    let holds = |name: &str| dir.join(name).is_file() || dir.join("feedstock").join(name).is_file();
+    ["meta.yaml", "catalog.yaml", "recipe.yaml"].into_iter().any(holds).then_some(dir)
 }
 
 /// A folder of files is no example: which of them is meant?
@@ -164,6 +170,7 @@ fn of_recipes(
 ) -> Result<(Planned, Option<(String, String)>), EngineError> {
     let (mut plans, mut failure, mut key) = (Vec::new(), None, None);
     for recipe in recipes(feedstock, None)? {
+        notes.extend(gaps::present(engine, &feedstock.dir, recipe)?);
         let planned = recipe::plan_recipe(engine, feedstock, recipe)?;
         plans.push(planned.plan);
         failure = failure.or(planned.failure);

@@ -3,13 +3,14 @@
 use crate::build::{BuildOptions, BuildReport, Destination, build_icechunk, build_zarr3, containers, virtual_verdicts};
 use crate::error::EngineError;
 use crate::feedstock::{FeedstockDir, Sources, document_error, git_commit, git_origin, load, source_files};
+use crate::folder::local_folder;
 use crate::icechunk::SpecVersion;
 use crate::journal::Journal;
 use crate::managed;
 use crate::pipeline::{BuildSpec, Prepared, prepare};
 use crate::provenance::{Provenance, RECIPE_HASH};
 use crate::settings::Engine;
-use crate::store::{StoreKind, kind_of, open_store};
+use crate::store::{StoreKind, kind_of, open_store, refuse_inside};
 use crate::verbs::abandon::abandon;
 use crate::verbs::catalog_entry::{PublishedStore, StoreEntryChange, store_entry, update_feedstock_entry};
 use crate::verbs::gaps;
@@ -19,7 +20,7 @@ use crate::verify::{MissingRule, Severity};
 use firn_model::array::{AttributeValue, Attributes, Numbers};
 use firn_model::combine::CombineRules;
 use firn_model::dataset::NodePath;
-use firn_model::diagnose::{At, Category};
+use firn_model::diagnose::{At, Category, Diagnose, shell_word};
 use firn_model::feedstock::recipe::{CodecChoice, Extents, Recipe, Strategy, TargetFormat};
 use firn_model::feedstock::{StoreEntry, public_id};
 use firn_model::plan::TargetOptions;
@@ -60,11 +61,21 @@ pub struct RecipeReport {
     pub catalog_entry: Option<StoreEntryChange>,
 }
 
+/// A run: what it did, also where something failed after a version was published.
+#[derive(Debug)]
+pub struct Ran {
+    /// What was done.
+    pub report: RunReport,
+    /// What failed then.
+    pub failure: Option<EngineError>,
+}
+
 /// Runs one recipe of a feedstock, or all.
 ///
 /// # Errors
-/// Anything on the way; then nothing of that recipe is published, and the same call continues.
-pub fn run(engine: &Engine, request: &RunRequest) -> Result<RunReport, EngineError> {
+/// Anything on the way to the first version; then nothing is published, and the same call continues. What fails later is in
+/// the result: its reader has to know what is published.
+pub fn run(engine: &Engine, request: &RunRequest) -> Result<Ran, EngineError> {
     if request.engine == RunEngine::Dask {
         return Err(EngineError::Unsupported {
             code: "unsupported-engine",
@@ -73,17 +84,27 @@ pub fn run(engine: &Engine, request: &RunRequest) -> Result<RunReport, EngineErr
             next: "share the tasks out by hand: --task-range 1/4, …, then --finish".to_owned(),
         });
     }
-    let feedstock = load(&request.feedstock)?;
+    let dir = local_folder(engine, &request.feedstock)?;
+    let feedstock = load(&dir)?;
     let mut report = RunReport {
-        feedstock: request.feedstock.display().to_string(),
+        feedstock: dir.display().to_string(),
         recipes: Vec::new(),
         warnings: feedstock.loaded.findings.iter().map(ToString::to_string).collect(),
     };
     for recipe in recipes(&feedstock, request.recipe.as_deref())? {
-        engine.cancel.check()?;
-        report.recipes.push(run_recipe(engine, &feedstock, recipe, request)?);
+        report.warnings.extend(gaps::present(engine, &feedstock.dir, recipe)?);
+        let ran = engine.cancel.check().map_err(EngineError::from);
+        match ran.and_then(|()| run_recipe(engine, &feedstock, recipe, request)) {
+            Ok((recipe, None)) => report.recipes.push(recipe),
+            Ok((recipe, failure)) => {
+                report.recipes.push(recipe);
+                return Ok(Ran { report, failure });
+            }
+            Err(error) if report.recipes.is_empty() => return Err(error),
+            Err(error) => return Ok(Ran { report, failure: Some(error) }),
+        }
     }
-    Ok(report)
+    Ok(Ran { report, failure: None })
 }
 
 /// The recipe with this id, or all of them.
@@ -104,7 +125,7 @@ fn run_recipe(
     feedstock: &FeedstockDir,
     recipe: &Recipe,
     request: &RunRequest,
-) -> Result<RecipeReport, EngineError> {
+) -> Result<(RecipeReport, Option<EngineError>), EngineError> {
     let id = public_id(&feedstock.name, &recipe.id);
     let target = destination(engine, feedstock, recipe, request)?;
     let mut report = RecipeReport {
@@ -119,7 +140,7 @@ fn run_recipe(
     };
     if request.part == RunPart::Abandon {
         report.removed = abandon(engine, &target, id.as_deref(), request.limit.map(NonZeroU64::get))?;
-        return Ok(report);
+        return Ok((report, None));
     }
     if request.limit.is_some() {
         engine.storage.runtime().block_on(managed::refuse_part(&engine.storage.prefix(&target)?))?;
@@ -131,6 +152,7 @@ fn run_recipe(
     report.strategy = if chosen.is_virtual { "virtualize" } else { "transform" };
     report.strategy_reason = chosen.reason;
     let options = build_options(feedstock, recipe, request, &spec, &prepared, chosen.is_virtual, id.clone())?;
+    refuse_inside(engine, &target)?;
     refuse_foreign(engine, &target)?;
     let destination = Destination::Managed { url: target.clone(), id, limit: request.limit.map(NonZeroU64::get) };
     let build = if chosen.format == TargetFormat::Icechunk {
@@ -140,13 +162,36 @@ fn run_recipe(
         build_zarr3(engine, &mut prepared, &destination, &options)?
     };
     let build = build.with_snippet(engine, &options)?;
+    let mut failure = None;
     // A part of a dataset is not what the catalog tells of.
     if build.published && request.limit.is_none() {
         let store = build.published_store(&recipe.id, report.id.as_deref(), &options)?;
-        report.catalog_entry = catalog_entry(engine, feedstock, recipe, request, &store, build.up_to_date)?;
+        let (entry, failed) = match catalog_entry(engine, feedstock, recipe, request, &store, build.up_to_date) {
+            Ok(entry) => (entry, None),
+            Err(error) => {
+                // The version is there: the entry that it should have is shown, where that can be.
+                let shown = RunRequest { no_write: true, ..request.clone() };
+                let entry = catalog_entry(engine, feedstock, recipe, &shown, &store, build.up_to_date);
+                (entry.ok().flatten(), Some(not_entered(feedstock, &build, error)))
+            }
+        };
+        (report.catalog_entry, failure) = (entry, failed);
     }
     report.build = Some(build);
-    Ok(report)
+    Ok((report, failure))
+}
+
+/// What is published stays so: only its entry in the catalog is missing.
+fn not_entered(feedstock: &FeedstockDir, build: &BuildReport, error: EngineError) -> EngineError {
+    let dir = shell_word(&feedstock.dir.display().to_string());
+    EngineError::NotEntered {
+        store: build.store.clone(),
+        next: format!(
+            "{}; then run the same command again, which enters it (it publishes nothing twice), or print the entry: firn run {dir} --no-write",
+            error.next()
+        ),
+        error: Box::new(error),
+    }
 }
 
 /// Brings the entry of `catalog.yaml` up to date. That of an unchanged dataset is right already, unless an earlier process
@@ -202,6 +247,16 @@ pub(super) fn build_spec(
     request: &RunRequest,
 ) -> Result<BuildSpec, EngineError> {
     let Sources { files, filled } = source_files(engine, &feedstock.dir, recipe, request.limit)?;
+    if files.len() > 1 && recipe.source.dims.is_empty() {
+        return Err(EngineError::Document {
+            code: "source-dims-missing",
+            at: At::url(feedstock.dir.join("recipe.yaml").display().to_string()).node("source"),
+            what: format!("{} files, and nothing says along which dimension they follow each other", files.len()),
+            category: Category::InvalidDocument,
+            next: "add to `source:` in recipe.yaml the dimension: `dims: {time: {concat: true}}` (firn inspect FILE shows them)"
+                .to_owned(),
+        });
+    }
     Ok(BuildSpec {
         files,
         rules: CombineRules { filled, ..recipe.combine_rules() },

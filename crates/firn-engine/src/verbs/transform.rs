@@ -6,6 +6,7 @@ use crate::open::SourceFile;
 use crate::pipeline::{BuildSpec, prepare};
 use crate::provenance::Provenance;
 use crate::settings::Engine;
+use crate::store::refuse_inside;
 use crate::verbs::requests::{self, ConcatRequest, IcechunkSpec, TransformFormat, TransformRequest, VerifyDepth};
 use firn_formats::TextEncoding;
 use firn_model::combine::CombineRules;
@@ -21,6 +22,7 @@ use std::collections::BTreeMap;
 /// Anything on the way; then nothing is published, and the same call continues.
 pub fn transform(engine: &Engine, request: &TransformRequest) -> Result<BuildReport, EngineError> {
     let target = ObjectUrl::parse(&request.target)?.absolute()?;
+    refuse_inside(engine, &target)?;
     let options = TargetOptions {
         chunks: request.chunks.as_ref().map(lengths),
         shards: request.shards.as_ref().map(lengths),

@@ -1,6 +1,7 @@
 //! `firn verify`: what a store is, held against what it should be.
 
 use crate::error::EngineError;
+use crate::folder::local_folder;
 use crate::open::ContainerSource;
 use crate::pipeline::{BuildSpec, Prepared, prepare};
 use crate::settings::Engine;
@@ -23,12 +24,14 @@ use std::sync::Arc;
 pub fn verify(engine: &Engine, request: &VerifyRequest) -> Result<VerifyReport, EngineError> {
     let url = ObjectUrl::parse(&request.store)?;
     let mut store = open_store(engine, &url)?;
-    let prepared = match request.against.as_slice() {
-        [] => None,
-        [one] if Path::new(one).is_dir() && Path::new(one).join("recipe.yaml").is_file() => {
-            Some(prepare(engine, &feedstock_spec(engine, Path::new(one), &store.url)?)?)
-        }
-        sources => Some(prepare_sources(engine, sources, &store)?),
+    let feedstock = match request.against.as_slice() {
+        [one] => local_folder(engine, Path::new(one)).ok().filter(|folder| folder.join("recipe.yaml").is_file()),
+        _ => None,
+    };
+    let prepared = match (feedstock, request.against.as_slice()) {
+        (_, []) => None,
+        (Some(feedstock), _) => Some(prepare(engine, &feedstock_spec(engine, &feedstock, &store.url)?)?),
+        (None, sources) => Some(prepare_sources(engine, sources, &store)?),
     };
     if let (Some(prepared), DatasetFormat::Kerchunk) = (&prepared, store.dataset.format) {
         store.source = Arc::new(among_sources(engine, &url, prepared)?);

@@ -5,6 +5,7 @@ use crate::build::{BuildReport, Destination, build_icechunk, build_kerchunk};
 use crate::error::EngineError;
 use crate::pipeline::{BuildSpec, prepare};
 use crate::settings::Engine;
+use crate::store::refuse_inside;
 use crate::verbs::requests::{VirtualizeFormat, VirtualizeRequest};
 use firn_model::diagnose::At;
 use firn_model::plan::TargetOptions;
@@ -24,6 +25,7 @@ pub fn virtualize(engine: &Engine, request: &VirtualizeRequest) -> Result<BuildR
         });
     }
     let target = ObjectUrl::parse(&request.target)?.absolute()?;
+    refuse_inside(engine, &target)?;
     let spec = BuildSpec {
         files: source_files(engine, &request.sources)?,
         rules: rules(&request.concat),

@@ -2,25 +2,36 @@
 
 use super::{Checked, Finding, Severity, StoreView};
 use crate::error::EngineError;
+use crate::progress::Unit;
+use crate::settings::Engine;
 use crate::target::ledger::LedgerEntry;
 use firn_model::array::chunk_grid::indices_of;
 use firn_model::array::{Array, ChunkEntry, ChunkManifest, ChunkTable, CodecMetadata, KeyedChunks};
 use firn_model::dataset::NodePath;
 use firn_model::diagnose::At;
+use firn_model::source::SourceError;
+use rayon::prelude::*;
 use std::collections::HashMap;
 
 /// Findings of one rule that are listed one by one; more of them are counted.
 const SHOWN: u64 = 20;
 
-pub(super) fn check(store: &StoreView, checked: &mut Checked, findings: &mut Vec<Finding>) -> Result<(), EngineError> {
+/// Objects that are asked for at once, where nothing lists them.
+const AT_ONCE: usize = 24;
+
+pub(super) fn check(
+    engine: &Engine,
+    store: &StoreView,
+    checked: &mut Checked,
+    findings: &mut Vec<Finding>,
+) -> Result<(), EngineError> {
     let mut sizes: Option<HashMap<String, u64>> = None;
     for (path, array) in store.dataset.arrays() {
         match &array.manifest {
             ChunkManifest::Table(table) => check_table(store, path, table, checked, findings),
             ChunkManifest::Keyed(keyed) => {
                 if sizes.is_none() {
-                    let listed = store.source.list("")?;
-                    sizes = Some(listed.into_iter().map(|o| (o.key, o.version.size)).collect());
+                    sizes = Some(sizes_of(engine, store)?);
                 }
                 let sizes = sizes.get_or_insert_with(HashMap::new);
                 check_keyed(store, path, array, keyed, sizes, checked, findings);
@@ -29,6 +40,38 @@ pub(super) fn check(store: &StoreView, checked: &mut Checked, findings: &mut Vec
         }
     }
     Ok(())
+}
+
+/// What is there of the store: by a listing, else by asking for every chunk, as of a web server.
+fn sizes_of(engine: &Engine, store: &StoreView) -> Result<HashMap<String, u64>, EngineError> {
+    match store.source.list("") {
+        Ok(listed) => Ok(listed.into_iter().map(|object| (object.key, object.version.size)).collect()),
+        Err(SourceError::NotListable { .. }) => asked_sizes(engine, store),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn asked_sizes(engine: &Engine, store: &StoreView) -> Result<HashMap<String, u64>, EngineError> {
+    let mut keys = Vec::new();
+    for (_, array) in store.dataset.arrays() {
+        if let ChunkManifest::Keyed(keyed) = &array.manifest {
+            keys.extend(indices_of(&unit_grid(array)).map(|indices| keyed.key(&indices)));
+        }
+    }
+    let progress = engine.progress.task("ask for chunks", Some(keys.len() as u64), Unit::Chunks);
+    let ask = |key: String| -> Result<Option<(String, u64)>, EngineError> {
+        engine.cancel.check()?;
+        let size = store.source.object(&key).and_then(|found| found.map(|object| object.size()).transpose());
+        progress.advance(1);
+        match size {
+            Ok(size) => Ok(size.map(|size| (key, size))),
+            Err(SourceError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(AT_ONCE).build();
+    let pool = pool.map_err(|error| EngineError::bug(format!("no threads: {error}")))?;
+    pool.install(|| keys.into_par_iter().filter_map(|key| ask(key).transpose()).collect())
 }
 
 /// The shape of what is stored as one object.

@@ -148,7 +148,7 @@ pub fn verify(engine: &Engine, store: &StoreView, options: VerifyOptions<'_>) ->
     if let Some(against) = options.against {
         coding::check(store, against, &mut findings);
     }
-    chunks::check(store, &mut checked, &mut findings)?;
+    chunks::check(engine, store, &mut checked, &mut findings)?;
     engine.cancel.check()?;
     coordinates::check(store, options.ordered, &mut findings);
     cf::check(store, &mut findings);

@@ -10,7 +10,7 @@ pub(super) fn check(store: &StoreView, against: Option<&Prepared>, findings: &mu
     let mut finding = |node: &str, expected: String, found: String| {
         findings.push(Finding { rule: "opens", severity: Severity::Error, at: at.node(node), expected, found });
     };
-    if store.dataset.arrays().next().is_none() && against.is_none_or(|p| !p.combined.arrays.is_empty()) {
+    if store.dataset.arrays().next().is_none() {
         finding("/", "at least one variable".to_owned(), "no variable".to_owned());
     }
     for (path, refusal) in store.dataset.refusals() {

@@ -3,10 +3,10 @@
 use super::{Finding, Severity, StoreView};
 use crate::cancel::Interrupted;
 use crate::error::EngineError;
-use crate::open::changed;
+use crate::open::{Dates, changed};
 use crate::progress::Unit;
 use crate::settings::Engine;
-use crate::store::references;
+use crate::store::{dates, references};
 use firn_model::diagnose::{At, Diagnose};
 use firn_storage::ObjectUrl;
 use rayon::prelude::*;
@@ -25,6 +25,7 @@ pub fn check(engine: &Engine, store: &StoreView) -> Result<Vec<Finding>, EngineE
     if objects.is_empty() {
         return Ok(Vec::new());
     }
+    let dates = dates(&store.dataset);
     let progress = engine.progress.task("references", Some(objects.len() as u64), Unit::Files);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(AT_ONCE)
@@ -32,7 +33,7 @@ pub fn check(engine: &Engine, store: &StoreView) -> Result<Vec<Finding>, EngineE
         .map_err(|error| EngineError::bug(format!("no threads: {error}")))?;
     let look = |url: &String| -> Result<Option<Finding>, Interrupted> {
         engine.cancel.check()?;
-        let found = what_is_wrong(engine, url, &objects[url]);
+        let found = what_is_wrong(engine, url, &objects[url], dates);
         progress.advance(1);
         Ok(found.map(|found| Finding {
             rule: "references",
@@ -56,7 +57,12 @@ pub fn check(engine: &Engine, store: &StoreView) -> Result<Vec<Finding>, EngineE
     Ok(findings)
 }
 
-fn what_is_wrong(engine: &Engine, url: &str, expected: &[firn_model::source::SourceVersion]) -> Option<String> {
+fn what_is_wrong(
+    engine: &Engine,
+    url: &str,
+    expected: &[firn_model::source::SourceVersion],
+    dates: Dates,
+) -> Option<String> {
     let seen = ObjectUrl::parse(url)
         .map_err(|error| error.to_string())
         .and_then(|url| engine.storage.open(&url).map_err(|error| format!("[{}] {error}", error.code())));
@@ -65,7 +71,7 @@ fn what_is_wrong(engine: &Engine, url: &str, expected: &[firn_model::source::Sou
         Ok(Some(reader)) => match reader.version() {
             Ok(version) => expected
                 .iter()
-                .find_map(|expected| changed(expected, &version))
+                .find_map(|expected| changed(expected, &version, dates))
                 .map(|what| format!("another one: {what}. The references into it are stale: write new ones")),
             Err(error) => Some(format!("[{}] {error}", error.code())),
         },

@@ -13,7 +13,7 @@ mod slug;
 pub mod store_entry;
 
 pub use catalog::{CatalogDocument, DataType, FeedstockList};
-pub use check::license_id;
+pub use check::{license_id, url_secret};
 pub use edit::{Edited, StoreChange, edit_store};
 pub use github::raw_url;
 pub use glob::{SourceGlob, parse_list};

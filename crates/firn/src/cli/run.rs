@@ -7,6 +7,7 @@ use super::outcome::{Outcome, Style};
 use super::transform::Encoding;
 use super::values::parse_task_range;
 use crate::error::FirnError;
+use crate::report::ErrorReport;
 use clap::{Args, ValueEnum};
 use firn_engine::verbs::requests::{RunEngine, RunPart, RunRequest, TaskRange};
 use firn_engine::verbs::run::{RunReport, run};
@@ -93,7 +94,9 @@ impl Arguments {
     pub(super) async fn perform(&self, context: &Context) -> Result<Outcome, FirnError> {
         let engine = context.engine(&self.resources)?;
         let request = self.request();
-        Ok(Outcome::of(blocking(move || run(&engine, &request)).await?, draw))
+        let ran = blocking(move || run(&engine, &request)).await?;
+        let failure = ran.failure.as_ref().map(|failure| ErrorReport::new(failure));
+        Ok(Outcome::of(ran.report, draw).with_failure(failure))
     }
 }
 

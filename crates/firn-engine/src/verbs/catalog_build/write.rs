@@ -161,7 +161,7 @@ fn at(path: &Path) -> At {
 }
 
 fn failed(path: &Path, error: &io::Error) -> EngineError {
-    StorageError::Io { at: at(path), what: error.to_string(), kind: error.kind() }.into()
+    StorageError::io(at(path), error).into()
 }
 
 #[cfg(test)]

@@ -58,6 +58,8 @@ fn listable<T>(listed: Result<T, StorageError>) -> Result<Result<T, String>, Eng
         Ok(listed) => Ok(Ok(listed)),
         Err(StorageError::Source(SourceError::NotListable { what, .. })) => Ok(Err(what)),
         Err(StorageError::Source(error @ SourceError::Denied { .. })) => Ok(Err(error.to_string())),
+        // A file may be planned for itself, whatever its neighbours are called.
+        Err(error @ StorageError::BadKey { .. }) => Ok(Err(error.to_string())),
         Err(error) => Err(error.into()),
     }
 }

@@ -3,20 +3,24 @@
 use super::draft::{Draft, DraftDimension, DraftFiles, DraftKeys};
 use super::example;
 use super::report::Proposal;
-use super::{Planned, next, of_recipes, pattern};
+use super::{Planned, key, next, of_recipes, pattern};
 use crate::error::EngineError;
 use crate::feedstock::{FeedstockDir, document_error};
+use crate::pipeline::prepare;
 use crate::settings::Engine;
 use crate::verbs::init::documents;
 use crate::verbs::init::example_url::suggest_pattern;
 use crate::verbs::init::facts::{Facts, concat_dim};
 use crate::verbs::init::write_all;
 use crate::verbs::inspect::{self, Opened};
-use crate::verbs::requests::{DimKeys, PlanRequest};
+use crate::verbs::requests::{DimKeys, PlanRequest, RunRequest};
+use crate::verbs::run::build_spec;
+use firn_model::combine::Rule;
 use firn_model::diagnose::{Category, Diagnose, shell_word};
 use firn_model::feedstock::recipe::Recipe;
 use firn_model::feedstock::{DocumentText, Feedstock, FeedstockTexts, FilePattern, slug};
 use firn_storage::ObjectUrl;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 /// Files of a pattern that are tried to learn from.
@@ -94,7 +98,7 @@ pub(super) fn begin(
 ) -> Result<Facts, EngineError> {
     let candidates = first_candidates(request, &draft, first.clone())?;
     if let Some(opened) = open_first(engine, request, &draft, first)? {
-        return Ok(begun(request, draft, &opened));
+        return begun(engine, request, draft, &opened);
     }
     let first = candidates.first().map_or(draft.text(), String::as_str);
     Err(EngineError::usage(
@@ -104,14 +108,44 @@ pub(super) fn begin(
 }
 
 /// What a feedstock is begun with.
-pub(super) fn begun(request: &PlanRequest, mut draft: Draft, opened: &Opened) -> Facts {
+///
+/// # Errors
+/// The user's stop.
+pub(super) fn begun(
+    engine: &Engine,
+    request: &PlanRequest,
+    mut draft: Draft,
+    opened: &Opened,
+) -> Result<Facts, EngineError> {
     settle(&mut draft, opened);
+    if !matches!(draft.files, DraftFiles::One(_)) {
+        draft.key = key_of_first(engine, request, &draft, opened)?;
+    }
     let mut facts = Facts::of(&dir(request, &draft), Some(opened));
     if !matches!(draft.files, DraftFiles::One(_)) {
         facts.recipe = Some(draft.recipe(&facts.id));
         facts.about_files(&draft.notes, draft.matches.count, draft.absent.count);
     }
-    facts
+    Ok(facts)
+}
+
+/// The variable that orders the first two files, where the dimension's own does not. Whatever else is the matter with them is
+/// told by the plan.
+fn key_of_first(
+    engine: &Engine,
+    request: &PlanRequest,
+    draft: &Draft,
+    opened: &Opened,
+) -> Result<Option<(String, String)>, EngineError> {
+    let feedstock = feedstock(request, draft, Some(opened));
+    let Ok(recipe) = only_recipe(&feedstock) else { return Ok(None) };
+    let two = RunRequest { limit: NonZeroU64::new(2), ..RunRequest::reading(&feedstock.dir) };
+    let Ok(spec) = build_spec(engine, &feedstock, recipe, &two) else { return Ok(None) };
+    match prepare(engine, &spec) {
+        Err(EngineError::Interrupted(stop)) => Err(stop.into()),
+        Err(error) if error.code() == Rule::NoKey.code() => key::propose(engine, &spec),
+        _ => Ok(None),
+    }
 }
 
 fn first_candidates(request: &PlanRequest, draft: &Draft, first: Option<String>) -> Result<Vec<String>, EngineError> {

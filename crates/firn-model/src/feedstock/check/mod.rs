@@ -15,6 +15,7 @@ pub(super) use recipe::recipes;
 pub(super) use secrets::secrets;
 
 pub use license::license_id;
+pub use secrets::url_secret;
 
 use serde::de::DeserializeOwned;
 

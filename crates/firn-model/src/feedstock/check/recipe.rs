@@ -58,6 +58,13 @@ pub(in crate::feedstock) fn recipes(node: &Node, findings: &mut Findings<'_>) {
             check_combine(&recipe, &path, findings);
         }
         check_select(&recipe, &path, findings);
+        let item = node.get("recipes").and_then(|recipes| recipes.items().get(index));
+        if recipe.select.variables.is_empty()
+            && item.is_some_and(|item| item.get("select").is_some_and(|select| select.get("variables").is_some()))
+        {
+            let path = path.keys(["select", "variables"]);
+            findings.error("select-nothing", &path, "no variable is kept", "name some, or remove the key to keep all");
+        }
         unsupported::check(&recipe, &path, findings);
     }
 }
@@ -122,6 +129,9 @@ fn check_attributes(recipe: &Recipe, path: &DocumentPath, findings: &mut Finding
     let plain = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
     for attribute in recipe.attributes.iter() {
         let path = path.keys(["attributes", attribute.name]);
+        if attribute.name.is_empty() {
+            findings.error("attribute-value", &path, "an attribute without a name", "give it one");
+        }
         let usable = plain(attribute.value)
             || attribute.value.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(plain));
         if !usable {

@@ -7,6 +7,10 @@ use crate::feedstock::glob::SourceGlob;
 use crate::feedstock::pattern::{DEFAULT_FILE_LIMIT, FilePattern, PatternFailure};
 use crate::feedstock::recipe::{Recipe, Source, SourceKind};
 
+/// What to write where nothing says how files are joined.
+const DIMS_MISSING: &str =
+    "add to `source:` the dimension along which they follow each other: `dims: {time: {concat: true}}`";
+
 pub(super) fn check(recipe: &Recipe, recipe_path: &DocumentPath, findings: &mut Findings<'_>) {
     let source = &recipe.source;
     let path = recipe_path.key("source");
@@ -24,7 +28,16 @@ pub(super) fn check(recipe: &Recipe, recipe_path: &DocumentPath, findings: &mut 
             sound = false;
         }
         Some(SourceKind::Pattern(_)) => check_pattern(source, &path, findings),
-        Some(SourceKind::Files(files)) => check_files(files, &path.key("files"), findings),
+        Some(SourceKind::Files(files)) => {
+            check_files(files, &path.key("files"), findings);
+            if files.len() > 1 && source.dims.is_empty() {
+                let message = format!(
+                    "{} files are named, and nothing says along which dimension they follow each other",
+                    files.len()
+                );
+                findings.error("source-dims-missing", &path.key("files"), message, DIMS_MISSING);
+            }
+        }
         Some(SourceKind::Glob(glob)) => {
             if let Err(error) = SourceGlob::new(glob) {
                 findings.error(

@@ -6,6 +6,7 @@ use crate::cli::table::write_table;
 use crate::config::size::bytes_text;
 use crate::config::{Environment, Flags, Setting, Settings};
 use crate::error::FirnError;
+use firn_model::diagnose::without_secrets;
 use firn_storage::{LocationConfig, StorageSettings};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -73,7 +74,10 @@ fn shown(settings: &Settings, storage: &StorageSettings, environment: &Environme
     all.insert("memory".to_owned(), setting(&settings.memory, |bytes| json!(bytes)));
     all.insert("jobs".to_owned(), setting(&settings.jobs, |jobs| json!(jobs)));
     all.insert("state_dir".to_owned(), setting(&settings.state_dir, |path| json!(path.to_string_lossy())));
-    all.insert("catalog".to_owned(), setting(&settings.catalog, |catalog| json!(catalog)));
+    all.insert(
+        "catalog".to_owned(),
+        setting(&settings.catalog, |catalog| json!(catalog.as_deref().map(without_secrets))),
+    );
     all.insert("references".to_owned(), setting(&settings.references, |places| json!(places.to_string())));
     let source = credential_source(storage, environment);
     let locations = settings.locations.iter().map(|(name, location)| {

@@ -1,0 +1,314 @@
+"""What somebody does who has read no documentation: mistakes that must be refused, and said rightly."""
+import http.server
+import os
+import pathlib
+import shlex
+import shutil
+import tempfile
+import threading
+
+import pytest
+import yaml
+from support.binary import TESTDATA, environment, firn
+
+META = """title: Air temperature
+description: Monthly air temperature.
+maintainers: [{name: Somebody, github: somebody}]
+provenance: {providers: [{name: Somebody, roles: [host]}], license: CC0-1.0}
+"""
+AIR = TESTDATA / "netcdf4/air.nc"
+
+
+def feedstock(folder, recipe, **documents):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.yaml").write_text(yaml.safe_dump({"version": 1, "recipes": [recipe]}, sort_keys=False))
+    for name, text in documents.items():
+        (folder / f"{name}.yaml").write_text(text)
+    return folder
+
+
+def test_a_dataset_without_anything_never_replaces_one(tmp_path):
+    files = tmp_path / "files.txt"
+    files.write_text(f"{AIR}\n")
+    stock = feedstock(tmp_path / "stock", {"id": "air", "source": {"list": "../files.txt"}, "target": {"format": "zarr3"}})
+    target = tmp_path / "out"
+    firn("run", stock, "--target", target, check=True)
+    before = (target / "firn.json").read_bytes()
+    files.write_text("# the command that lists them failed\n")
+    answer = firn("run", stock, "--target", target)
+    assert (answer.status, answer.code) == (4, "sources-empty"), str(answer)
+    assert (target / "firn.json").read_bytes() == before
+
+
+def test_sources_without_a_variable_are_not_stored(tmp_path):
+    import h5py
+    source = tmp_path / "attributes.nc"
+    with h5py.File(source, "w") as file:
+        file.attrs["title"] = "nothing else"
+    for verb in ("transform", "virtualize"):
+        answer = firn(verb, source, "--target", tmp_path / verb)
+        assert (answer.status, answer.code) == (4, "sources-empty"), str(answer)
+        assert not (tmp_path / verb).exists()
+
+
+def test_a_source_that_was_replaced_by_an_older_file_is_noticed(tmp_path):
+    import os
+    source, target = tmp_path / "air.nc", tmp_path / "air.ic"
+    shutil.copy(AIR, source)
+    firn("virtualize", source, "--target", target, check=True)
+    assert firn("verify", target).status == 0
+    shutil.copy(TESTDATA / "netcdf4/ostia_monthly.nc", source)
+    os.utime(source, (1_577_836_800, 1_577_836_800))
+    answer = firn("verify", target)
+    assert answer.status == 10 and "earlier" in answer.stdout, str(answer)
+    answer = firn("transform", target, "--target", tmp_path / "copy")
+    assert (answer.status, answer.code) == (8, "source-stale"), str(answer)
+
+
+def test_addresses_are_not_taken_for_names_of_folders(tmp_path):
+    stock = feedstock(tmp_path / "stock", {"id": "air", "source": {"files": [str(AIR)]}}, catalog="stores: []\n", meta=META)
+    place = tmp_path / "cwd"
+    place.mkdir()
+    for address in ("s3://bucket/x", "http://127.0.0.1:9/x"):
+        for words in (
+            ["init", address], ["demo", address], ["plan", AIR, "--write", address], ["run", address],
+            ["catalog", "build", stock, "--out", address], ["link", AIR, "--feedstock", address],
+        ):
+            answer = firn(*words, cwd=place)
+            assert (answer.status, answer.code) == (7, "folder-not-local"), str(answer)
+    assert not list(place.iterdir())
+    for number, words in enumerate((["init", "{}"], ["plan", AIR, "--write", "{}"], ["catalog", "build", stock, "--out", "{}"])):
+        firn(*(str(word).format(f"file://{tmp_path}/made%20{number}") for word in words), cwd=place, check=True)
+        assert (tmp_path / f"made {number}").is_dir() and not list(place.iterdir())
+
+
+def test_feedstocks_are_found_by_file_urls_and_names_of_locations(tmp_path):
+    stock = feedstock(tmp_path / "stock", {"id": "air", "source": {"files": [str(AIR)]}}, catalog="stores: []\n")
+    (tmp_path / "firn.toml").write_text(f'[locations.lab]\nurl = "{tmp_path}"\n')
+    for number, address in enumerate((f"file://{stock}", "lab:stock")):
+        assert firn("plan", address, cwd=tmp_path, check=True).result["kind"] == "feedstock"
+        firn("run", address, "--target", tmp_path / f"out{number}", cwd=tmp_path, check=True)
+    firn("init", "lab:new", cwd=tmp_path, check=True)
+    assert (tmp_path / "new/meta.yaml").exists()
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    """The same answer on every path, by the first part of it."""
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        status, body = {"html": (200, b"<!DOCTYPE html><title>Login please</title>"), "empty": (200, b"")}.get(self.path.split("/")[1], (404, b""))
+        if self.path.startswith("/401/"):
+            status = 401
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def answers():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.mark.parametrize("query", ["", "?a=1"])
+def test_a_page_on_every_path_is_not_a_damaged_store(answers, query):
+    for place, words in (("html", "HTML page"), ("empty", "empty")):
+        for verb in ("inspect", "verify", "plan"):
+            answer = firn(verb, f"{answers}/{place}/x.nc{query}")
+            assert answer.code == "not-an-array-file" and words in answer.error["what"], str(answer)
+            assert "zarr.json" not in answer.stdout, str(answer)
+
+
+def test_what_is_not_there_is_not_found_also_with_a_query(answers, tmp_path):
+    for words in (["inspect"], ["plan"], ["transform", "--target", tmp_path / "x"]):
+        answer = firn(words[0], f"{answers}/gone/x.nc?a=1", *words[1:])
+        assert (answer.status, answer.code) == (4, "source-not-found"), str(answer)
+
+
+@pytest.fixture
+def denied():
+    """A folder that may be read and not written, and how to run firn as somebody to whom that applies."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    nobody = {"user": 65534, "group": 65534} if os.geteuid() == 0 else {}
+
+    def run(*words):
+        (folder / "readonly").chmod(0o555)
+        return firn(*words, cwd=folder, process=nobody, env=environment(HOME=folder / "free"))
+    (folder / "readonly").mkdir()
+    (folder / "free").mkdir()
+    (folder / "free").chmod(0o777)
+    shutil.copy(AIR, folder / "air.nc")
+    yield folder, run
+    (folder / "readonly").chmod(0o755)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_what_may_not_be_written_is_denied(denied):
+    folder, run = denied
+    stock = feedstock(folder / "stock", {"id": "air", "source": {"files": ["../air.nc"]}}, catalog="stores: []\n", meta=META)
+    for words in (
+        ["init", "readonly/fs"], ["plan", "air.nc", "--write", "readonly/fs"], ["catalog", "build", stock, "--out", "readonly/c"],
+    ):
+        answer = run(*words)
+        assert (answer.status, answer.code) == (5, "source-denied"), str(answer)
+        assert "ls -ld" in answer.error["next"] and "readonly/fs" not in answer.error["next"], str(answer)
+
+
+def test_a_run_that_cannot_enter_its_dataset_tells_what_it_published(denied):
+    folder, run = denied
+    feedstock(folder / "readonly", {"id": "air", "source": {"files": ["../air.nc"]}}, catalog="stores: []\n", meta=META)
+    answer = run("run", "readonly", "--target", "free/out")
+    assert (answer.status, answer.code) == (5, "source-denied"), str(answer)
+    recipe = answer.result["recipes"][0]
+    assert recipe["build"]["published"] and (folder / "free/out/firn.json").exists()
+    assert "air" in recipe["catalog_entry"]["diff"] and not recipe["catalog_entry"]["written"]
+    assert "is published" in answer.error["what"] and "--no-write" in answer.error["next"], str(answer)
+
+
+def test_a_feedstock_that_could_not_be_begun_is_not_in_its_own_way(tmp_path):
+    stock = tmp_path / "stock"
+    stock.mkdir()
+    (stock / ".github").write_text("not a folder")
+    assert firn("init", stock).status != 0
+    assert [path.name for path in stock.iterdir()] == [".github"]
+    (stock / ".github").unlink()
+    firn("init", stock, check=True)
+
+
+def test_the_next_command_names_the_catalog_that_was_asked(tmp_path):
+    stock = feedstock(tmp_path / "a stock", {"id": "air", "source": {"files": [str(AIR)]}}, catalog="stores: []\n", meta=META)
+    firn("run", stock, "--target", tmp_path / "out", check=True)
+    catalog = tmp_path / "a catalog"
+    ids = firn("catalog", "build", stock, "--out", catalog, check=True).result["datasets"]
+    for verb in ("show", "snippet"):
+        answer = firn("catalog", verb, ids[0] + "x", "--catalog", catalog)
+        assert answer.status == 4, str(answer)
+        words = shlex.split(answer.error["next"])
+        assert words[:3] == ["firn", "catalog", verb], str(answer)
+        firn(*words[1:], check=True)
+
+
+def test_a_web_server_that_refuses_is_not_asked_for_keys_of_a_bucket(answers):
+    answer = firn("inspect", f"{answers}/401/x.nc")
+    assert (answer.status, answer.code) == (5, "source-denied") and "AWS" not in answer.error["next"], str(answer)
+
+
+def test_files_without_a_dimension_are_a_mistake_of_the_recipe(tmp_path):
+    source = {"files": [str(AIR), str(TESTDATA / "netcdf4/air_linked.nc")]}
+    stock = feedstock(tmp_path / "stock", {"id": "air", "source": source}, catalog="stores: []\n")
+    for words in (["plan", stock], ["run", stock, "--target", tmp_path / "out"], ["catalog", "validate", stock]):
+        answer = firn(*words)
+        assert answer.status == 3 and "along which dimension" in answer.stdout and '"line":' in answer.stdout, str(answer)
+        assert "--concat-dim" not in answer.stdout
+    (tmp_path / "files.txt").write_text("".join(f"{file}\n" for file in source["files"]))
+    feedstock(stock, {"id": "air", "source": {"list": "../files.txt"}})
+    for words in (["plan", stock], ["run", stock, "--target", tmp_path / "out"]):
+        answer = firn(*words)
+        assert (answer.status, answer.code) == (3, "source-dims-missing"), str(answer)
+
+
+def test_a_name_that_begins_with_a_dash_is_no_flag_in_the_next_command(tmp_path):
+    answer = firn("init", "-o", "json", "--", "-x", cwd=tmp_path, check=True)
+    assert shlex.split(answer.result["next"]) == ["firn", "plan", "./-x"], str(answer)
+
+
+def test_a_store_behind_a_web_server_is_verified_chunk_by_chunk(tmp_path, serve):
+    (tmp_path / "www").mkdir()
+    store = tmp_path / "www/air.zarr"
+    firn("transform", AIR, "--target", store, check=True)
+    local = firn("verify", store, check=True).result["checked"]
+    url = f"{serve(tmp_path / 'www').url}/air.zarr"
+    assert firn("verify", url, "--against", AIR, check=True).result["checked"]["chunks"] == local["chunks"]
+    lost = next(path for path in sorted((store / "air/c").rglob("*")) if path.is_file())
+    lost.unlink()
+    answer = firn("verify", url)
+    assert answer.status == 10 and "no object" in answer.stdout, str(answer)
+
+
+def test_a_slash_at_the_end_of_a_repository_is_no_difference(tmp_path):
+    (tmp_path / "sub").mkdir()
+    firn("virtualize", AIR, "--target", "sub/a.ic", cwd=tmp_path, check=True)
+    for name in ("sub/a.ic", "sub/a.ic/", "./sub//a.ic/", f"{tmp_path}/sub/a.ic/"):
+        assert firn("verify", name, cwd=tmp_path, check=True).result["findings"] == []
+    firn("transform", "sub/a.ic/", "--target", "copy", cwd=tmp_path, check=True)
+
+
+def test_rules_for_names_that_no_file_has_are_refused(tmp_path):
+    source = {"files": [str(AIR)], "dims": {"time": {"concat": True}}}
+    for number, rules in enumerate((
+        {"combine": {"key": {"time": "nope"}}}, {"combine": {"coordinates": {"nope": {"tolerance": 1e-6}}}},
+        {"target": {"format": "zarr3", "codec": {"nope": "zstd:1"}}},
+    )):
+        stock = feedstock(tmp_path / f"stock{number}", {"id": "air", "source": source, **rules}, catalog="stores: []\n")
+        answer = firn("run", stock, "--target", tmp_path / f"out{number}")
+        assert (answer.status, answer.code) == (3, "name-not-in-sources") and "nope" in answer.error["what"], str(answer)
+    answer = firn("transform", AIR, "--target", tmp_path / "t", "--concat-dim", "time", "--concat-key", "time=nope")
+    assert answer.code == "name-not-in-sources", str(answer)
+
+
+def test_a_recipe_that_keeps_nothing_or_names_nothing_is_invalid(tmp_path):
+    for number, rules in enumerate(({"select": {"variables": []}}, {"attributes": {"": "x"}})):
+        stock = feedstock(tmp_path / f"stock{number}", {"id": "air", "source": {"files": [str(AIR)]}, **rules})
+        assert firn("plan", stock).status == 3, rules
+
+
+def test_a_gap_whose_file_exists_is_told(tmp_path):
+    (tmp_path / "data").mkdir()
+    for month in (1, 2, 3):
+        shutil.copy(AIR, tmp_path / f"data/air.2000{month:02d}.nc")
+    source = {
+        "pattern": "../data/air.{time:%Y%m}.nc", "gaps": [{"time": "2000-02", "reason": "was lost"}],
+        "dims": {"time": {"concat": True, "start": "2000-01", "end": "2000-03", "freq": "1MS"}},
+    }
+    stock = feedstock(tmp_path / "stock", {"id": "air", "source": source}, catalog="stores: []\n")
+    answer = firn("plan", stock)
+    assert "air.200002.nc exists" in answer.stdout, str(answer)
+
+
+def test_what_a_page_says_does_not_reach_the_terminal_as_orders(tmp_path):
+    (tmp_path / "e.nc").write_bytes(b"<!DOCTYPE html><title>\x1b[31m\x1b]0;x\x07")
+    answer = firn("inspect", tmp_path / "e.nc", "-o", "text")
+    assert "HTML" in answer.stderr and not set("\x1b\x07") & set(answer.stdout + answer.stderr), str(answer)
+
+
+def test_init_writes_the_key_that_orders_the_files_as_plan_does(tmp_path):
+    import h5netcdf
+    import numpy as np
+    for month in (1, 2, 3):
+        with h5netcdf.File(tmp_path / f"sea_2015{month:02d}.nc", "w") as file:
+            file.dimensions = {"time_counter": 1, "x": 2}
+            centred = file.create_variable("time_centered", ("time_counter",), data=np.array([month * 30.0]))
+            centred.attrs["units"] = "days since 2015-01-01"
+            file.create_variable("time_counter", ("time_counter",), data=np.array([0.0])).attrs["units"] = "days since 2015-01-01"
+            file.create_variable("sst", ("time_counter", "x"), data=np.array([[month, month]], "f4"))
+    stock = tmp_path / "nemo"
+    answer = firn("init", stock, "--from", tmp_path / "sea_201501.nc", check=True)
+    assert yaml.safe_load((stock / "recipe.yaml").read_text())["recipes"][0]["combine"]["key"] == {"time_counter": "time_centered"}
+    firn(*shlex.split(answer.result["next"])[1:], check=True)
+
+
+def test_a_neighbour_with_a_strange_name_does_not_stop_a_plan(tmp_path):
+    shutil.copy(AIR, tmp_path / "air.nc")
+    os.mkdir(os.fsencode(tmp_path) + b"/bad\xff")
+    firn("plan", tmp_path / "air.nc", check=True)
+
+
+def test_no_store_is_written_inside_another(tmp_path):
+    store = tmp_path / "air.zarr"
+    firn("transform", AIR, "--target", store, check=True)
+    before = sorted(store.rglob("*"))
+    for words in (["transform", AIR, "--target", store / "sub/deep"], ["virtualize", AIR, "--target", store / "sub"]):
+        answer = firn(*words)
+        assert (answer.status, answer.code) == (6, "target-not-empty") and "inside" in answer.error["what"], str(answer)
+    assert sorted(store.rglob("*")) == before
