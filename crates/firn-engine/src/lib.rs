@@ -6,6 +6,7 @@ pub mod clock;
 pub mod error;
 pub mod execute;
 pub mod feedstock;
+pub mod gateway;
 pub mod icechunk;
 pub mod journal;
 pub mod lease;

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::outcome::Outcome;
-use super::{catalog, config, demo, explain, init, inspect, later, plan, run, transform, verify, virtualize};
+use super::{catalog, config, demo, explain, init, inspect, later, plan, run, serve, transform, verify, virtualize};
 use crate::error::FirnError;
 use clap::Subcommand;
 
@@ -18,6 +18,7 @@ pub enum Verb {
     Transform(transform::Arguments),
     Verify(verify::Arguments),
     Catalog(catalog::Arguments),
+    Serve(serve::Arguments),
     Config(config::Arguments),
     Explain(explain::Arguments),
     #[command(flatten)]
@@ -37,6 +38,7 @@ impl Verb {
             Self::Transform(_) => "transform".to_owned(),
             Self::Verify(_) => "verify".to_owned(),
             Self::Catalog(arguments) => format!("catalog {}", arguments.verb.word()),
+            Self::Serve(_) => "serve".to_owned(),
             Self::Config(arguments) => format!("config {}", arguments.verb.word()),
             Self::Explain(_) => "explain".to_owned(),
             Self::Later(later) => later.words(),
@@ -63,6 +65,7 @@ impl Verb {
             Self::Transform(arguments) => arguments.perform(context).await,
             Self::Verify(arguments) => arguments.perform(context).await,
             Self::Catalog(arguments) => arguments.perform(context).await,
+            Self::Serve(arguments) => arguments.perform(context).await,
             Self::Config(arguments) => arguments.perform(context).await,
             Self::Explain(arguments) => arguments.perform(),
             Self::Later(_) => Err(FirnError::VerbUnsupported { verb: self.words() }),

@@ -35,9 +35,6 @@ pub enum Later {
     /// Take over what is stored already
     #[command(hide = true)]
     Adopt(Adopt),
-    /// Serve catalog and data
-    #[command(hide = true)]
-    Serve(Serve),
     /// Push to an inbox
     #[command(hide = true)]
     Push(Push),
@@ -92,7 +89,6 @@ impl Later {
             Self::Check(_) => "check",
             Self::Rm(_) => "rm",
             Self::Adopt(_) => "adopt",
-            Self::Serve(_) => "serve",
             Self::Push(_) => "push",
             Self::Seal(_) => "seal",
             Self::Inbox(inbox) => return inbox.words(),
@@ -187,17 +183,6 @@ pub struct Adopt {
     pub kind: Option<String>,
     #[arg(long)]
     pub no_hash: bool,
-}
-
-/// `firn serve`.
-#[derive(Debug, Args)]
-pub struct Serve {
-    #[arg(long, value_name = "DIR")]
-    pub catalog: Option<String>,
-    #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<String>,
-    #[arg(long, value_name = "URL")]
-    pub base_url: Option<String>,
 }
 
 /// `firn push PATH…`.
