@@ -2,8 +2,11 @@
 import concurrent.futures
 import json
 import os
+import pty
 import re
 import shutil
+import signal
+import subprocess
 import time
 import warnings
 
@@ -17,7 +20,7 @@ import xarray as xr
 import yaml
 import zarr
 from support import compare
-from support.binary import TESTDATA, firn
+from support.binary import TESTDATA, binary, environment, firn
 from support.gateway import Gateway, catalog
 
 FILES = sorted([*(TESTDATA / "netcdf3").iterdir(), *(TESTDATA / "netcdf4").iterdir(),
@@ -485,3 +488,28 @@ def test_a_catalog_of_elsewhere_does_not_publish_files_of_this_machine(tmp_path,
     with serve(directory) as server:
         answer = firn("serve", "--catalog", f"{server.url}/firn-catalog.json", "--listen", "127.0.0.1:0")
         assert answer.status == 3 and "file of this machine" in answer.error["what"], str(answer)
+
+
+def test_the_demo_serves_on_a_terminal_until_ctrl_c(tmp_path):
+    us, them = pty.openpty()
+    process = subprocess.Popen([binary(), "demo", str(tmp_path / "demo")], stdout=them, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=environment())
+    os.close(them)
+    printed = b""
+    while b"Ctrl-C stops it" not in printed:
+        read = os.read(us, 65536)
+        assert read, printed
+        printed += read
+    lines = printed.decode().replace("\r", "")
+    through = re.findall(r'xr\.open_zarr\("(http://[^"]*)"\)', lines)
+    assert len(through) == lines.count("works while this runs") == lines.count("works always") > 2, lines
+    page = re.search(r"served at (\S+);", lines).group(1)
+    assert "<html" in requests.get(page).text
+    for url in through:
+        name = url.rsplit("/", 1)[1]
+        native = re.search(rf"^{re.escape(name)}  .*?works always[^\n]*\n(.*?)\n\n", lines, re.MULTILINE | re.DOTALL).group(1)
+        space = {}
+        quietly(exec, "\n".join(line.removeprefix("    ") for line in native.splitlines()), space)
+        xr.testing.assert_equal(space["ds"].load(), opened(url))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+    os.close(us)

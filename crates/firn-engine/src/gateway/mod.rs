@@ -105,27 +105,9 @@ impl Gateway {
     /// A version that does not exist; a store that does not open.
     pub async fn dataset(&self, entry: &Arc<CatalogEntry>, version: Option<&str>) -> Shared<Arc<ServedDataset>> {
         let slot = self.slot(&entry.id);
-        let asked = version.unwrap_or_default().to_owned();
         // Who comes while a dataset is being opened waits here, without a thread.
         let mut states = slot.states.lock().await;
-        let known = states
-            .get(&asked)
-            .filter(|state| version.is_some() && state.outcome.is_ok() || state.seen.elapsed() < BELIEVED);
-        let before = states.get(&asked).and_then(|state| state.outcome.clone().ok());
-        let resolved = match known {
-            Some(state) => state.outcome.clone(),
-            None => {
-                let (engine, entry, asked) = (self.engine.clone(), Arc::clone(entry), version.map(str::to_owned));
-                self.work(&slot, move || resolve(&engine, &entry, asked.as_deref(), before)).await
-            }
-        };
-        if known.is_none() {
-            if states.len() >= SLOTS {
-                states.clear();
-            }
-            states.insert(asked, State { seen: Instant::now(), outcome: resolved.clone() });
-        }
-        let version = match resolved? {
+        let version = match self.resolved(&slot, &mut states, entry, version).await? {
             Resolved::Unversioned(dataset, _) => return Ok(dataset),
             Resolved::Version(version) => version,
         };
@@ -142,6 +124,31 @@ impl Gateway {
         let weight = dataset.weight();
         self.opened.put(key, Arc::clone(&dataset), weight);
         Ok(dataset)
+    }
+
+    /// Which version is meant, by what is known or by asking the storage.
+    async fn resolved(
+        &self,
+        slot: &Slot,
+        states: &mut HashMap<String, State>,
+        entry: &Arc<CatalogEntry>,
+        version: Option<&str>,
+    ) -> Shared<Resolved> {
+        let asked = version.unwrap_or_default();
+        let known = states.get(asked);
+        // A version that was found stays; the latest moves, and what failed may be mended.
+        let is_pinned = version.is_some() && known.is_some_and(|state| state.outcome.is_ok());
+        if let Some(state) = known.filter(|state| is_pinned || state.seen.elapsed() < BELIEVED) {
+            return state.outcome.clone();
+        }
+        let before = known.and_then(|state| state.outcome.clone().ok());
+        let (engine, entry, owned) = (self.engine.clone(), Arc::clone(entry), version.map(str::to_owned));
+        let outcome = self.work(slot, move || resolve(&engine, &entry, owned.as_deref(), before)).await;
+        if states.len() >= SLOTS {
+            states.clear();
+        }
+        states.insert(asked.to_owned(), State { seen: Instant::now(), outcome: outcome.clone() });
+        outcome
     }
 
     /// The bytes of a chunk; `None` where it is known to be empty.

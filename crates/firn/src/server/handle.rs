@@ -21,6 +21,11 @@ use firn_model::source::SourceError;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a request may take until it is given up: one that waits holds its connection.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What every request is answered from.
 pub struct Server {
@@ -32,7 +37,13 @@ pub struct Server {
 pub async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response<Body> {
     let method = request.method().clone();
     let response = match &method {
-        &Method::GET | &Method::HEAD => server.get(request.uri().path(), request.headers()).await,
+        &Method::GET | &Method::HEAD => {
+            let (path, headers) = (request.uri().path(), request.headers());
+            match timeout(PATIENCE, server.get(path, headers)).await {
+                Ok(response) => response,
+                Err(_) => failed(&too_late(path), headers),
+            }
+        }
         &Method::OPTIONS => answer::preflight(),
         other => {
             let what = format!("{other} is not answered here: what is served is only read");
@@ -187,6 +198,11 @@ fn list(children: &[String]) -> String {
         let _ = writeln!(text, "<a href=\"{name}\">{name}</a>");
     }
     text
+}
+
+fn too_late(path: &str) -> EngineError {
+    let what = format!("there was no answer for {} seconds", PATIENCE.as_secs());
+    SourceError::Unavailable { at: At::url(path), what }.into()
 }
 
 fn unknown_dataset(id: &str, headers: &HeaderMap) -> Response<Body> {

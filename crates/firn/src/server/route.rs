@@ -70,7 +70,8 @@ fn data(dataset: &str, key: &[&str]) -> Route {
     };
     let is_name = |version: &str| {
         let known = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        !version.is_empty() && version.len() <= LONGEST_VERSION && version.bytes().all(known)
+        let begins = version.starts_with(|c: char| c.is_ascii_alphanumeric());
+        begins && version.len() <= LONGEST_VERSION && version.bytes().all(known)
     };
     if !is_public_id(id) || !version.is_none_or(is_name) || key.contains(&"") {
         return Route::Nothing;
