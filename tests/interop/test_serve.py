@@ -21,7 +21,7 @@ import yaml
 import zarr
 from support import compare
 from support.binary import TESTDATA, binary, environment, firn
-from support.gateway import Gateway, catalog
+from support.gateway import Gateway, catalog, feedstock
 
 FILES = sorted([*(TESTDATA / "netcdf3").iterdir(), *(TESTDATA / "netcdf4").iterdir(),
                 *(TESTDATA / "hdf5" / name for name in ("fill_value.h5", "smpl_i64be.h5", "smpl_enum.h5", "vlen_strings.h5", "scalar_dataset.h5",
@@ -400,9 +400,9 @@ def stock(directory, path):
 def test_a_pinned_version_stays_while_the_latest_moves(tmp_path):
     source = tmp_path / "air.nc"
     shutil.copy(TESTDATA / "netcdf4/air.nc", source)
-    feedstock = stock(tmp_path / "air", source)
-    firn("run", feedstock, "--target", tmp_path / "store", check=True)
-    firn("catalog", "build", feedstock, "--out", tmp_path / "catalog", check=True)
+    published = stock(tmp_path / "air", source)
+    firn("run", published, "--target", tmp_path / "store", check=True)
+    firn("catalog", "build", published, "--out", tmp_path / "catalog", check=True)
     with xr.open_dataset(source, **RAW) as dataset:
         first = dataset.load()
     with Gateway(tmp_path / "catalog") as gateway:
@@ -411,7 +411,7 @@ def test_a_pinned_version_stays_while_the_latest_moves(tmp_path):
         second["air"].values[:] += 1
         source.unlink()
         quietly(second.to_netcdf, source)
-        firn("run", feedstock, "--target", tmp_path / "store", check=True)
+        firn("run", published, "--target", tmp_path / "store", check=True)
         time.sleep(5.5)
         same(second[["air"]].drop_vars(["lat", "lon", "time"]), without_own(opened(gateway.dataset("air"), **RAW))[["air"]].drop_vars(["lat", "lon", "time"]))
         for pinned in ("v1", "v2"):
@@ -513,3 +513,53 @@ def test_the_demo_serves_on_a_terminal_until_ctrl_c(tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 0
     os.close(us)
+
+
+# ------------------------------------------------------------------ far away
+def test_a_store_in_a_bucket_is_served_as_one_on_a_disk(tmp_path, bucket, s3_env):
+    for name, words in [("sharded", ["--chunks", "time=31", "--shards", "time=62"]), ("ice", ["--format", "icechunk"])]:
+        firn("transform", TESTDATA / "netcdf4/air.nc", "--target", f"s3://{bucket}/{name}", *words, env=s3_env, check=True)
+    stock = feedstock(tmp_path / "all", {"sharded": f"s3://{bucket}/sharded", "ice": {"url": f"s3://{bucket}/ice", "mode": "icechunk"}})
+    firn("catalog", "build", stock, "--out", tmp_path / "catalog", env=s3_env, check=True)
+    with Gateway(tmp_path / "catalog", **{name: value for name, value in s3_env.items() if name.startswith("AWS_")}) as gateway:
+        source = quietly(xr.open_dataset, TESTDATA / "netcdf4/air.nc").load()
+        for name in ("sharded", "ice"):
+            xr.testing.assert_equal(source, opened(gateway.dataset(f"all.{name}")))
+        assert gateway.get("/d/all.sharded/air/c/9/0/0").status == 404
+
+
+def test_references_into_a_web_server_are_opened_once_for_many_chunks(tmp_path, serve):
+    with netCDF4.Dataset(tmp_path / "steps.nc", "w") as file:
+        file.createDimension("x", 3000)
+        for name, compression in (("packed", "zlib"), ("plain", None)):
+            file.createVariable(name, "i8", ("x",), chunksizes=(100,), compression=compression)[:] = np.arange(3000) ** 2
+    with serve(tmp_path) as server:
+        firn("virtualize", f"{server.url}/steps.nc", "--target", tmp_path / "steps.json", "--format", "kerchunk-json", check=True)
+        with Gateway(catalog(tmp_path, {"steps": tmp_path / "steps.json"}), FIRN_REFERENCES=server.url.removeprefix("http://")) as gateway:
+            same(quietly(xr.open_dataset, tmp_path / "steps.nc", **RAW).load(), opened(gateway.dataset("all.steps"), **RAW))
+            assert gateway.get("/d/all.steps/plain/c/7").body == (np.arange(700, 800) ** 2).astype("<i8").tobytes()
+        assert len(server.requests) < 40, server.requests
+
+
+def test_many_tiny_chunks_of_a_file_are_asked_for_together(tmp_path):
+    with netCDF4.Dataset(tmp_path / "steps.nc", "w", format="NETCDF3_CLASSIC") as file:
+        file.createDimension("time", None)
+        file.createDimension("x", 3)
+        file.createVariable("time", "f8", ("time",))[:] = np.arange(5000.0)
+        file.createVariable("v", "f4", ("time", "x"))[:] = np.arange(15000.0).reshape(5000, 3)
+    with Gateway(catalog(tmp_path, {"steps": tmp_path / "steps.nc"})) as gateway:
+        found = opened(gateway.dataset("all.steps"), **RAW)
+        same(quietly(xr.open_dataset, tmp_path / "steps.nc", **RAW).load(), found)
+        assert found.time.encoding["chunks"] == (5000,)
+
+
+def test_names_of_every_script_are_the_same_listed_and_consolidated(tmp_path):
+    with netCDF4.Dataset(tmp_path / "names.nc", "w") as file:
+        file.createDimension("länge", 3)
+        for name in ("T2m (°C)", "a b", "größe+1", "雪", "x;y=1,z", "c", "plain"):
+            file.createVariable(name, "f4", ("länge",))[:] = np.arange(3)
+    with Gateway(catalog(tmp_path, {"names": tmp_path / "names.nc"})) as gateway:
+        url = gateway.dataset("all.names")
+        expected = quietly(xr.open_dataset, tmp_path / "names.nc", **RAW).load()
+        same(expected, opened(url, **RAW))
+        same(expected, opened(url, consolidated=False, **RAW))

@@ -1,5 +1,6 @@
 //! A dataset as it is served: its documents, and which of its keys are what.
 
+use super::kept::KeptSiblings;
 use super::layout::{ServedArray, served};
 use crate::error::EngineError;
 use crate::store::as_source;
@@ -75,7 +76,7 @@ impl ServedDataset {
     /// A hierarchy that Zarr v3 documents cannot say.
     pub fn new(view: StoreView, version: Option<String>) -> Result<Self, EngineError> {
         let StoreView { url, dataset, source, ledger } = view;
-        let source = as_source(source, ledger.as_ref());
+        let source: Arc<dyn Source> = Arc::new(KeptSiblings::new(as_source(source, ledger.as_ref())));
         let at = At::url(&url);
         let mut parts = Parts::default();
         for (path, node) in dataset.nodes {

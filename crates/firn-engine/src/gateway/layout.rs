@@ -19,6 +19,14 @@ const LARGEST_WHOLE: u64 = 16 << 20;
 /// About the size of such a part, bytes.
 const PART: u64 = 4 << 20;
 
+/// Chunks of at most this many bytes, of which there are at least so many, are joined into ones of about that size.
+const TINY: u64 = 4 << 10;
+const MANY: u64 = 64;
+const JOINED: u64 = 128 << 10;
+
+/// Chunks that are joined may lie in so many files.
+const FEW_OBJECTS: u64 = 4;
+
 /// How the bytes of a chunk come about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -58,8 +66,9 @@ pub fn served(array: &Array, at: &At) -> Result<ServedArray, Refusal> {
         return Err(refuse("unsupported-codec", format!("its codec {unknown} is not read yet")));
     }
     let is_plain = array.stored_as == StoredAs::Elements && !has_masks(array);
+    let joined = joined(array, stored);
     let (way, chunk_shape, codecs) = match source.codecs.as_slice() {
-        codecs if is_plain && is_core(codecs, source.data_type) && !is_too_large(array, stored) => {
+        codecs if is_plain && is_core(codecs, source.data_type) && !is_too_large(array, stored) && joined.is_none() => {
             (Way::AsStored, stored.to_vec(), codecs.to_vec())
         }
         [CodecMetadata::ShardingIndexed { chunk_shape, codecs, .. }] if inner_grid(stored, chunk_shape, at).is_ok() => {
@@ -72,7 +81,7 @@ pub fn served(array: &Array, at: &At) -> Result<ServedArray, Refusal> {
         codecs if is_uncompressed(codecs) && is_too_large(array, stored) => {
             (Way::Encoded, part(stored, element_size(source)), own_codecs(source.data_type))
         }
-        _ => (Way::Encoded, stored.to_vec(), own_codecs(source.data_type)),
+        _ => (Way::Encoded, joined.unwrap_or_else(|| stored.to_vec()), own_codecs(source.data_type)),
     };
     let metadata = ArrayMetadata {
         chunk_grid: ChunkGrid::regular(&chunk_shape),
@@ -135,6 +144,27 @@ fn element_size(metadata: &ArrayMetadata) -> u64 {
 fn is_too_large(array: &Array, chunk_shape: &[u64]) -> bool {
     let bytes = product(chunk_shape).and_then(|count| count.checked_mul(element_size(&array.metadata)));
     is_uncompressed(&array.metadata.codecs) && bytes.is_none_or(|bytes| bytes > LARGEST_WHOLE)
+}
+
+/// The shape of several chunks together, where an array is cut into many tiny ones that lie in few files: the time axis of a
+/// file with unlimited time has one a step, and readers would ask for each.
+fn joined(array: &Array, chunk_shape: &[u64]) -> Option<Vec<u64>> {
+    let ChunkManifest::Table(table) = &array.manifest else { return None };
+    let count = table.len() as u64;
+    let mut bytes = product(chunk_shape)?.checked_mul(element_size(&array.metadata))?;
+    let is_sharded = matches!(array.metadata.codecs.as_slice(), [CodecMetadata::ShardingIndexed { .. }]);
+    let are_scattered = table.objects().len() as u64 > FEW_OBJECTS.max(count / 16);
+    if count < MANY || bytes > TINY || are_scattered || is_sharded {
+        return None;
+    }
+    let grid = array.metadata.chunk_grid.grid_shape(&array.metadata.shape);
+    let mut shape = chunk_shape.to_vec();
+    for axis in (0..shape.len()).rev() {
+        let factor = (JOINED / bytes.max(1)).clamp(1, grid[axis].max(1));
+        shape[axis] = shape[axis].checked_mul(factor)?;
+        bytes = bytes.checked_mul(factor)?;
+    }
+    (shape != chunk_shape).then_some(shape)
 }
 
 /// The shape of a part: whole inner dimensions, so that its elements lie close together in the file.

@@ -9,6 +9,7 @@ mod cache;
 mod catalog;
 mod chunk;
 mod dataset;
+mod kept;
 mod layout;
 
 pub use catalog::{Catalog, Entries, Lookup};
@@ -24,6 +25,7 @@ use chunk::ChunkStore;
 use firn_catalog::CatalogEntry;
 use firn_model::array::ChunkIndices;
 use firn_model::diagnose::{Category, Diagnose};
+use firn_storage::Storage;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -33,7 +35,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore};
 const BELIEVED: Duration = Duration::from_secs(5);
 
 /// How long a store without versions stays open before it is looked at again.
-const OPEN: Duration = Duration::from_secs(30);
+const OPEN: Duration = Duration::from_mins(1);
 
 /// Pieces of work at once, in all and of one dataset: a store that does not answer stops no other.
 const WORK: usize = 128;
@@ -41,6 +43,9 @@ const WORK_OF_ONE: usize = 24;
 
 /// Most datasets whose state is kept.
 const SLOTS: usize = 4096;
+
+/// Memory that one reader of a remote file keeps, in bytes: many stay open.
+const READER: u64 = 2 << 20;
 
 /// A failure that several requests are told of.
 pub type Shared<T> = Result<T, Arc<EngineError>>;
@@ -84,6 +89,9 @@ impl Gateway {
     /// A catalog that cannot be read.
     pub fn open(engine: Engine, catalog: &str) -> Result<Self, EngineError> {
         let memory = engine.settings.memory;
+        let mut settings = engine.storage.settings().clone();
+        settings.cache.capacity = settings.cache.capacity.min(READER);
+        let engine = Engine { storage: Storage::new(settings, engine.storage.runtime().clone())?, ..engine };
         Ok(Self {
             catalog: Catalog::open(engine.clone(), catalog)?,
             slots: Mutex::default(),

@@ -186,18 +186,27 @@ fn json(value: &impl serde::Serialize, headers: &HeaderMap) -> Response<Body> {
     }
 }
 
-/// Characters that a reference to a child is escaped for: those that end it in HTML or in a URL.
-const ESCAPED: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'\'').add(b'<').add(b'>').add(b'&').add(b'#').add(b'?').add(b'%').add(b':');
+/// Characters that a link to a child is escaped for: those that would end it in HTML or in a URL. Readers that list take the
+/// text of a link for the name, so all others stay as they are.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b'"').add(b'\'').add(b'<').add(b'>').add(b'&').add(b'#').add(b'?').add(b'%');
 
 /// Links to the children of a group and nothing else: readers that list by HTTP take every link for a child.
 fn list(children: &[String]) -> String {
     let mut text = String::from("<!doctype html>\n");
     for child in children {
-        let name = utf8_percent_encode(child, ESCAPED);
+        let name = link(child);
         let _ = writeln!(text, "<a href=\"{name}\">{name}</a>");
     }
     text
+}
+
+fn link(name: &str) -> String {
+    let part = |character: char| {
+        let mut buffer = [0; 4];
+        let text = character.encode_utf8(&mut buffer);
+        if character.is_ascii() { utf8_percent_encode(text, ESCAPED).to_string() } else { text.to_owned() }
+    };
+    name.chars().map(part).collect()
 }
 
 fn too_late(path: &str) -> EngineError {
@@ -223,7 +232,7 @@ fn not_found(path: &str, headers: &HeaderMap) -> Response<Body> {
 fn failed(error: &EngineError, headers: &HeaderMap) -> Response<Body> {
     let status = if is_unknown(error) { StatusCode::NOT_FOUND } else { answer::status_of(error.category()) };
     if status.is_server_error() {
-        tracing::warn!("{status}: {error}");
+        tracing::error!("{status}: {error}");
     }
     refused(status, error, headers)
 }

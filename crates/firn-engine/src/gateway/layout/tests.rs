@@ -101,3 +101,24 @@ fn one_contiguous_chunk_of_a_large_file_is_served_in_parts() {
     let wide = of(&array(DataType::UInt8, &[3, 100_000_000], &[3, 100_000_000], vec![LITTLE]));
     assert_eq!(wide.chunk_shape, vec![1, PART]);
 }
+
+#[test]
+fn many_tiny_chunks_of_few_files_are_joined() {
+    let of_objects = |count: u64, objects: u64| {
+        let mut time = array(DataType::Float64, &[count], &[1], vec![LITTLE]);
+        let mut table = ChunkTable::known_empty(&[count]).unwrap();
+        for linear in 0..count {
+            let url = (linear % objects).to_string();
+            let object = table.intern(&SourceObject { url, version: SourceVersion::default() });
+            table.set_stored(linear, object, linear * 8, 8, 0);
+        }
+        time.manifest = ChunkManifest::Table(table);
+        of(&time)
+    };
+    let one_file = of_objects(20_000, 1);
+    assert_eq!((one_file.way, one_file.chunk_shape), (Way::Encoded, vec![JOINED / 8]));
+    let scattered = of_objects(2_000, 500);
+    assert_eq!((scattered.way, scattered.chunk_shape), (Way::AsStored, vec![1]));
+    let keys = of(&array(DataType::Float64, &[20_000], &[1], vec![LITTLE]));
+    assert_eq!(keys.way, Way::AsStored, "chunks that are objects of their own");
+}
