@@ -47,11 +47,12 @@ impl Source for KeptSiblings {
             return self.inner.sibling(url);
         }
         let now = Instant::now();
-        if let Some((_, source)) = lock(&self.siblings).get(url).filter(|(since, _)| now - *since < KEPT) {
+        // Held while a sibling is made, which asks nobody: all who want the object at once get the same one, which opens it once.
+        let mut siblings = lock(&self.siblings);
+        if let Some((_, source)) = siblings.get(url).filter(|(since, _)| now - *since < KEPT) {
             return Ok(Arc::clone(source));
         }
         let source = self.inner.sibling(url)?;
-        let mut siblings = lock(&self.siblings);
         siblings.retain(|_, (since, _)| now - *since < KEPT);
         if siblings.len() >= MOST
             && let Some(oldest) = siblings.iter().min_by_key(|(_, (since, _))| *since).map(|(url, _)| url.clone())

@@ -16,7 +16,7 @@ use firn_catalog::stac::{self, RootDescription};
 use firn_catalog::{CatalogEntry, CatalogError};
 use firn_engine::error::EngineError;
 use firn_engine::gateway::{Entries, Gateway, Key, Lookup, ServedDataset, is_unknown};
-use firn_model::diagnose::{At, Diagnose};
+use firn_model::diagnose::{At, Category, Diagnose};
 use firn_model::source::SourceError;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use std::fmt::Write;
@@ -225,7 +225,14 @@ fn unknown_dataset(id: &str, headers: &HeaderMap) -> Response<Body> {
 }
 
 fn not_found(path: &str, headers: &HeaderMap) -> Response<Body> {
-    refused(StatusCode::NOT_FOUND, &SourceError::NotFound { at: At::url(path) }, headers)
+    let error = EngineError::Document {
+        code: "not-served",
+        at: At::url(path),
+        what: format!("{path} is nothing that is served here"),
+        category: Category::NotFound,
+        next: "see what is: /, and /d/ID/ for the children of a dataset".to_owned(),
+    };
+    refused(StatusCode::NOT_FOUND, &error, headers)
 }
 
 /// What went wrong between the server and what was asked for.
