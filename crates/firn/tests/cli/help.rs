@@ -39,7 +39,7 @@ fn help_of_every_visible_verb_is_as_kept() {
 
 #[test]
 fn verbs_of_later_versions_are_declared_hidden_and_unsupported() {
-    let expected = "ls du cat cp sync check rm adopt serve update log diff tag rollback sizes expire \
+    let expected = "ls du cat cp sync check rm adopt update log diff tag rollback sizes expire \
                     delete restore plot";
     let hidden: Vec<String> = verbs()
         .into_iter()
@@ -68,7 +68,6 @@ fn flags_of_later_verbs_are_declared() {
         "check A B --jobs 2 --memory 1GiB --bwlimit 1MB",
         "rm -r A --yes --dry-run",
         "adopt A --owner NAME --as ingested --no-hash",
-        "serve --catalog DIR --listen 127.0.0.1:8080 --base-url URL",
         "push A B --to INBOX/NAME --as-is --seal --jobs 2 --memory 1GiB --bwlimit 1MB",
         "push A --token T",
         "inbox promote INBOX/NAME --to LOCATION --feedstock DIR --purge --trust-etag --no-write",
