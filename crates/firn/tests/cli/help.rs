@@ -49,7 +49,7 @@ fn verbs_of_later_versions_are_declared_hidden_and_unsupported() {
     assert_eq!(hidden, expected.split_whitespace().collect::<Vec<_>>());
     let help = firn(&["--help"]).stdout;
     for (words, _) in verbs().into_iter().filter(|(_, hidden)| *hidden) {
-        assert!(!help.contains(&format!("\n  {} ", words[0])) || words[0] == "catalog", "{words:?} is shown");
+        assert!(words.len() > 1 || !help.contains(&format!("\n  {} ", words[0])), "{words:?} is shown");
         let mut all: Vec<&str> = words.iter().map(String::as_str).collect();
         all.extend(["-o", "json"]);
         let answer = firn(&all);
@@ -68,9 +68,7 @@ fn flags_of_later_verbs_are_declared() {
         "check A B --jobs 2 --memory 1GiB --bwlimit 1MB",
         "rm -r A --yes --dry-run",
         "adopt A --owner NAME --as ingested --no-hash",
-        "push A B --to INBOX/NAME --as-is --seal --jobs 2 --memory 1GiB --bwlimit 1MB",
         "push A --token T",
-        "inbox promote INBOX/NAME --to LOCATION --feedstock DIR --purge --trust-etag --no-write",
         "plot STORE VAR --time 2000-01-01 --out FILE.png",
         "catalog search words --catalog URL",
         "catalog fix --write",
