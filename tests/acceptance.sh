@@ -41,7 +41,7 @@ ceph_part() {
 }
 
 kills_part() {
-  FIRN_TEST_KILLS=${KILLS:-100} FIRN_TEST_SEED=${FIRN_TEST_SEED:-$RANDOM} "$PY" -m pytest tests/interop/test_kill.py -k "not s3" --timeout 1800
+  FIRN_TEST_KILLS=${KILLS:-100} FIRN_TEST_SEED=${FIRN_TEST_SEED:-$RANDOM} "$PY" -m pytest tests/interop/test_kill.py tests/interop/test_promote.py -k "kill and not s3" --timeout 1800
 }
 
 icechunk2_part() { # NEWER_PYTHON names one that is not on the path

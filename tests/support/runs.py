@@ -183,9 +183,9 @@ def start(command, env, **options):
     return subprocess.Popen([binary(), *map(str, command)], env=env, **quiet | options)
 
 
-def killed_after(command, seconds, env):
+def killed_after(command, seconds, env, **options):
     """Starts the command and kills it after so many seconds; whether it died of that."""
-    process = start(command, env)
+    process = start(command, env, **options)
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -193,9 +193,9 @@ def killed_after(command, seconds, env):
     return process.wait() == -signal.SIGKILL
 
 
-def killed_when(command, condition, env, number=signal.SIGKILL):
+def killed_when(command, condition, env, number=signal.SIGKILL, **options):
     """Starts the command and kills it as soon as the condition holds; its exit status."""
-    process = start(command, env)
+    process = start(command, env, **options)
     while process.poll() is None and not condition():
         time.sleep(0.0002)
     process.send_signal(number)

@@ -55,9 +55,17 @@ pub struct Found {
 pub fn find(engine: &Engine, upload: &Upload) -> Result<Found, EngineError> {
     let runtime = engine.storage.runtime();
     let (data, records) = (engine.storage.prefix(&upload.url)?, Records::new(engine, upload)?);
-    let listed = runtime.block_on(tagged(&data)).map_err(|error| hostile(upload, error))?;
+    let listed = objects(engine, upload, &data)?;
     let seal = runtime.block_on(records.seal())?;
     Ok(Found { data, records, seal, listed })
+}
+
+/// All objects of an upload, each with its entity tag.
+///
+/// # Errors
+/// [`UploadError::BadKey`] for keys that no client can name; what the storage says.
+pub fn objects(engine: &Engine, upload: &Upload, data: &Prefix) -> Result<Vec<ListedObject>, EngineError> {
+    engine.storage.runtime().block_on(tagged(data)).map_err(|error| hostile(upload, error))
 }
 
 /// A listing that names what no client can name is one of an upload with such keys.

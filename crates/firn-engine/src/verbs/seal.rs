@@ -1,7 +1,8 @@
 //! `firn seal`: says that an upload is complete.
 
 use crate::error::EngineError;
-use crate::inbox::hash::{digest_of, tagged};
+use crate::inbox::checked::objects;
+use crate::inbox::hash::digest_of;
 use crate::inbox::place::Upload;
 use crate::inbox::records::{LEASES, Records, Seal};
 use crate::lease::RunLease;
@@ -50,7 +51,7 @@ pub fn seal(engine: &Engine, request: &SealRequest) -> Result<SealReport, Engine
         let manifest = runtime.block_on(Records::new(engine, &upload)?.manifest(&seal))?;
         return Ok(report(seal, true, &manifest, 0));
     }
-    let listed = runtime.block_on(tagged(&data))?;
+    let listed = objects(engine, &upload, &data)?;
     if listed.is_empty() {
         return Err(upload.not_found());
     }
@@ -62,7 +63,7 @@ pub fn seal(engine: &Engine, request: &SealRequest) -> Result<SealReport, Engine
         return Err(UploadError::Unfinished { at: upload.at(), what }.into());
     }
     // After the lease: what a push wrote until then is seen.
-    let listed = runtime.block_on(tagged(&data))?;
+    let listed = objects(engine, &upload, &data)?;
     check_keys(&upload.at(), listed.iter().map(|object| object.key.as_str()))?;
     let (mut sent, _) = runtime.block_on(records.sent(""))?;
     let mut manifest = UploadManifest::default();
