@@ -327,12 +327,13 @@ def changed_in_secret(places, tmp_path):
     sealed(places)
     if places.remote:
         pytest.skip("an entity tag of S3 tells the bytes")
-    path = places.root / "inbox/air/air.zarr/air/c/3/0/0"
+    path = places.root / "inbox/air/air.zarr/air/zarr.json"
     seen = path.stat()
     with path.open("r+b") as file:
         body = file.read()
+        assert b"air temperature" in body
         file.seek(0)
-        file.write(bytes(reversed(body)))
+        file.write(body.replace(b"air temperature", b"sea temperature"))
     os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
     return "upload-object-changed", 6
 
