@@ -179,7 +179,7 @@ impl BuildReport {
             let spec = if options.spec == SpecVersion::V2 { 2 } else { 1 };
             StoreDetails::Icechunk { spec, containers: self.containers.clone() }
         } else {
-            StoreDetails::Zarr { consolidated: options.consolidated }
+            StoreDetails::Zarr { format: 3, consolidated: options.consolidated }
         };
         Ok(PublishedStore {
             id: id.to_owned(),
@@ -282,6 +282,7 @@ fn run_id(
         add(place(&ObjectUrl::parse(&file.url)?)?.as_bytes());
         add(file.version.etag.as_deref().unwrap_or("").as_bytes());
         add(&file.version.last_modified.unwrap_or(0).to_le_bytes());
+        add(&file.version.nanoseconds.unwrap_or(0).to_le_bytes());
         add(&file.version.size.to_le_bytes());
     }
     for (path, array) in &prepared.combined.arrays {

@@ -37,6 +37,9 @@ pub enum EngineError {
     /// A catalog cannot be read, or does not hold what was asked for.
     #[error(transparent)]
     Catalog(#[from] firn_catalog::CatalogError),
+    /// An upload is not what it must be.
+    #[error(transparent)]
+    Upload(#[from] firn_model::upload::UploadError),
     /// The user stopped it.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -229,6 +232,7 @@ impl EngineError {
             Self::Plan(e) => e,
             Self::Icechunk(e) => e,
             Self::Catalog(e) => e,
+            Self::Upload(e) => e,
             Self::Interrupted(e) => e,
             Self::Several { errors, .. } => errors.first()?,
             Self::Advised { error, .. } | Self::NotEntered { error, .. } => error.as_ref(),

@@ -39,9 +39,21 @@ impl RunLease {
     /// # Errors
     /// [`EngineError::TargetBusy`] where another process works on the same tasks; what the storage says.
     pub fn take(engine: &Engine, prefix: &Prefix, run: &str, part: Option<TaskRange>) -> Result<Self, EngineError> {
+        Self::take_at(engine, prefix, &format!(".firn/runs/{run}/leases"), part)
+    }
+
+    /// Takes it for work whose leases lie in this folder.
+    ///
+    /// # Errors
+    /// As [`RunLease::take`].
+    pub fn take_at(
+        engine: &Engine,
+        prefix: &Prefix,
+        folder: &str,
+        part: Option<TaskRange>,
+    ) -> Result<Self, EngineError> {
         let runtime = engine.storage.runtime().clone();
         let own = name(part);
-        let folder = format!(".firn/runs/{run}/leases");
         let taken = runtime.block_on(async {
             let holder = Holder::this_process();
             Lease::take(prefix, &format!("{folder}/{own}"), &holder, LENGTH, now()).await
@@ -53,7 +65,7 @@ impl RunLease {
         let heartbeat = Some(runtime.spawn(beat(Arc::clone(&lease), stopped, Arc::clone(&lost))));
         let mut held = Self { prefix: prefix.clone(), lease, lost, stop, heartbeat, runtime, continues };
         // After taking, so that of two who look at the same time at least one sees the other.
-        for other in held.runtime.block_on(prefix.list_shallow(&folder))?.prefixes {
+        for other in held.runtime.block_on(prefix.list_shallow(folder))?.prefixes {
             if other == own {
                 continue;
             }

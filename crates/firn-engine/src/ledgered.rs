@@ -33,9 +33,13 @@ impl LedgeredSource {
     }
 }
 
+/// Documents of Zarr v3 and v2.
+const DOCUMENTS: [&str; 5] = ["zarr.json", ".zmetadata", ".zgroup", ".zarray", ".zattrs"];
+
 /// Whether a key is that of a file, of a document, or of one of firn's records: none of them is in the ledger.
 fn is_no_chunk(key: &str) -> bool {
-    key.is_empty() || key.rsplit('/').next() == Some("zarr.json") || key.starts_with(".firn")
+    let name = key.rsplit('/').next().unwrap_or_default();
+    key.is_empty() || DOCUMENTS.contains(&name) || key.starts_with(".firn")
 }
 
 /// The size of an object, `None` where there is none: some servers tell only when they are asked for it.

@@ -8,6 +8,7 @@ pub mod execute;
 pub mod feedstock;
 pub mod folder;
 pub mod icechunk;
+pub mod inbox;
 pub mod journal;
 pub mod lease;
 mod ledgered;

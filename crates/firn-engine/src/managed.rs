@@ -23,7 +23,7 @@ pub struct ManagedDataset {
     /// Public id, where it belongs to a feedstock.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub id: Option<String>,
-    /// `zarr3` or `icechunk`.
+    /// `zarr3`, `icechunk`; of what was promoted also `zarr2`, and `files` for anything but one store.
     pub format: String,
     /// Name of the current version.
     pub current: String,
@@ -74,7 +74,7 @@ pub fn current(engine: &Engine, url: &ObjectUrl) -> Result<ObjectUrl, EngineErro
     }
     let prefix = engine.storage.prefix(url)?;
     match engine.storage.runtime().block_on(read(&prefix))? {
-        Some((dataset, _)) if dataset.format == "zarr3" => Ok(url.child(&dataset.current)?),
+        Some((dataset, _)) if ["zarr3", "zarr2"].contains(&dataset.format.as_str()) => Ok(url.child(&dataset.current)?),
         _ => Ok(url.clone()),
     }
 }

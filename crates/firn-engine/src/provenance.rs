@@ -64,11 +64,12 @@ pub fn source_digest(prepared: &Prepared) -> String {
     for file in &prepared.combined.files {
         let version = &file.version;
         let line = format!(
-            "{}\t{}\t{}\t{}\n",
+            "{}\t{}\t{}\t{}.{:09}\n",
             file.url,
             version.size,
             version.etag.as_deref().unwrap_or("-"),
             version.last_modified.map_or_else(|| "-".to_owned(), |t| t.to_string()),
+            version.nanoseconds.unwrap_or(0),
         );
         hasher.update(line.as_bytes());
     }

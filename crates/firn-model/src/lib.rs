@@ -10,3 +10,4 @@ pub mod feedstock;
 pub mod hosting;
 pub mod plan;
 pub mod source;
+pub mod upload;

@@ -17,11 +17,19 @@ pub struct SourceVersion {
     /// Last modification, in seconds since 1970-01-01 UTC.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_modified: Option<i64>,
+    /// Nanoseconds of that, where they are told: a file may change twice in a second.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub nanoseconds: Option<u32>,
     /// Size in bytes.
     pub size: u64,
 }
 
 impl SourceVersion {
+    /// Whether both were modified at the same fraction of their seconds, as far as both sides know.
+    pub fn has_the_fraction_of(&self, other: &Self) -> bool {
+        self.nanoseconds.zip(other.nanoseconds).is_none_or(|(a, b)| a == b)
+    }
+
     /// How another version of the same object differs from this one, as far as both sides know: a size of 0 is unknown
     /// (nothing refers into an empty object), and entity tags are compared without their quotes.
     pub fn difference(&self, seen: &Self) -> Option<String> {
@@ -39,6 +47,9 @@ impl SourceVersion {
             // References may carry the next full second, which readers compare with.
             (Some(a), Some(b)) if b > a => {
                 Some(format!("it was modified at {a} and again at {b} (seconds since 1970-01-01)"))
+            }
+            (Some(a), Some(b)) if a == b && !self.has_the_fraction_of(seen) => {
+                Some(format!("it was modified twice in the second {a} since 1970-01-01"))
             }
             _ => None,
         }

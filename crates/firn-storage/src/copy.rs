@@ -159,6 +159,11 @@ impl Prefix {
         self.copy_through(source, key, to, to_key, expected, options.digest).await
     }
 
+    /// Whether the server is asked to copy from there: both are in one S3 service, and it was not seen to refuse.
+    pub fn can_copy_from(&self, source: &Self) -> bool {
+        self.refuses_copies_from(source).is_none()
+    }
+
     /// Why the server is not asked to copy from there: another service, or it refused before. `None` where it can be tried.
     pub(crate) fn refuses_copies_from(&self, source: &Self) -> Option<String> {
         let (Backend::S3(from), Backend::S3(to)) = (source.backend(), self.backend()) else {
@@ -201,7 +206,7 @@ impl Prefix {
                 return Err(SourceError::Changed { at: url.at(), what }.into());
             }
         }
-        let version = SourceVersion { etag: expected.etag.clone(), last_modified: None, size: expected.size };
+        let version = SourceVersion { etag: expected.etag.clone(), size: expected.size, ..SourceVersion::default() };
         let storage = self.storage().clone();
         let open = move || Ok(storage.open_known(&url, &version)?);
         self.storage().bridge().blocking(open).await

@@ -205,6 +205,7 @@ fn version(headers: &HeaderMap, size: u64) -> SourceVersion {
     SourceVersion {
         etag: header(headers, &ETAG).map(str::to_owned),
         last_modified: header(headers, &LAST_MODIFIED).and_then(crate::http_date::parse),
+        nanoseconds: None,
         size,
     }
 }

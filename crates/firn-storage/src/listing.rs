@@ -61,7 +61,7 @@ impl Storage {
             Place::Remote(Remote::Http(_)) => Err(not_listable(prefix)),
             Place::Remote(Remote::S3(S3Object { store, path, .. })) => {
                 let at = prefix.at();
-                let failure = |error: object_store::Error| StorageError::from(S3Failure::of(&error).source(&at));
+                let failure = |error: object_store::Error| listing_failure(&at, &error);
                 let mut objects: Vec<ListedObject> = store
                     .list((!path.is_root()).then_some(&path))
                     .map_err(failure)
@@ -85,7 +85,7 @@ impl Storage {
             Place::Remote(Remote::Http(object)) => object.index().await?.ok_or_else(|| no_index(prefix)),
             Place::Remote(Remote::S3(S3Object { store, path, .. })) => {
                 let found = store.list_with_delimiter((!path.is_root()).then_some(&path)).await;
-                let found = found.map_err(|error| S3Failure::of(&error).source(&prefix.at()))?;
+                let found = found.map_err(|error| listing_failure(&prefix.at(), &error))?;
                 let last = |path: &object_store::path::Path| path.filename().map(str::to_owned);
                 let mut objects: Vec<_> = found.objects.iter().filter_map(|meta| below(&path, meta)).collect();
                 objects.sort_by(|a, b| a.key.cmp(&b.key));
@@ -139,6 +139,19 @@ impl Storage {
 fn below(prefix: &object_store::path::Path, meta: &object_store::ObjectMeta) -> Option<ListedObject> {
     let key: Vec<String> = meta.location.prefix_match(prefix)?.map(|part| part.as_ref().to_owned()).collect();
     (!key.is_empty()).then(|| ListedObject { key: key.join("/"), version: version(meta) })
+}
+
+/// Buckets may hold keys that the library cannot name, and it then gives up on the whole listing.
+fn listing_failure(at: &At, error: &object_store::Error) -> StorageError {
+    use object_store::path::Error::{BadSegment, EmptySegment};
+    let (key, what) = match crate::s3::find::<object_store::path::Error>(error) {
+        Some(EmptySegment { path }) => {
+            (path, "it has an empty segment (a leading, trailing or double slash)".to_owned())
+        }
+        Some(BadSegment { path, source }) => (path, source.to_string()),
+        _ => return StorageError::from(S3Failure::of(error).source(at)),
+    };
+    StorageError::BadKey { at: at.clone(), key: key.as_str().into(), what }
 }
 
 /// An index page names one level, and not what a level below it holds.

@@ -87,11 +87,14 @@ impl RangeReader for LocalReader {
     }
 }
 
-/// What the file system says of a file. Its tag holds the fraction of the second, in which a file may change again, but not the
-/// inode: a copy with the times of the original is the same file.
+/// What the file system says of a file that is read. It has no entity tags: inodes change where a file system is mounted again.
 fn version(seen: &Metadata) -> SourceVersion {
-    let etag = format!("\"{:x}.{:x}-{:x}\"", seen.mtime(), seen.mtime_nsec(), seen.size());
-    SourceVersion { etag: Some(etag), last_modified: Some(seen.mtime()), size: seen.size() }
+    SourceVersion {
+        etag: None,
+        last_modified: Some(seen.mtime()),
+        nanoseconds: u32::try_from(seen.mtime_nsec()).ok(),
+        size: seen.size(),
+    }
 }
 
 /// Does the error say that there is no such file? Also where a segment of the path is a file.

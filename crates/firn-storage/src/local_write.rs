@@ -111,7 +111,12 @@ pub(crate) fn head(root: &Path, key: &str) -> Result<Option<SourceVersion>, Stor
 }
 
 pub(crate) fn version(seen: &Metadata) -> SourceVersion {
-    SourceVersion { etag: Some(etag(seen)), last_modified: Some(seen.mtime()), size: seen.size() }
+    SourceVersion {
+        etag: Some(etag(seen)),
+        last_modified: Some(seen.mtime()),
+        nanoseconds: u32::try_from(seen.mtime_nsec()).ok(),
+        size: seen.size(),
+    }
 }
 
 /// A whole file, of at most `limit` bytes, with its version.

@@ -98,7 +98,7 @@ pub(crate) fn check_version(at: &At, expected: &SourceVersion, got: &SourceVersi
     let same = match (&expected.etag, &got.etag) {
         (Some(expected), Some(got)) => expected == got,
         _ => match (expected.last_modified, got.last_modified) {
-            (Some(expected), Some(got)) => expected == got,
+            (Some(was), Some(is)) => was == is && expected.has_the_fraction_of(got),
             _ => true,
         },
     };

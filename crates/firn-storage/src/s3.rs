@@ -240,7 +240,7 @@ pub(crate) fn bucket_of(at: &At) -> At {
 }
 
 /// The first error of this type among the causes.
-fn find<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
+pub(crate) fn find<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<E>() {
@@ -337,6 +337,7 @@ pub(crate) fn version(meta: &ObjectMeta) -> SourceVersion {
     SourceVersion {
         etag: meta.e_tag.clone(),
         last_modified: Some(meta.last_modified.timestamp()).filter(|seconds| *seconds > 0),
+        nanoseconds: None,
         size: meta.size,
     }
 }

@@ -174,7 +174,7 @@ fn virtual_object(
         Some(Checksum::LastModified(SecondsSinceEpoch(seconds))) => (None, Some(i64::from(*seconds))),
         None => (None, None),
     };
-    let version = SourceVersion { etag, last_modified, size: 0 };
+    let version = SourceVersion { etag, last_modified, ..SourceVersion::default() };
     let number = table.push_object(SourceObject { url: key.0.clone(), version });
     known.insert(key, number);
     Ok(number)

@@ -49,7 +49,12 @@ fn structure() -> TargetStructure {
 }
 
 fn source(url: &str) -> SourceObject {
-    let version = SourceVersion { etag: Some("\"e\"".to_owned()), last_modified: Some(1_700_000_000), size: 100 };
+    let version = SourceVersion {
+        etag: Some("\"e\"".to_owned()),
+        last_modified: Some(1_700_000_000),
+        size: 100,
+        ..SourceVersion::default()
+    };
     SourceObject { url: url.to_owned(), version }
 }
 

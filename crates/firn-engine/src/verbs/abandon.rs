@@ -119,7 +119,7 @@ async fn name(
 
 /// Removes everything below a prefix: a root first, so that no reader sees a partial store, and whose it is last, so that
 /// the same command continues where it was stopped.
-fn remove_all(engine: &Engine, prefix: &Prefix, lease: Option<RunLease>) -> Result<(), EngineError> {
+pub(super) fn remove_all(engine: &Engine, prefix: &Prefix, lease: Option<RunLease>) -> Result<(), EngineError> {
     let runtime = engine.storage.runtime();
     runtime.block_on(prefix.delete(ROOT_KEY))?;
     let level = runtime.block_on(prefix.list_shallow(""))?;

@@ -6,7 +6,7 @@ use crate::settings::Engine;
 use firn_catalog::classify::{StoreKind, classify};
 use firn_catalog::snippet::{NoSnippet, Opening, Snippet, snippet};
 use firn_model::diagnose::At;
-use firn_model::feedstock::store_entry::{Access, IcechunkDetails, KerchunkDetails, ZarrDetails};
+use firn_model::feedstock::store_entry::{Access, FilesDetails, IcechunkDetails, KerchunkDetails, ZarrDetails};
 use firn_model::feedstock::{StoreChange, StoreEntry, StoreMode, edit_store, read_catalog, slug};
 use firn_storage::{Addressing, ObjectUrl, StorageError};
 use schemars::JsonSchema;
@@ -36,8 +36,10 @@ pub struct PublishedStore {
 /// What a published store is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StoreDetails {
-    /// Plain Zarr v3.
+    /// Plain Zarr.
     Zarr {
+        /// Version of the format: 2 or 3.
+        format: u8,
         /// Whether its root is consolidated.
         consolidated: bool,
     },
@@ -50,6 +52,8 @@ pub enum StoreDetails {
     },
     /// A file of kerchunk references.
     Kerchunk(KerchunkDetails),
+    /// Files as they are.
+    Files(FilesDetails),
 }
 
 /// A change of `catalog.yaml`.
@@ -83,9 +87,10 @@ pub fn store_entry(engine: &Engine, store: &PublishedStore) -> Result<StoreEntry
         ..StoreEntry::default()
     };
     match &store.details {
-        StoreDetails::Zarr { consolidated } => {
+        StoreDetails::Zarr { format, consolidated } => {
             entry.mode = Some(StoreMode::Zarr);
-            let details = ZarrDetails { format: Some(3), consolidated: Some(*consolidated), ..ZarrDetails::default() };
+            let details =
+                ZarrDetails { format: Some(*format), consolidated: Some(*consolidated), ..ZarrDetails::default() };
             entry.zarr = Some(details);
             // Every client reads plain Zarr over the web; Icechunk 1 does not.
             if let Some(public) = &public {
@@ -101,6 +106,13 @@ pub fn store_entry(engine: &Engine, store: &PublishedStore) -> Result<StoreEntry
         StoreDetails::Kerchunk(details) => {
             entry.mode = Some(StoreMode::Kerchunk);
             entry.kerchunk = Some(details.clone());
+            if let Some(public) = &public {
+                entry.url = public.to_string();
+            }
+        }
+        StoreDetails::Files(details) => {
+            entry.mode = Some(StoreMode::Files);
+            entry.files = Some(details.clone());
             if let Some(public) = &public {
                 entry.url = public.to_string();
             }

@@ -286,3 +286,44 @@ pub struct CatalogEntryRequest {
     /// The catalog: a firn catalog, a STAC root, or a LEAP JSON; path or URL.
     pub catalog: String,
 }
+
+/// `firn push PATH… --to INBOX/NAME`.
+#[derive(Debug, Clone)]
+pub struct PushRequest {
+    /// Stores, folders of stores, files; at least one.
+    pub paths: Vec<String>,
+    /// `INBOX/NAME`.
+    pub to: String,
+    /// Files that belong to no store are sent too.
+    pub as_is: bool,
+    /// Seals afterwards.
+    pub seal: bool,
+    /// Objects under way at once.
+    pub jobs: Option<usize>,
+}
+
+/// `firn seal INBOX/NAME`.
+#[derive(Debug, Clone)]
+pub struct SealRequest {
+    /// `INBOX/NAME`.
+    pub upload: String,
+    /// Objects read at once.
+    pub jobs: Option<usize>,
+}
+
+/// `firn inbox promote INBOX/NAME --to LOCATION[/PATH]`.
+#[derive(Debug, Clone)]
+pub struct PromoteRequest {
+    /// `INBOX/NAME`.
+    pub upload: String,
+    /// `LOCATION[/PATH]`; without a path, the name of the upload.
+    pub to: String,
+    /// The feedstock that gets the store entries.
+    pub feedstock: Option<PathBuf>,
+    /// Removes the inbox copy once it is published.
+    pub purge: bool,
+    /// Takes entity tags for proof that bytes are what was sealed.
+    pub trust_etag: bool,
+    /// Prints store entries and does not write them.
+    pub no_write: bool,
+}

@@ -45,29 +45,30 @@ pub fn array_document(metadata: &ArrayMetadata, at: &At) -> Result<Value, Format
 }
 
 /// The root's `zarr.json` with the documents of all other nodes in it.
-///
-/// Nodes of one parent stand side by side, parents before children: zarr-python 3.1 (`_flat_to_nested`) takes only the last
-/// run of a parent's children, and the others would be missing without an error. Apart from that the order is kept: it is
-/// that in which readers show variables.
 pub fn consolidated_document(root: &Value, nodes: &[(NodePath, Value)]) -> Value {
-    let mut first_child: HashMap<&str, usize> = HashMap::new();
-    for (number, (path, _)) in nodes.iter().enumerate() {
-        first_child.entry(parent_key(path)).or_insert(number);
-    }
-    let place = |path: &NodePath| (path.as_key().matches('/').count(), first_child[parent_key(path)]);
-    let mut nodes: Vec<&(NodePath, Value)> = nodes.iter().collect();
-    nodes.sort_by_key(|(path, _)| place(path));
     let entry = |(path, document): &(NodePath, Value)| {
         let is_group = document.get("node_type").and_then(Value::as_str) == Some("group");
         let document = if is_group { with_consolidated(document, Map::new()) } else { document.clone() };
         (path.as_key().to_owned(), document)
     };
-    with_consolidated(root, nodes.into_iter().map(entry).collect())
+    let paths: Vec<&str> = nodes.iter().map(|(path, _)| path.as_key()).collect();
+    with_consolidated(root, consolidated_order(&paths).into_iter().map(|place| entry(&nodes[place])).collect())
 }
 
-/// The key of a node's parent; empty for the root.
-fn parent_key(path: &NodePath) -> &str {
-    path.as_key().rsplit_once('/').map_or("", |(parent, _)| parent)
+/// The places of these paths (`group/array`) in consolidated metadata.
+///
+/// Nodes of one parent stand side by side, parents before children: zarr-python 3.1 (`_flat_to_nested`) takes only the last
+/// run of a parent's children, and the others would be missing without an error. Apart from that the order is kept: it is
+/// that in which readers show variables.
+pub(super) fn consolidated_order(paths: &[&str]) -> Vec<usize> {
+    let parent = |place: usize| paths[place].rsplit_once('/').map_or("", |(parent, _)| parent);
+    let mut first_child: HashMap<&str, usize> = HashMap::new();
+    for place in 0..paths.len() {
+        first_child.entry(parent(place)).or_insert(place);
+    }
+    let mut order: Vec<usize> = (0..paths.len()).collect();
+    order.sort_by_key(|place| (paths[*place].matches('/').count(), first_child[parent(*place)]));
+    order
 }
 
 /// A group's document with these documents in it, where zarr-python puts them: before `node_type`.

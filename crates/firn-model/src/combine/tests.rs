@@ -65,7 +65,7 @@ impl File {
             root.dimensions.insert("time".into(), Dimension { size: nt, unlimited: true });
             root.dimensions.insert("lat".into(), Dimension { size: ny, unlimited: false });
         }
-        let version = SourceVersion { size: 10_000, last_modified: Some(self.modified), etag: None };
+        let version = SourceVersion { size: 10_000, last_modified: Some(self.modified), ..SourceVersion::default() };
         let object = SourceObject { url: self.name.to_owned(), version: version.clone() };
         let mut contents = BTreeMap::new();
         let mut add = |name: &str, dims: &[&str], shape: &[u64], chunk: &[u64], attributes: &Attributes, data_type| {

@@ -2,7 +2,10 @@
 
 use super::context::Context;
 use super::outcome::Outcome;
-use super::{catalog, config, demo, explain, init, inspect, later, link, plan, run, transform, verify, virtualize};
+use super::{
+    catalog, config, demo, explain, inbox, init, inspect, later, link, plan, push, run, seal, transform, verify,
+    virtualize,
+};
 use crate::error::FirnError;
 use clap::Subcommand;
 
@@ -18,6 +21,9 @@ pub enum Verb {
     Transform(transform::Arguments),
     Verify(verify::Arguments),
     Link(link::Arguments),
+    Push(push::Arguments),
+    Seal(seal::Arguments),
+    Inbox(inbox::Arguments),
     Catalog(catalog::Arguments),
     Config(config::Arguments),
     Explain(explain::Arguments),
@@ -38,6 +44,9 @@ impl Verb {
             Self::Transform(_) => "transform".to_owned(),
             Self::Verify(_) => "verify".to_owned(),
             Self::Link(_) => "link".to_owned(),
+            Self::Push(_) => "push".to_owned(),
+            Self::Seal(_) => "seal".to_owned(),
+            Self::Inbox(arguments) => format!("inbox {}", arguments.verb.word()),
             Self::Catalog(arguments) => format!("catalog {}", arguments.verb.word()),
             Self::Config(arguments) => format!("config {}", arguments.verb.word()),
             Self::Explain(_) => "explain".to_owned(),
@@ -65,6 +74,9 @@ impl Verb {
             Self::Transform(arguments) => arguments.perform(context).await,
             Self::Verify(arguments) => arguments.perform(context).await,
             Self::Link(arguments) => arguments.perform(context).await,
+            Self::Push(arguments) => arguments.perform(context).await,
+            Self::Seal(arguments) => arguments.perform(context).await,
+            Self::Inbox(arguments) => arguments.perform(context).await,
             Self::Catalog(arguments) => arguments.perform(context).await,
             Self::Config(arguments) => arguments.perform(context).await,
             Self::Explain(arguments) => arguments.perform(),

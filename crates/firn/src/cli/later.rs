@@ -35,15 +35,6 @@ pub enum Later {
     /// Serve catalog and data
     #[command(hide = true)]
     Serve(Serve),
-    /// Push to an inbox
-    #[command(hide = true)]
-    Push(Push),
-    /// Say that a push is complete
-    #[command(hide = true)]
-    Seal(Words),
-    /// Look after an inbox
-    #[command(hide = true)]
-    Inbox(Inbox),
     /// Bring a dataset up to date
     #[command(hide = true)]
     Update(Words),
@@ -89,9 +80,6 @@ impl Later {
             Self::Rm(_) => "rm",
             Self::Adopt(_) => "adopt",
             Self::Serve(_) => "serve",
-            Self::Push(_) => "push",
-            Self::Seal(_) => "seal",
-            Self::Inbox(inbox) => return inbox.words(),
             Self::Update(_) => "update",
             Self::Log(_) => "log",
             Self::Diff(_) => "diff",
@@ -180,74 +168,6 @@ pub struct Serve {
     pub listen: Option<String>,
     #[arg(long, value_name = "URL")]
     pub base_url: Option<String>,
-}
-
-/// `firn push PATH…`.
-#[derive(Debug, Args)]
-pub struct Push {
-    pub paths: Vec<String>,
-    #[arg(long, value_name = "INBOX/NAME")]
-    pub to: Option<String>,
-    #[arg(long, value_name = "T")]
-    pub token: Option<String>,
-    #[arg(long)]
-    pub as_is: bool,
-    #[arg(long)]
-    pub seal: bool,
-    #[command(flatten)]
-    pub transfer: Transfer,
-}
-
-/// `firn inbox …`.
-#[derive(Debug, Args)]
-pub struct Inbox {
-    #[command(subcommand)]
-    pub verb: Option<InboxVerb>,
-}
-
-impl Inbox {
-    fn words(&self) -> String {
-        let word = match &self.verb {
-            None => return "inbox".to_owned(),
-            Some(InboxVerb::List(_)) => "list",
-            Some(InboxVerb::Review(_)) => "review",
-            Some(InboxVerb::Promote(_)) => "promote",
-            Some(InboxVerb::Invite(_)) => "invite",
-            Some(InboxVerb::Reject(_)) => "reject",
-        };
-        format!("inbox {word}")
-    }
-}
-
-/// What to do with an inbox.
-#[derive(Debug, Subcommand)]
-pub enum InboxVerb {
-    /// What lies there
-    List(Words),
-    /// Look at a push
-    Review(Words),
-    /// Publish a push
-    Promote(Promote),
-    /// Let a producer push
-    Invite(Words),
-    /// Refuse a push
-    Reject(Words),
-}
-
-/// `firn inbox promote INBOX/NAME --to LOCATION[/PATH]`.
-#[derive(Debug, Args)]
-pub struct Promote {
-    pub name: Option<String>,
-    #[arg(long, value_name = "LOCATION[/PATH]")]
-    pub to: Option<String>,
-    #[arg(long, value_name = "DIR")]
-    pub feedstock: Option<PathBuf>,
-    #[arg(long)]
-    pub purge: bool,
-    #[arg(long)]
-    pub trust_etag: bool,
-    #[arg(long)]
-    pub no_write: bool,
 }
 
 /// `firn plot STORE VAR --out FILE.png`.

@@ -9,10 +9,15 @@ use firn_engine::build::BuildReport;
 use firn_engine::verbs::catalog_build::CatalogBuildReport;
 use firn_engine::verbs::catalog_show::{ShownDataset, ShownSnippet};
 use firn_engine::verbs::demo::DemoReport;
+use firn_engine::verbs::inbox_list::InboxList;
+use firn_engine::verbs::inbox_review::ReviewReport;
 use firn_engine::verbs::init::InitReport;
 use firn_engine::verbs::link::LinkReport;
 use firn_engine::verbs::plan::PlanReport;
+use firn_engine::verbs::promote::PromoteReport;
+use firn_engine::verbs::push::PushReport;
 use firn_engine::verbs::run::RunReport;
+use firn_engine::verbs::seal::SealReport;
 use firn_engine::verify::VerifyReport;
 use schemars::{JsonSchema, SchemaGenerator, json_schema};
 use serde_json::Value;
@@ -30,13 +35,18 @@ pub fn output_schemas() -> Vec<(&'static str, Value)> {
         ("config-show", document::<show::Shown>("config-show")),
         ("demo", document::<DemoReport>("demo")),
         ("explain", document::<Explained>("explain")),
+        ("inbox-list", document::<InboxList>("inbox-list")),
+        ("inbox-promote", document::<PromoteReport>("inbox-promote")),
+        ("inbox-review", document::<ReviewReport>("inbox-review")),
         ("init", document::<InitReport>("init")),
         ("inspect", document::<Inspect>("inspect")),
         ("inspect.chunk-line", line::<answer::ChunkLine<'static>>()),
         ("inspect.line", line::<answer::File>()),
         ("link", document::<LinkReport>("link")),
         ("plan", document::<PlanReport>("plan")),
+        ("push", document::<PushReport>("push")),
         ("run", document::<RunReport>("run")),
+        ("seal", document::<SealReport>("seal")),
         ("transform", document::<BuildReport>("transform")),
         ("verify", document::<VerifyReport>("verify")),
         ("virtualize", document::<BuildReport>("virtualize")),

@@ -39,7 +39,7 @@ fn help_of_every_visible_verb_is_as_kept() {
 
 #[test]
 fn verbs_of_later_versions_are_declared_hidden_and_unsupported() {
-    let expected = "ls du cat cp sync check rm adopt serve push seal inbox update log diff tag rollback sizes expire \
+    let expected = "ls du cat cp sync check rm adopt serve update log diff tag rollback sizes expire \
                     delete restore plot";
     let hidden: Vec<String> = verbs()
         .into_iter()

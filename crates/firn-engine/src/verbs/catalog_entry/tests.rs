@@ -23,7 +23,7 @@ fn published(url: &str, details: StoreDetails) -> PublishedStore {
     }
 }
 
-const ZARR: StoreDetails = StoreDetails::Zarr { consolidated: true };
+const ZARR: StoreDetails = StoreDetails::Zarr { format: 3, consolidated: true };
 
 #[test]
 fn an_entry_is_added_and_comments_stay() {

@@ -1,0 +1,132 @@
+//! Objects from one prefix to another: hashed as they pass, side by side, within the memory that there is.
+
+use super::hash::{digest_of, unchanged};
+use crate::error::EngineError;
+use crate::settings::Engine;
+use firn_model::source::{SourceError, SourceVersion};
+use firn_storage::{CopyExpected, CopyOptions, Precondition, Prefix};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Objects under way at once where one of the two places is behind a network.
+const REMOTE: usize = 16;
+/// Objects up to this many bytes pass whole, bytes.
+const SMALL: u64 = 16 << 20;
+/// Memory that a larger one takes, which passes in pieces, bytes: parts that are read and parts that are sent.
+const LARGE: u64 = 128 << 20;
+/// What permits count, bytes.
+const GRAIN: u64 = 1 << 20;
+
+/// An object that arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// Its entity tag at the destination.
+    pub etag: Option<String>,
+    /// The size of the parts in which it was written, where it was in parts.
+    pub part_size: Option<u64>,
+    /// BLAKE3 of the bytes, hex, where they were read.
+    pub blake3: Option<String>,
+}
+
+/// What proves that the right bytes were copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Their digest: they are read once, here.
+    Digest,
+    /// The entity tag of the original: they need not be read.
+    Tag,
+}
+
+/// Where objects come from and go to.
+pub struct Transfer {
+    to: Prefix,
+    is_local: bool,
+    /// Objects under way at once.
+    pub at_once: usize,
+    memory: Semaphore,
+    grains: u32,
+}
+
+impl Transfer {
+    /// To this prefix; `jobs` is what the user asked for.
+    ///
+    /// # Errors
+    /// An address that leads nowhere.
+    pub fn new(engine: &Engine, from_local: bool, to: Prefix, jobs: Option<usize>) -> Result<Self, EngineError> {
+        let is_local = engine.storage.physical(to.url())?.local_path().is_some();
+        let default = if from_local && is_local { engine.settings.jobs } else { engine.settings.jobs.max(REMOTE) };
+        let grains = u32::try_from(engine.settings.memory / 2 / GRAIN).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
+        let memory = Semaphore::new(grains as usize);
+        Ok(Self { to, is_local, at_once: jobs.unwrap_or(default).max(1), memory, grains })
+    }
+
+    /// Copies one object, if it is still of this version; in parts of the size in which it was written, where that is known. On a file system it is safe from the loss of power only after
+    /// [`Transfer::settle`].
+    ///
+    /// # Errors
+    /// [`SourceError::Changed`] where it is another version; what the storage says.
+    pub async fn copy(
+        &self,
+        from: &Prefix,
+        key: &str,
+        to_key: &str,
+        expected: &SourceVersion,
+        parts: Option<u64>,
+        proof: Proof,
+    ) -> Result<Moved, EngineError> {
+        let by_server = self.to.can_copy_from(from);
+        if expected.size <= SMALL && !(by_server && proof == Proof::Tag) {
+            return self.copy_small(from, key, to_key, expected).await;
+        }
+        let _held = self.hold(LARGE).await?;
+        let part_size = parts.filter(|_| !self.is_local).or_else(|| self.part_size(expected.size));
+        let wanted = CopyExpected { size: expected.size, etag: expected.etag.clone(), part_size };
+        let hashed = match (by_server, proof) {
+            // The server copies what has this tag, so the bytes that are hashed here are those that it copies.
+            (true, Proof::Digest) => Some(digest_of(from, key, expected).await?),
+            _ => None,
+        };
+        let options = CopyOptions { digest: proof == Proof::Digest && !by_server, ..CopyOptions::default() };
+        let copied = self.to.copy_object(from, key, to_key, &wanted, &options).await?;
+        Ok(Moved { etag: copied.etag, part_size, blake3: hashed.or(copied.digest) })
+    }
+
+    async fn copy_small(
+        &self,
+        from: &Prefix,
+        key: &str,
+        to_key: &str,
+        expected: &SourceVersion,
+    ) -> Result<Moved, EngineError> {
+        let _held = self.hold(expected.size).await?;
+        let at = from.url().child(key)?.at();
+        let object = from.get(key).await?.ok_or_else(|| SourceError::NotFound { at: at.clone() })?;
+        unchanged(&at, expected, &object.version)?;
+        let blake3 = Some(blake3::hash(&object.bytes).to_hex().to_string());
+        let etag = if self.is_local {
+            self.to.put_deferred(to_key, object.bytes).await?;
+            self.to.head(to_key).await?.and_then(|version| version.etag)
+        } else {
+            self.to.put(to_key, object.bytes, Precondition::None).await?.etag
+        };
+        Ok(Moved { etag, part_size: self.part_size(expected.size), blake3 })
+    }
+
+    async fn hold(&self, bytes: u64) -> Result<SemaphorePermit<'_>, EngineError> {
+        let grains = u32::try_from(bytes / GRAIN + 1).unwrap_or(u32::MAX).min(self.grains);
+        self.memory.acquire_many(grains).await.map_err(|error| EngineError::bug(error.to_string()))
+    }
+
+    /// Returns when these objects are safe.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub async fn settle(&self, keys: Vec<String>) -> Result<(), EngineError> {
+        Ok(self.to.make_durable(keys).await?)
+    }
+
+    /// In parts of which size an object is written.
+    fn part_size(&self, size: u64) -> Option<u64> {
+        let limits = &self.to.storage().settings().limits;
+        (!self.is_local && size >= limits.multipart_from).then(|| limits.part.max(size.div_ceil(10_000)))
+    }
+}
