@@ -312,3 +312,56 @@ def test_no_store_is_written_inside_another(tmp_path):
         answer = firn(*words)
         assert (answer.status, answer.code) == (6, "target-not-empty") and "inside" in answer.error["what"], str(answer)
     assert sorted(store.rglob("*")) == before
+
+
+def days(folder, *dates):
+    """A small file for each date, called by it, with the steps of an unlimited time."""
+    import netCDF4
+    import numpy
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, date in enumerate(dates):
+        with netCDF4.Dataset(folder / f"sst.{date}.nc", "w") as file:
+            file.createDimension("time", None)
+            file.createDimension("lon", 3)
+            time = file.createVariable("time", "f8", ("time",))
+            time.units = "days since 1981-01-01"
+            time[:] = [number]
+            file.createVariable("sst", "f4", ("time", "lon"))[:] = numpy.arange(3)[None] + number
+    return folder
+
+
+NAMES = ("br[1]", "h{x}h", "h#h", "qu?x", "st*r", "b\\s", "h{time:%Y}h", "h{{x}}", "[!a]")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dates", [("19810901", "19810902"), ("19810901", "19810902", "19810919")], ids=["pattern", "glob"])
+def test_characters_of_a_name_are_no_wildcards_and_no_placeholders(tmp_path, name, dates):
+    first = days(tmp_path / "hyh", *dates)
+    for other in ("b1", "br1", "quux", "star", "bs", "h1981h", "x", name):
+        shutil.copytree(first, tmp_path / other)
+    example, stock = tmp_path / name / "sst.19810901.nc", tmp_path / "stock"
+    firn("plan", example, "--write", stock, check=True)
+    firn("init", tmp_path / "begun", "--from", example, check=True)
+    written, begun = (yaml.safe_load((folder / "recipe.yaml").read_text())["recipes"][0]["source"] for folder in (stock, tmp_path / "begun"))
+    assert written == begun and set(written) >= {"pattern" if len(dates) == 2 else "glob"}
+    recipe = firn("run", stock, "--target", tmp_path / "out", check=True).result["recipes"][0]
+    assert recipe["build"]["files"] == len(dates)
+    shapes = {array["path"]: array["shape"] for array in recipe["build"]["arrays"]}
+    assert shapes["/sst"] == [len(dates), 3]
+
+
+def test_what_is_done_is_told_where_that_is_asked_for(tmp_path, serve):
+    days(tmp_path, "19810901")
+    address = f"{serve(tmp_path).url}/sst.19810901.nc?token=HIDDEN"
+    silent, told, all_of_it = (firn("transform", address, *more, "--target", tmp_path / f"out{number}", check=True)
+                               for number, more in enumerate(([], ["-v"], ["-vv"])))
+    assert silent.stderr == ""
+    for words in ("sources opened files=1 format=\"HDF5\"", "scan: done", "requests=", "tasks begin tasks=", "tasks ended tasks=", "verified ok=true",
+                  f"published store={tmp_path}/out1"):
+        assert words in told.stderr, str(told)
+    assert "DEBUG" not in told.stderr and "request method" not in told.stderr, str(told)
+    assert "request method=GET url=http://127.0.0.1" in all_of_it.stderr and "token=…" in all_of_it.stderr, str(all_of_it)
+    assert "HIDDEN" not in told.stderr + all_of_it.stderr
+    stock = feedstock(tmp_path / "stock", {"id": "sst", "source": {"files": ["../sst.19810901.nc"]}, "target": {"format": "zarr3"}})
+    run = firn("run", stock, "--target", tmp_path / "run", "-v", check=True)
+    assert "strategy chosen recipe=sst strategy=\"transform\" format=\"zarr3\" because=plain Zarr holds no references" in run.stderr, str(run)

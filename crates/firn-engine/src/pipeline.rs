@@ -77,7 +77,7 @@ pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineErro
     }
     let mut watch = Stopwatch::start(&engine.storage);
     let (facts, sources) = open_all(engine, &spec.files, &spec.open_options())?;
-    let scan = watch.lap();
+    let scan = watch.lap("scan");
     check_concat_dims(&facts, &spec.rules)?;
     check_names(&facts, spec)?;
     let combined = match combine(facts, &spec.rules) {
@@ -94,7 +94,7 @@ pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineErro
         ));
     }
     note_readers(&mut combined);
-    let phases = Phases { scan, combine: watch.lap(), ..Phases::default() };
+    let phases = Phases { scan, combine: watch.lap("combine"), ..Phases::default() };
     Ok(Prepared { combined, sources, encoding: spec.encoding, phases })
 }
 

@@ -339,11 +339,27 @@ pub(super) struct Chosen {
     pub reason: Option<String>,
 }
 
+/// Why, where the recipe itself or nothing at all decides.
+pub(super) fn because(recipe: &Recipe, is_virtual: bool) -> String {
+    match (recipe.strategy, is_virtual) {
+        (Strategy::Auto, true) => "every variable can be references, or is small".to_owned(),
+        (strategy, _) => format!("the recipe says `strategy: {}`", strategy.name()),
+    }
+}
+
 /// References where all variables can be and nothing in the recipe asks for other chunks; else a copy.
 ///
 /// # Errors
 /// Where the recipe insists on references and they are not possible.
 pub(super) fn choose(engine: &Engine, recipe: &Recipe, prepared: &Prepared) -> Result<Chosen, EngineError> {
+    let chosen = decide(engine, recipe, prepared)?;
+    let strategy = if chosen.is_virtual { "virtualize" } else { "transform" };
+    let because = chosen.reason.clone().unwrap_or_else(|| because(recipe, chosen.is_virtual));
+    tracing::info!(recipe = %recipe.id, strategy, format = chosen.format.name(), %because, "strategy chosen");
+    Ok(chosen)
+}
+
+fn decide(engine: &Engine, recipe: &Recipe, prepared: &Prepared) -> Result<Chosen, EngineError> {
     let format = recipe.target.format;
     let copy = |reason: Option<String>| {
         Ok(Chosen { is_virtual: false, format: format.unwrap_or(TargetFormat::Zarr3), reason })

@@ -14,7 +14,9 @@ use crate::pipeline::{BuildSpec, Prepared, prepare};
 use crate::settings::Engine;
 use crate::verbs::gaps;
 use crate::verbs::requests::RunRequest;
-use crate::verbs::run::{build_options, build_spec, choose, destination as destination_of, refuse_unconsolidated};
+use crate::verbs::run::{
+    because, build_options, build_spec, choose, destination as destination_of, refuse_unconsolidated,
+};
 use firn_model::combine::Rule;
 use firn_model::diagnose::{Category, Diagnose};
 use firn_model::feedstock::public_id;
@@ -188,15 +190,6 @@ impl Call<'_> {
             // A run is told where by --target then.
             Err(_) => Ok(()),
         }
-    }
-}
-
-/// Why, where the recipe itself or nothing at all decides.
-fn because(recipe: &Recipe, is_virtual: bool) -> String {
-    use firn_model::feedstock::recipe::Strategy;
-    match (recipe.strategy, is_virtual) {
-        (Strategy::Auto, true) => "every variable can be references, or is small".to_owned(),
-        (strategy, _) => format!("the recipe says `strategy: {}`", strategy.name()),
     }
 }
 
