@@ -365,3 +365,55 @@ def test_what_is_done_is_told_where_that_is_asked_for(tmp_path, serve):
     stock = feedstock(tmp_path / "stock", {"id": "sst", "source": {"files": ["../sst.19810901.nc"]}, "target": {"format": "zarr3"}})
     run = firn("run", stock, "--target", tmp_path / "run", "-v", check=True)
     assert "strategy chosen recipe=sst strategy=\"transform\" format=\"zarr3\" because=plain Zarr holds no references" in run.stderr, str(run)
+
+
+@pytest.mark.parametrize(("rule", "node", "code"), [
+    ({"select": {"variables": ["nope"]}}, "select.variables[0]", "select-unknown-name"),
+    ({"select": {"isel": {"nope": 0}}}, "select.isel.nope", "select-unknown-name"),
+    ({"transform": [{"rename": {"nope": "x"}}]}, "transform[0].rename.nope", "select-unknown-name"),
+    ({"transform": [{"squeeze": "lat"}]}, "transform[0].squeeze", "squeeze-not-one"),
+    ({"target": {"chunks": {"nope": 5}}}, "target.chunks.nope", "layout-unknown-dimension"),
+    ({"attributes": {"title": "x"}}, "attributes.title", "recipe-attribute-exists"),
+])
+def test_a_rule_that_cannot_be_followed_is_told_with_its_line(tmp_path, rule, node, code):
+    stock = feedstock(tmp_path / "stock", {"id": "air", "source": {"files": [str(AIR)]}, **rule})
+    text = (stock / "recipe.yaml").read_text().splitlines()
+    for words in (["run", stock, "--target", tmp_path / "out"], ["plan", stock]):
+        answer = firn(*words)
+        where = answer.error["where"]
+        assert (answer.status, answer.code) == (3, code), str(answer)
+        assert where["url"] == str(stock / "recipe.yaml") and where["node"] == f"recipes[0].{node}", where
+        assert node.split(".")[-1].split("[")[0] in text[where["line"] - 1] or "nope" in text[where["line"] - 1], where
+        assert "FILE" not in answer.error["next"], str(answer)
+        if code == "select-unknown-name" and "variables" in node:
+            assert "there are: lat, air, lon, time" in answer.error["what"]
+    if "inspect" in answer.error["next"]:
+        assert str(AIR) in answer.error["next"]
+
+
+def test_the_next_step_is_one_that_the_verb_has(tmp_path):
+    nemo = sorted((TESTDATA / "nemo").glob("*.nc"))
+    twice = [AIR, shutil.copy(AIR, tmp_path / "same.nc")]
+    apart = list(days(tmp_path / "days", "19810901", "19810902", "19810903", "19810904").iterdir())
+    import netCDF4
+    with netCDF4.Dataset(sorted(apart)[3], "a") as file:
+        file["time"][:] = [9]
+    for files, dim, code, flag in (
+        (nemo, "time_counter", "axis-no-key", "--concat-key time_counter=time_centered"), (twice, "time", "axis-overlap-identical", "firn plan "),
+        (apart, "time", "axis-gap", "--allow-gaps"),
+    ):
+        for verb in ("transform", "virtualize"):
+            answer = firn(verb, *files, "--concat-dim", dim, "--target", tmp_path / "out")
+            assert (answer.status, answer.code) == (11, code), str(answer)
+            assert flag in answer.error["next"] and ("`" in answer.error["next"]) == (code == "axis-overlap-identical"), str(answer)
+            assert "FILE" not in answer.error["next"]
+        stock = feedstock(tmp_path / code, {"id": "x", "source": {"files": [str(file) for file in sorted(map(str, files))], "dims": {dim: {"concat": True}}}})
+        for words in (["run", stock, "--target", tmp_path / "out"], ["plan", stock]):
+            answer = firn(*words)
+            assert (answer.status, answer.code) == (11, code), str(answer)
+            assert "--" not in answer.error["next"] and "`combine: {" in answer.error["next"], str(answer)
+    answer = firn("transform", *nemo, "--concat-dim", "nope", "--target", tmp_path / "out")
+    assert (answer.status, answer.code) == (2, "name-not-in-sources"), str(answer)
+    stock = feedstock(tmp_path / "dims", {"id": "x", "source": {"files": [str(file) for file in nemo], "dims": {"nope": {"concat": True}}}})
+    answer = firn("run", stock, "--target", tmp_path / "out")
+    assert (answer.status, answer.code) == (3, "name-not-in-sources") and answer.error["where"]["line"], str(answer)

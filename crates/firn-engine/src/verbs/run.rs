@@ -12,6 +12,7 @@ use crate::provenance::{Provenance, RECIPE_HASH};
 use crate::settings::Engine;
 use crate::store::{StoreKind, kind_of, open_store, refuse_inside};
 use crate::verbs::abandon::abandon;
+use crate::verbs::advice::in_recipe;
 use crate::verbs::catalog_entry::{PublishedStore, StoreEntryChange, store_entry, update_feedstock_entry};
 use crate::verbs::gaps;
 use crate::verbs::requests::{RunEngine, RunPart, RunRequest, VerifyDepth};
@@ -146,20 +147,22 @@ fn run_recipe(
         engine.storage.runtime().block_on(managed::refuse_part(&engine.storage.prefix(&target)?))?;
     }
     let spec = build_spec(engine, feedstock, recipe, request)?;
+    let told = |error| in_recipe(feedstock, recipe, &spec.files, error);
     let mut prepared =
-        prepare(engine, &spec).map_err(|error| gaps::advise(&feedstock.dir, recipe, &spec.files, error))?;
-    let chosen = choose(engine, recipe, &prepared)?;
+        prepare(engine, &spec).map_err(|error| told(gaps::advise(&feedstock.dir, recipe, &spec.files, error)))?;
+    let chosen = choose(engine, recipe, &prepared).map_err(told)?;
     report.strategy = if chosen.is_virtual { "virtualize" } else { "transform" };
     report.strategy_reason = chosen.reason;
-    let options = build_options(feedstock, recipe, request, &spec, &prepared, chosen.is_virtual, id.clone())?;
+    let options =
+        build_options(feedstock, recipe, request, &spec, &prepared, chosen.is_virtual, id.clone()).map_err(told)?;
     refuse_inside(engine, &target)?;
     refuse_foreign(engine, &target)?;
     let destination = Destination::Managed { url: target.clone(), id, limit: request.limit.map(NonZeroU64::get) };
     let build = if chosen.format == TargetFormat::Icechunk {
-        build_icechunk(engine, &mut prepared, &destination, &options)?
+        build_icechunk(engine, &mut prepared, &destination, &options).map_err(told)?
     } else {
-        refuse_unconsolidated(engine, recipe, &target)?;
-        build_zarr3(engine, &mut prepared, &destination, &options)?
+        refuse_unconsolidated(engine, recipe, &target).map_err(told)?;
+        build_zarr3(engine, &mut prepared, &destination, &options).map_err(told)?
     };
     let build = build.with_snippet(engine, &options)?;
     let mut failure = None;
