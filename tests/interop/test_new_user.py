@@ -417,3 +417,27 @@ def test_the_next_step_is_one_that_the_verb_has(tmp_path):
     stock = feedstock(tmp_path / "dims", {"id": "x", "source": {"files": [str(file) for file in nemo], "dims": {"nope": {"concat": True}}}})
     answer = firn("run", stock, "--target", tmp_path / "out")
     assert (answer.status, answer.code) == (3, "name-not-in-sources") and answer.error["where"]["line"], str(answer)
+
+
+def test_a_document_that_is_missing_is_named_with_its_folder(tmp_path):
+    stock = tmp_path / "stock"
+    stock.mkdir()
+    (stock / "meta.yaml").write_text(META)
+    answer = firn("run", stock, "--target", tmp_path / "out")
+    assert (answer.status, answer.code) == (4, "document-missing") and answer.error["where"]["url"] == str(stock / "recipe.yaml"), str(answer)
+
+
+def test_a_demo_that_was_made_before_does_not_say_that_nothing_was_verified(tmp_path):
+    for words in ("values verified", "published before, and unchanged since"):
+        answer = firn("demo", tmp_path / "demo", "--no-serve", "-o", "text")
+        assert answer.status == 0 and words in answer.stdout and " 0 values" not in answer.stdout, str(answer)
+
+
+@pytest.mark.parametrize("verb", ["plan", "virtualize", "transform", "run", "inspect", "init", "link", "verify"])
+def test_an_example_of_the_help_fits_its_line(verb):
+    text = firn(verb, "--help", "-o", "text").stdout
+    lines = text[text.index("Examples:"):].splitlines()[1:]
+    commands = [line for line in lines if line.strip()]
+    assert commands and max(map(len, commands)) <= 100
+    for before, line in zip([""] + commands, commands):
+        assert line.strip().startswith("firn ") or before.endswith("\\"), text

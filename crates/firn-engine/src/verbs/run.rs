@@ -22,6 +22,7 @@ use firn_model::array::{AttributeValue, Attributes, Numbers};
 use firn_model::combine::CombineRules;
 use firn_model::dataset::NodePath;
 use firn_model::diagnose::{At, Category, Diagnose, shell_word};
+use firn_model::document::DocumentError;
 use firn_model::feedstock::recipe::{CodecChoice, Extents, Recipe, Strategy, TargetFormat};
 use firn_model::feedstock::{StoreEntry, public_id};
 use firn_model::plan::TargetOptions;
@@ -118,7 +119,14 @@ pub(super) fn recipes<'f>(feedstock: &'f FeedstockDir, id: Option<&str>) -> Resu
         }
         _ => vec![id],
     };
-    ids.into_iter().map(|id| loaded.recipe(id).map_err(|error| document_error(&error))).collect()
+    let of_folder = |error| match error {
+        // What is not there has no name yet.
+        DocumentError::Missing { .. } => {
+            DocumentError::Missing { document: feedstock.dir.join("recipe.yaml").display().to_string() }
+        }
+        other => other,
+    };
+    ids.into_iter().map(|id| loaded.recipe(id).map_err(|error| document_error(&of_folder(error)))).collect()
 }
 
 fn run_recipe(

@@ -36,13 +36,11 @@ impl Arguments {
 fn draw(report: &DemoReport, out: &mut dyn Write, style: Style) -> io::Result<()> {
     for dataset in &report.datasets {
         writeln!(out, "{}  {}", style.bold(&dataset.id), dataset.title)?;
-        writeln!(
-            out,
-            "  {} from {}, {} values verified",
-            dataset.storage,
-            files(dataset.sources.len()),
-            dataset.verified
-        )?;
+        let verified = match dataset.verified {
+            0 => "published before, and unchanged since".to_owned(),
+            values => format!("{values} values verified"),
+        };
+        writeln!(out, "  {} from {}, {verified}", dataset.storage, files(dataset.sources.len()))?;
         writeln!(out, "  {}", style.dim(&dataset.store))?;
         writeln!(out, "  works always, without firn (needs {}):", dataset.native.requires.join(", "))?;
         for line in dataset.native.code.lines() {
