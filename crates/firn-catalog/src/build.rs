@@ -51,7 +51,10 @@ pub fn build(
         let page = options.pages.then_some(site::PAGE);
         files.push(json(stac::collection_path(&entry.id), &stac::collection(entry, page))?);
         if options.pages {
-            files.push(CatalogFile { path: site::page_path(&entry.id), text: site::page(entry) });
+            files.push(CatalogFile {
+                path: site::page_path(&entry.id),
+                text: site::page(entry, site::PageLinks::default()),
+            });
         }
     }
     let mut taken = BTreeSet::new();

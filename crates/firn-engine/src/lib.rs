@@ -7,6 +7,7 @@ pub mod error;
 pub mod execute;
 pub mod feedstock;
 pub mod folder;
+pub mod gateway;
 pub mod icechunk;
 pub mod inbox;
 pub mod journal;

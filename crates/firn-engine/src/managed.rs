@@ -235,7 +235,8 @@ pub fn is_own(name: &str) -> bool {
     name.starts_with(".firn")
 }
 
-fn is_version(name: &str) -> bool {
+/// Whether a name is that of a version of plain Zarr: `v<N>`.
+pub fn is_version(name: &str) -> bool {
     name.strip_prefix('v').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::EngineError;
 
-use crate::icechunk::{RepositoryStorage, SpecVersion, open_snapshot};
+use crate::icechunk::{RepositoryStorage, SpecVersion, VersionName, open_named};
 use crate::ledgered::LedgeredSource;
 use crate::managed;
 use crate::open::{ContainerSource, Dates, OnceSource};
@@ -231,7 +231,7 @@ pub fn open_store(engine: &Engine, url: &ObjectUrl) -> Result<StoreView, EngineE
 
 /// A file or a Zarr hierarchy, with the ledger that it carries where firn wrote it: the one place where ledgers are looked
 /// for.
-fn open_plain(engine: &Engine, url: &ObjectUrl) -> Result<StoreView, EngineError> {
+pub(crate) fn open_plain(engine: &Engine, url: &ObjectUrl) -> Result<StoreView, EngineError> {
     let source: Arc<dyn Source> = Arc::new(OnceSource::new(engine.storage.source(url)?));
     let dataset = firn_formats::open(source.as_ref(), &At::url(source.url()))?;
     // Chunks of files and of references are found by their metadata: only keys can be missing without a word.
@@ -273,11 +273,16 @@ fn is_by_firn(dataset: &Dataset) -> bool {
 }
 
 fn open_icechunk(engine: &Engine, url: &ObjectUrl, version: &str) -> Result<Opened, EngineError> {
+    open_version(engine, url, VersionName::Any(version))
+}
+
+/// Opens a repository at a version of it.
+pub(crate) fn open_version(engine: &Engine, url: &ObjectUrl, version: VersionName) -> Result<Opened, EngineError> {
     // The repository's own chunks are addressed below it: a slash at its end would make them relative to it.
     let url =
         &url.local_path().map_or_else(|| url.clone(), |path| ObjectUrl::local(path.components().collect::<PathBuf>()));
     let storage = RepositoryStorage::new(engine.storage.prefix(url)?);
-    let opened = engine.storage.runtime().block_on(open_snapshot(&storage, version))?;
+    let opened = engine.storage.runtime().block_on(open_named(&storage, version))?;
     let expected = references(&opened.dataset);
     let containers = opened.containers;
     let source = ContainerSource::new(engine.storage.clone(), url, containers.clone())?;

@@ -94,6 +94,15 @@ pub enum FirnError {
         /// What it found.
         what: String,
     },
+    /// The server cannot listen at its address.
+    #[error("nobody can be served at {address}: {cause}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the operating system says.
+        #[source]
+        cause: std::io::Error,
+    },
     /// Stopped by the user.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -142,6 +151,7 @@ impl Diagnose for FirnError {
             Self::Json { .. } => "output-json",
             Self::Runtime { .. } => "runtime-failed",
             Self::Panic { .. } => "panic",
+            Self::Listen { .. } => "listen-failed",
             Self::Interrupted(error) => error.code(),
             Self::LocationCheck { .. } => "location-check",
             Self::Engine(error) => error.code(),
@@ -158,6 +168,11 @@ impl Diagnose for FirnError {
             }
             Self::ConfigUnreadable { .. } | Self::ConfigInvalid { .. } => Category::InvalidDocument,
             Self::UnknownCode { .. } => Category::NotFound,
+            Self::Listen { cause, .. } => match cause.kind() {
+                std::io::ErrorKind::AddrInUse => Category::Conflict,
+                std::io::ErrorKind::PermissionDenied => Category::Denied,
+                _ => Category::Usage,
+            },
             Self::Output { .. } | Self::Runtime { .. } => Category::Unavailable,
             Self::Json { .. } | Self::Panic { .. } => Category::Bug,
             Self::Interrupted(error) => error.category(),
@@ -172,6 +187,7 @@ impl Diagnose for FirnError {
             Self::ConfigUnreadable { at, .. } => at.clone(),
             Self::ConfigInvalid { findings } => findings.first().map(|finding| finding.at.clone()).unwrap_or_default(),
             Self::EnvironmentInvalid { variable, .. } => At::nowhere().node(variable),
+            Self::Listen { address, .. } => At::nowhere().node(address),
             Self::Interrupted(error) => error.at(),
             Self::Engine(error) => error.at(),
             Self::Storage(error) => error.at(),
@@ -192,6 +208,7 @@ impl Diagnose for FirnError {
             Self::Output { .. } => "the answer is incomplete and must not be used",
             Self::Json { .. } => "firn made an answer that it cannot print",
             Self::Runtime { .. } => "nothing was done",
+            Self::Listen { .. } => "readers ask at this address and nowhere else",
             Self::Panic { .. } => "firn contradicts itself here; nothing was published by this command",
             Self::Interrupted(error) => return error.why(),
             Self::LocationCheck { .. } => "a run would find out only after hours of work",
@@ -215,6 +232,7 @@ impl Diagnose for FirnError {
             Self::Output { .. } => "look for space on the disk that standard output goes to, then run it again",
             Self::Json { .. } => "firn explain output-json says how to report it",
             Self::Runtime { .. } => "look at the limits of this session (ulimit -u), then run it again",
+            Self::Listen { .. } => "choose another address: firn serve --listen 127.0.0.1:0 takes any free port",
             Self::Panic { .. } => "firn explain panic says how to report it; then run the same command again",
             Self::Interrupted(error) => return error.next(),
             Self::LocationCheck { .. } => "look at credentials (firn config show) and at the policy of the bucket",

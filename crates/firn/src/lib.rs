@@ -1,7 +1,8 @@
-//! The faces of firn. Here: the command line.
+//! The faces of firn: the command line, and the server of its verb `serve`.
 
 pub mod cli;
 pub mod config;
 pub mod error;
 pub mod explain;
 pub mod report;
+pub mod server;

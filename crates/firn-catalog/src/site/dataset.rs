@@ -8,9 +8,25 @@ use firn_model::feedstock::DataType;
 use firn_model::feedstock::catalog::LineageEntry;
 use std::fmt::Write;
 
+/// Where the page of a dataset leads to.
+#[derive(Debug, Clone, Copy)]
+pub struct PageLinks<'a> {
+    /// To the page of the catalog.
+    pub catalog: &'a str,
+    /// To the STAC collection of the dataset.
+    pub collection: &'a str,
+}
+
+impl Default for PageLinks<'_> {
+    /// Of a page in the directory of its dataset.
+    fn default() -> Self {
+        Self { catalog: "../../index.html", collection: "collection.json" }
+    }
+}
+
 /// What it is, how to open it, what is in it, whose it is.
-pub fn page(entry: &CatalogEntry) -> String {
-    let mut body = String::from("<p class=\"dim\"><a href=\"../../index.html\">All datasets</a></p>\n");
+pub fn page(entry: &CatalogEntry, links: PageLinks) -> String {
+    let mut body = format!("<p class=\"dim\"><a href=\"{}\">All datasets</a></p>\n", escape(links.catalog));
     let _ = writeln!(body, "<h1>{}</h1>", escape(&entry.title));
     if entry.collection != entry.title {
         let _ = writeln!(body, "<p class=\"dim\">{}</p>", escape(&entry.collection));
@@ -28,7 +44,7 @@ pub fn page(entry: &CatalogEntry) -> String {
     if let Some(facts) = &entry.facts {
         contents(facts, &mut body);
     }
-    about(entry, &mut body);
+    about(entry, links, &mut body);
     document(&format!("{} · {}", entry.title, entry.id), &body)
 }
 
@@ -38,6 +54,9 @@ fn open(entry: &CatalogEntry, body: &mut String) {
         body.push_str("<p>No Python is known that opens it from there.</p>\n");
     }
     for snippet in &entry.snippets {
+        if entry.snippets.len() > 1 {
+            let _ = writeln!(body, "<p>{}</p>", escape(&snippet.title));
+        }
         let _ = writeln!(body, "<pre><code>{}</code></pre>", escape(snippet.code.trim_end()));
         let needs = escape(&snippet.requires.join(", "));
         let _ = writeln!(body, "<p class=\"dim\">One click selects all lines. Needs {needs}</p>");
@@ -94,7 +113,7 @@ fn extent(dimension: &DimensionFacts) -> String {
     }
 }
 
-fn about(entry: &CatalogEntry, body: &mut String) {
+fn about(entry: &CatalogEntry, links: PageLinks, body: &mut String) {
     body.push_str("<h2>About</h2>\n");
     let mut rows = vec![vec!["Id".to_owned(), escape(&entry.id)]];
     let mut row = |name: &str, html: String| {
@@ -136,7 +155,7 @@ fn about(entry: &CatalogEntry, body: &mut String) {
     row("Feedstock", link(entry.feedstock_url.as_deref().unwrap_or(""), &entry.feedstock));
     row("Links", entry.links.iter().map(|further| link(&further.url, &further.label)).collect::<Vec<_>>().join("<br>"));
     body.push_str(&table(&["", ""], &rows));
-    body.push_str("<p class=\"dim\"><a href=\"collection.json\">STAC collection</a></p>\n");
+    let _ = writeln!(body, "<p class=\"dim\"><a href=\"{}\">STAC collection</a></p>", escape(links.collection));
 }
 
 fn type_text(data_type: DataType) -> &'static str {

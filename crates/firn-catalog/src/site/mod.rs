@@ -4,7 +4,7 @@
 mod dataset;
 mod html;
 
-pub use dataset::page;
+pub use dataset::{PageLinks, page};
 
 use crate::entry::CatalogEntry;
 use crate::stac::RootDescription;
@@ -70,6 +70,12 @@ fn item(entry: &CatalogEntry) -> String {
     )
 }
 
+/// A page that says why there is no other: lines of plain text below a title.
+pub fn message(title: &str, lines: &[&str]) -> String {
+    let lines = lines.iter().filter(|line| !line.is_empty()).map(|line| format!("<p>{}</p>\n", escape(line)));
+    document(title, &format!("<h1>{}</h1>\n{}", escape(title), lines.collect::<String>()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,18 +96,18 @@ mod tests {
 
     #[test]
     fn texts_of_documents_cannot_become_markup() {
-        for page in [index(&RootDescription::default(), &[hostile()]), page(&hostile())] {
+        for page in [index(&RootDescription::default(), &[hostile()]), page(&hostile(), PageLinks::default())] {
             for markup in ["<script", "<img", "<b>", "<i>", "<u>", "<d>", "javascript:", "data:text", "onload=\"x\""] {
                 assert!(!page.contains(markup), "{markup} in {page}");
             }
             assert!(page.contains("&lt;script&gt;"), "{page}");
         }
-        assert!(page(&hostile()).contains("href=\"https://h/docs?a=1&amp;b=2\""));
+        assert!(page(&hostile(), PageLinks::default()).contains("href=\"https://h/docs?a=1&amp;b=2\""));
     }
 
     #[test]
     fn pages_need_nothing_from_elsewhere() {
-        let page = page(&hostile());
+        let page = page(&hostile(), PageLinks::default());
         for loading in ["<script", "<link", "<img", "@import", "url("] {
             assert!(!page.contains(loading), "{loading}");
         }

@@ -2,9 +2,12 @@
 //! show the same lines.
 
 mod files;
+mod gateway;
 mod icechunk;
 mod python;
 mod zarr;
+
+pub use gateway::gateway;
 
 use crate::classify::StoreKind;
 use crate::place::Place;

@@ -24,7 +24,7 @@ pub use error::IcechunkError;
 pub use payload::{ChunkPayload, ChunkWriter};
 pub use publish::Published;
 pub use reference::check_address;
-pub use source::{OpenedSnapshot, open_snapshot, still_holds};
+pub use source::{OpenedSnapshot, VersionName, open_named, open_snapshot, snapshot_of, still_holds};
 pub use storage::RepositoryStorage;
 pub use structure::{TargetNode, TargetStructure};
 pub use target::{IcechunkTarget, RunOptions, RunState, VirtualChunk};

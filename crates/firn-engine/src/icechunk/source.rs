@@ -43,6 +43,37 @@ pub struct OpenedSnapshot {
 /// [`IcechunkError::NoRepository`], [`IcechunkError::NoSuchVersion`], [`IcechunkError::Empty`],
 /// [`IcechunkError::Damaged`], what a metadata document is refused for, and what the storage says.
 pub async fn open_snapshot(storage: &RepositoryStorage, version: &str) -> Result<OpenedSnapshot, IcechunkError> {
+    open_named(storage, VersionName::Any(version)).await
+}
+
+/// As what the name of a version is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VersionName<'a> {
+    /// A branch, a tag or a snapshot id, looked for in this order.
+    Any(&'a str),
+    /// A branch, which moves.
+    Branch(&'a str),
+    /// A tag or a snapshot id: what never moves.
+    Fixed(&'a str),
+}
+
+/// The id of the snapshot that a version is now.
+///
+/// # Errors
+/// As [`open_snapshot`].
+pub async fn snapshot_of(storage: &RepositoryStorage, version: VersionName<'_>) -> Result<String, IcechunkError> {
+    let repository = repository::open(storage, None).await?;
+    Ok(resolve(&storage.at, &repository, version).await?.to_string())
+}
+
+/// As [`open_snapshot`], with a name that is taken as what it is said to be.
+///
+/// # Errors
+/// As [`open_snapshot`].
+pub async fn open_named(
+    storage: &RepositoryStorage,
+    version: VersionName<'_>,
+) -> Result<OpenedSnapshot, IcechunkError> {
     let at = &storage.at;
     let repository = repository::open(storage, None).await?;
     let id = resolve(at, &repository, version).await?;
@@ -60,7 +91,7 @@ pub async fn open_snapshot(storage: &RepositoryStorage, version: &str) -> Result
         documents.insert(&path, node.user_data);
     }
     if documents.is_empty() {
-        return Err(IcechunkError::Empty { at: at.clone(), version: version.to_owned() });
+        return Err(IcechunkError::Empty { at: at.clone(), version: version.name().to_owned() });
     }
     let mut dataset = firn_formats::zarr::open(&documents, at)?;
     dataset.format = DatasetFormat::Icechunk;
@@ -84,9 +115,30 @@ pub async fn open_snapshot(storage: &RepositoryStorage, version: &str) -> Result
     })
 }
 
-async fn resolve(at: &At, repository: &Repository, version: &str) -> Result<SnapshotId, IcechunkError> {
-    let mut asked = vec![VersionInfo::BranchTipRef(version.to_owned()), VersionInfo::TagRef(version.to_owned())];
-    asked.extend(SnapshotId::try_from(version).ok().map(VersionInfo::SnapshotId));
+impl<'a> VersionName<'a> {
+    fn name(self) -> &'a str {
+        match self {
+            Self::Any(name) | Self::Branch(name) | Self::Fixed(name) => name,
+        }
+    }
+
+    /// What it may be, in the order in which it is looked for.
+    fn candidates(self) -> Vec<VersionInfo> {
+        let name = self.name();
+        let mut all = Vec::new();
+        if !matches!(self, Self::Fixed(_)) {
+            all.push(VersionInfo::BranchTipRef(name.to_owned()));
+        }
+        if !matches!(self, Self::Branch(_)) {
+            all.push(VersionInfo::TagRef(name.to_owned()));
+            all.extend(SnapshotId::try_from(name).ok().map(VersionInfo::SnapshotId));
+        }
+        all
+    }
+}
+
+async fn resolve(at: &At, repository: &Repository, version: VersionName<'_>) -> Result<SnapshotId, IcechunkError> {
+    let asked = version.candidates();
     for candidate in asked {
         let error = match repository.resolve_version(&candidate).await {
             Ok(id) => return Ok(id),
@@ -100,7 +152,7 @@ async fn resolve(at: &At, repository: &Repository, version: &str) -> Result<Snap
             error => return Err(error),
         }
     }
-    Err(IcechunkError::NoSuchVersion { at: at.clone(), version: version.to_owned() })
+    Err(IcechunkError::NoSuchVersion { at: at.clone(), version: version.name().to_owned() })
 }
 
 /// The chunks of one array. A position that no manifest names is known to be empty: Icechunk's snapshots are whole.

@@ -10,6 +10,7 @@ use crate::settings::Engine;
 use crate::verbs::catalog_source::{Named, Stock, load_all};
 use crate::verbs::catalog_validate::{documents, invalid};
 use crate::verbs::requests::CatalogBuildRequest;
+pub(crate) use facts::reaching;
 use firn_catalog::CatalogFinding;
 use firn_catalog::build::{BuildOptions, build};
 use firn_catalog::collect::{FeedstockDocuments, collect};

@@ -23,6 +23,9 @@ pub struct DemoReport {
     pub datasets: Vec<DemoDataset>,
     /// The folder of the catalog.
     pub catalog: String,
+    /// Where the catalog is served, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
     /// Commands for one's own data.
     pub next: Vec<String>,
 }
@@ -42,6 +45,9 @@ pub struct DemoDataset {
     pub sources: Vec<String>,
     /// The dimension along which the files were joined.
     pub concat_dim: Option<String>,
+    /// Python that opens the dataset through the server of the demo, where there is one: works while that runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Snippet>,
     /// Python that opens the store without firn: works always.
     pub native: Snippet,
     /// Variables of the store.
@@ -97,6 +103,7 @@ pub fn demo(engine: &Engine, request: &DemoRequest) -> Result<DemoReport, Engine
             store: build.store.clone(),
             sources,
             concat_dim: dataset.concat_dim.map(str::to_owned),
+            gateway: None,
             native,
             variables: build.arrays.iter().map(|array| array.path.trim_start_matches('/').to_owned()).collect(),
             verified: build.verification.as_ref().map_or(0, |v| v.checked.compared),
@@ -106,6 +113,7 @@ pub fn demo(engine: &Engine, request: &DemoRequest) -> Result<DemoReport, Engine
         dir: dir.display().to_string(),
         datasets,
         catalog: catalog.display().to_string(),
+        page: None,
         next: vec![
             "firn inspect FILE                  what is in a file, and can it be virtual".to_owned(),
             "firn plan FILE                     from one example to a pattern, a strategy and a size".to_owned(),

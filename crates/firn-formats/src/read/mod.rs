@@ -1,12 +1,14 @@
 //! Elements of a box of an array, whatever the format and the layout of its chunks.
 
 mod elements;
+mod encoded;
 mod fetch;
 mod heap_text;
 mod layout;
 mod locate;
 mod text;
 
+pub use encoded::{EncodedChunk, encoded_chunk};
 pub use layout::StoredLayout;
 pub use locate::{ChunkLocation, chunk_location, decode_stored_chunk};
 pub use text::TextEncoding;

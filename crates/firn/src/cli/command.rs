@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::outcome::Outcome;
 use super::{
-    catalog, config, demo, explain, inbox, init, inspect, later, link, plan, push, run, seal, transform, verify,
+    catalog, config, demo, explain, inbox, init, inspect, later, link, plan, push, run, seal, serve, transform, verify,
     virtualize,
 };
 use crate::error::FirnError;
@@ -25,6 +25,7 @@ pub enum Verb {
     Seal(seal::Arguments),
     Inbox(inbox::Arguments),
     Catalog(catalog::Arguments),
+    Serve(serve::Arguments),
     Config(config::Arguments),
     Explain(explain::Arguments),
     #[command(flatten)]
@@ -48,6 +49,7 @@ impl Verb {
             Self::Seal(_) => "seal".to_owned(),
             Self::Inbox(arguments) => format!("inbox {}", arguments.verb.word()),
             Self::Catalog(arguments) => format!("catalog {}", arguments.verb.word()),
+            Self::Serve(_) => "serve".to_owned(),
             Self::Config(arguments) => format!("config {}", arguments.verb.word()),
             Self::Explain(_) => "explain".to_owned(),
             Self::Later(later) => later.words(),
@@ -78,6 +80,7 @@ impl Verb {
             Self::Seal(arguments) => arguments.perform(context).await,
             Self::Inbox(arguments) => arguments.perform(context).await,
             Self::Catalog(arguments) => arguments.perform(context).await,
+            Self::Serve(arguments) => arguments.perform(context).await,
             Self::Config(arguments) => arguments.perform(context).await,
             Self::Explain(arguments) => arguments.perform(),
             Self::Later(_) => Err(FirnError::VerbUnsupported { verb: self.words() }),

@@ -1,6 +1,6 @@
 //! What every verb gets: settings, an engine, where to report.
 
-use super::arguments::{Cli, Common, Resources};
+use super::arguments::{Cli, Common, OutputFormat, Resources};
 use super::bars::Bars;
 use super::lines::Lines;
 use crate::config::{Environment, Flags, Settings};
@@ -29,6 +29,11 @@ impl Context {
     /// The environment of the process.
     pub fn environment(&self) -> &Environment {
         &self.environment
+    }
+
+    /// Whether a person reads the answer as it comes.
+    pub fn is_interactive(&self) -> bool {
+        self.common.output == OutputFormat::Text && std::io::stdout().is_terminal()
     }
 
     /// The effective settings.

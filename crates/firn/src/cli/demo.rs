@@ -5,7 +5,10 @@ use super::build::blocking;
 use super::context::Context;
 use super::outcome::{Outcome, Style};
 use crate::error::FirnError;
+use crate::server::{Bound, Links};
 use clap::Args;
+use firn_catalog::snippet::gateway as gateway_snippet;
+use firn_engine::gateway::Gateway;
 use firn_engine::verbs::demo::{DemoReport, demo};
 use firn_engine::verbs::requests::DemoRequest;
 use std::io::{self, Write};
@@ -13,7 +16,8 @@ use std::path::PathBuf;
 
 /// Show the whole lifecycle on bundled real files: no network, under 15 seconds
 ///
-/// Writes a virtual and a copied dataset and a catalog into DIR, and prints the lines that open them in Python.
+/// Writes a virtual and a copied dataset and a catalog into DIR, and prints the lines that open them in Python. On a terminal it then serves the
+/// catalog until Ctrl-C.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  firn demo\n  firn demo /tmp/demo --no-serve")]
 pub struct Arguments {
@@ -29,9 +33,34 @@ impl Arguments {
     pub(super) async fn perform(&self, context: &Context) -> Result<Outcome, FirnError> {
         let engine = context.engine(&Resources::default())?;
         let request = DemoRequest { dir: self.dir.clone() };
-        Ok(Outcome::of(blocking(move || demo(&engine, &request)).await?, draw))
+        let mut report = blocking({
+            let engine = engine.clone();
+            move || demo(&engine, &request)
+        })
+        .await?;
+        if self.no_serve || !context.is_interactive() {
+            return Ok(Outcome::of(report, draw));
+        }
+        let cancel = engine.cancel.clone();
+        let catalog = report.catalog.clone();
+        let gateway = blocking(move || Gateway::open(engine, &catalog)).await?;
+        let bound = match Bound::to(LISTEN).await {
+            Ok(bound) => bound,
+            // Somebody is there already, perhaps another demo.
+            Err(_) => Bound::to(ANY_PORT).await?,
+        };
+        let links = Links::new(bound.address, None, context.environment().get("JUPYTERHUB_SERVICE_PREFIX"));
+        for dataset in &mut report.datasets {
+            dataset.gateway = Some(gateway_snippet("xarray and zarr", &links.dataset(&dataset.id, None)));
+        }
+        report.page = Some(links.page.clone());
+        Ok(Outcome::of(report, draw).then(bound.serve(gateway, links, cancel)))
     }
 }
+
+/// Where the demo listens, if nobody else does.
+const LISTEN: &str = "127.0.0.1:8080";
+const ANY_PORT: &str = "127.0.0.1:0";
 
 fn draw(report: &DemoReport, out: &mut dyn Write, style: Style) -> io::Result<()> {
     for dataset in &report.datasets {
@@ -42,6 +71,12 @@ fn draw(report: &DemoReport, out: &mut dyn Write, style: Style) -> io::Result<()
         };
         writeln!(out, "  {} from {}, {verified}", dataset.storage, files(dataset.sources.len()))?;
         writeln!(out, "  {}", style.dim(&dataset.store))?;
+        if let Some(gateway) = &dataset.gateway {
+            writeln!(out, "  works while this runs, whatever the store is (needs {}):", gateway.requires.join(", "))?;
+            for line in gateway.code.lines() {
+                writeln!(out, "    {line}")?;
+            }
+        }
         writeln!(out, "  works always, without firn (needs {}):", dataset.native.requires.join(", "))?;
         for line in dataset.native.code.lines() {
             writeln!(out, "    {line}")?;
@@ -52,6 +87,9 @@ fn draw(report: &DemoReport, out: &mut dyn Write, style: Style) -> io::Result<()
     writeln!(out, "Next, with your own data:")?;
     for next in &report.next {
         writeln!(out, "  {next}")?;
+    }
+    if let Some(page) = &report.page {
+        writeln!(out, "\nThe catalog is served at {}; Ctrl-C stops it.", style.bold(page))?;
     }
     Ok(())
 }

@@ -32,9 +32,6 @@ pub enum Later {
     /// Take over what is stored already
     #[command(hide = true)]
     Adopt(Adopt),
-    /// Serve catalog and data
-    #[command(hide = true)]
-    Serve(Serve),
     /// Bring a dataset up to date
     #[command(hide = true)]
     Update(Words),
@@ -79,7 +76,6 @@ impl Later {
             Self::Check(_) => "check",
             Self::Rm(_) => "rm",
             Self::Adopt(_) => "adopt",
-            Self::Serve(_) => "serve",
             Self::Update(_) => "update",
             Self::Log(_) => "log",
             Self::Diff(_) => "diff",
@@ -157,17 +153,6 @@ pub struct Adopt {
     pub kind: Option<String>,
     #[arg(long)]
     pub no_hash: bool,
-}
-
-/// `firn serve`.
-#[derive(Debug, Args)]
-pub struct Serve {
-    #[arg(long, value_name = "DIR")]
-    pub catalog: Option<String>,
-    #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<String>,
-    #[arg(long, value_name = "URL")]
-    pub base_url: Option<String>,
 }
 
 /// `firn plot STORE VAR --out FILE.png`.

@@ -23,6 +23,7 @@ mod render;
 mod run;
 mod schemas;
 mod seal;
+mod serve;
 mod signals;
 mod table;
 mod transform;
@@ -63,8 +64,12 @@ pub fn main(runtime: Runtime, words: Vec<OsString>) -> ExitCode {
     let cancel = Cancel::new();
     signals::listen(&runtime, &cancel, cli.common.quiet);
     let done = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(perform(&cli, &cancel))));
-    let outcome = done.unwrap_or_else(|_| Err(panics::last()));
+    let mut outcome = done.unwrap_or_else(|_| Err(panics::last()));
+    let afterwards = outcome.as_mut().ok().and_then(|outcome| outcome.afterwards.take());
     let exit = printer.print(outcome);
+    if let Some(afterwards) = afterwards {
+        runtime.block_on(afterwards);
+    }
     runtime.shutdown_timeout(SHUTDOWN);
     exit
 }

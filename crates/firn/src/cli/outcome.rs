@@ -3,6 +3,7 @@
 use crate::report::ErrorReport;
 use serde::Serialize;
 use std::io::{self, Write};
+use std::pin::Pin;
 
 /// How text is drawn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -99,7 +100,12 @@ pub struct Outcome {
     pub answer: Box<dyn Answer>,
     /// What decides the exit status, where it is not success.
     pub failure: Option<ErrorReport>,
+    /// What goes on once the answer is printed: a server, until it is stopped.
+    pub afterwards: Option<Afterwards>,
 }
+
+/// What goes on after an answer.
+pub type Afterwards = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Outcome {
     /// Success.
@@ -109,12 +115,18 @@ impl Outcome {
 
     /// Success, with an answer that prints itself.
     pub fn answer(answer: impl Answer + 'static) -> Self {
-        Self { answer: Box::new(answer), failure: None }
+        Self { answer: Box::new(answer), failure: None, afterwards: None }
     }
 
     /// The same answer, and this failure.
     #[must_use]
     pub fn with_failure(self, failure: Option<ErrorReport>) -> Self {
         Self { failure, ..self }
+    }
+
+    /// The same answer, after which this goes on.
+    #[must_use]
+    pub fn then(self, afterwards: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self { afterwards: Some(Box::pin(afterwards)), ..self }
     }
 }

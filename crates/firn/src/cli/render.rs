@@ -24,7 +24,7 @@ impl Printer {
     /// Prints it and says how the process ends.
     pub fn print(&self, outcome: Result<Outcome, FirnError>) -> ExitCode {
         let (answer, failure) = match outcome {
-            Ok(Outcome { answer, failure }) => (Some(answer), failure),
+            Ok(Outcome { answer, failure, .. }) => (Some(answer), failure),
             Err(error) => (None, Some(ErrorReport::new(&error))),
         };
         let exit = failure.as_ref().map_or(ExitCode::SUCCESS, exit_of);

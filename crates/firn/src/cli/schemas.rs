@@ -4,6 +4,7 @@ use super::catalog::answer as validated;
 use super::config::{check, show};
 use super::explain::Explained;
 use super::inspect::answer;
+use super::serve::Serving;
 use crate::report::ErrorReport;
 use firn_engine::build::BuildReport;
 use firn_engine::verbs::catalog_build::CatalogBuildReport;
@@ -47,6 +48,7 @@ pub fn output_schemas() -> Vec<(&'static str, Value)> {
         ("push", document::<PushReport>("push")),
         ("run", document::<RunReport>("run")),
         ("seal", document::<SealReport>("seal")),
+        ("serve", document::<Serving>("serve")),
         ("transform", document::<BuildReport>("transform")),
         ("verify", document::<VerifyReport>("verify")),
         ("virtualize", document::<BuildReport>("virtualize")),

@@ -46,7 +46,7 @@ fn each_category_has_its_status_its_text_and_its_json() {
         (&["run", "nothing"], 4, "not found", "feedstock-not-found"),
         (&["inspect", &denied], 5, "denied", "source-denied"),
         (&["transform", "d/sst_20200101.nc", "--target", "one.zarr"], 6, "conflict", "target-exists"),
-        (&["serve"], 7, "unsupported", "verb-unsupported"),
+        (&["rollback"], 7, "unsupported", "verb-unsupported"),
         (&["inspect", "page.nc"], 8, "corrupt", "not-an-array-file"),
         (&["inspect", &nobody], 9, "unavailable", "source-unavailable"),
         (&["verify", "one.zarr", "--against", "d/sst_20200102.nc"], 10, "differences", "verification-failed"),

@@ -20,7 +20,7 @@ fn the_text_of_errors_is_as_kept() {
         ("unknown-flag", &["inspect", "--chunk", "sst", "a.nc"], 2),
         ("missing-argument", &["transform", "a.nc"], 2),
         ("bad-chunks", &["transform", "a.nc", "--target", "b", "--chunks", "time=0"], 2),
-        ("later-verb", &["serve"], 7),
+        ("later-verb", &["rollback"], 7),
         ("no-such-file", &["inspect", "nothing.nc"], 4),
         ("html-page", &["inspect", "page.nc"], 8),
         ("empty-file", &["inspect", "empty.nc"], 8),

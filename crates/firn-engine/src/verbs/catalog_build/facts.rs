@@ -102,7 +102,7 @@ fn not_opened(entry: &CatalogEntry, error: &EngineError) -> CatalogFinding {
 
 /// The engine that reaches an entry as its access details say. An endpoint that only the document names gets no credentials:
 /// they are not meant for whoever wrote it.
-fn reaching(engine: &Engine, entry: &CatalogEntry, address: &ObjectUrl) -> Result<Engine, EngineError> {
+pub(crate) fn reaching(engine: &Engine, entry: &CatalogEntry, address: &ObjectUrl) -> Result<Engine, EngineError> {
     let access = entry.access.as_ref().filter(|_| address.scheme() == "s3");
     let Some(access) = access else { return Ok(engine.clone()) };
     let location = engine.storage.location_of(address)?.map(|(location, _)| location);
