@@ -16,8 +16,8 @@ use std::path::PathBuf;
 
 /// Show the whole lifecycle on bundled real files: no network, under 15 seconds
 ///
-/// Writes a virtual and a copied dataset and a catalog into DIR, and prints the lines that open them in Python. On a terminal it then serves the
-/// catalog until Ctrl-C.
+/// Writes into DIR a linked Zarr v2 store, virtual Icechunk, sharded Zarr v3, kerchunk references, a store that was pushed and promoted, and their
+/// catalog; prints the lines that open each in Python. On a terminal it then serves the catalog until Ctrl-C.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  firn demo\n  firn demo /tmp/demo --no-serve")]
 pub struct Arguments {
@@ -65,11 +65,17 @@ const ANY_PORT: &str = "127.0.0.1:0";
 fn draw(report: &DemoReport, out: &mut dyn Write, style: Style) -> io::Result<()> {
     for dataset in &report.datasets {
         writeln!(out, "{}  {}", style.bold(&dataset.id), dataset.title)?;
+        for command in &dataset.commands {
+            writeln!(out, "  {} {command}", style.dim("$"))?;
+        }
         let verified = match dataset.verified {
             0 => "published before, and unchanged since".to_owned(),
             values => format!("{values} values verified"),
         };
-        writeln!(out, "  {} from {}, {verified}", dataset.storage, files(dataset.sources.len()))?;
+        match dataset.storage {
+            "linked" => writeln!(out, "  linked where it is, a chunk of each variable decoded")?,
+            storage => writeln!(out, "  {storage} from {}, {verified}", files(dataset.sources.len()))?,
+        }
         writeln!(out, "  {}", style.dim(&dataset.store))?;
         if let Some(gateway) = &dataset.gateway {
             writeln!(out, "  works while this runs, whatever the store is (needs {}):", gateway.requires.join(", "))?;
