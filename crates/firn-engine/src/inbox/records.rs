@@ -131,6 +131,9 @@ impl Records {
         }
         let text = std::str::from_utf8(&object.bytes).map_err(|_| damaged("it is not text"))?;
         let manifest = UploadManifest::parse(text, &at)?;
+        if (manifest.objects.len() as u64, manifest.bytes()) != (seal.objects, seal.bytes) {
+            return Err(damaged("it has other objects than the seal says").into());
+        }
         if manifest.digest() != seal.digest {
             return Err(damaged("its digest is not the one that was sealed").into());
         }
