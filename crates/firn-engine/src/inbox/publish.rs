@@ -3,7 +3,7 @@
 use super::checked::{Checked, published_key, sole_store};
 use super::hash::tagged;
 use super::place::Upload;
-use super::transfer::{Proof, Transfer};
+use super::transfer::{Proof, Transfer, ended};
 use crate::error::EngineError;
 use crate::journal::{Claim, Journal, RunRecord};
 use crate::lease::RunLease;
@@ -19,7 +19,6 @@ use firn_model::array::chunk_grid::{indices_of, product};
 use firn_model::source::SourceError;
 use firn_model::upload::{Rank, StoreFormat, StoreRoot, UploadError, UploadManifest, find_stores, is_record, rank};
 use firn_storage::{ObjectUrl, Precondition, Prefix, StorageError};
-use futures::{StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
 
 /// The only version that a promotion makes: what exists is never added to.
@@ -383,31 +382,34 @@ impl Publication<'_> {
         Ok(promotion)
     }
 
+    async fn copy_one(
+        &self,
+        transfer: &Transfer,
+        key: &str,
+        progress: &crate::progress::TaskProgress,
+    ) -> Result<Published, EngineError> {
+        self.engine.cancel.check()?;
+        let proof = if self.trust_etag { Proof::Tag } else { Proof::Digest };
+        let (sealed, version) = (self.sealed(key)?, self.version(key)?);
+        let to_key = self.checked.published_key(key);
+        let moved = transfer
+            .copy(&self.checked.data, key, to_key, version, sealed.part_size, proof)
+            .await
+            .map_err(|error| self.changed(key, error))?;
+        if moved.blake3.is_some_and(|blake3| blake3 != sealed.blake3) {
+            return Err(UploadError::ObjectChanged { at: self.upload.at().node(key) }.into());
+        }
+        progress.advance(sealed.size);
+        Ok(Published { key: key.to_owned(), size: sealed.size, etag: moved.etag })
+    }
+
     async fn copy_part(
         &self,
         transfer: &Transfer,
         keys: &[&str],
         progress: &crate::progress::TaskProgress,
     ) -> Result<Vec<Published>, EngineError> {
-        let proof = if self.trust_etag { Proof::Tag } else { Proof::Digest };
-        let arrived: Vec<Published> = futures::stream::iter(keys)
-            .map(|key| async move {
-                self.engine.cancel.check()?;
-                let (sealed, version) = (self.sealed(key)?, self.version(key)?);
-                let to_key = self.checked.published_key(key);
-                let moved = transfer
-                    .copy(&self.checked.data, key, to_key, version, sealed.part_size, proof)
-                    .await
-                    .map_err(|error| self.changed(key, error))?;
-                if moved.blake3.is_some_and(|blake3| blake3 != sealed.blake3) {
-                    return Err(EngineError::from(UploadError::ObjectChanged { at: self.upload.at().node(*key) }));
-                }
-                progress.advance(sealed.size);
-                Ok(Published { key: (*key).to_owned(), size: sealed.size, etag: moved.etag })
-            })
-            .buffer_unordered(transfer.at_once)
-            .try_collect()
-            .await?;
+        let arrived = ended(transfer.at_once, keys.iter().map(|key| self.copy_one(transfer, key, progress))).await?;
         transfer
             .settle(arrived.iter().map(|object| self.checked.published_key(&object.key).to_owned()).collect())
             .await?;

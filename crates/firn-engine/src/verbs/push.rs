@@ -5,7 +5,7 @@ use crate::inbox::checked::{objects, refuse_links};
 use crate::inbox::hash::tagged;
 use crate::inbox::place::Upload;
 use crate::inbox::records::{LEASES, PushRecord, Records, Sent};
-use crate::inbox::transfer::{Proof, Transfer};
+use crate::inbox::transfer::{Proof, Transfer, ended};
 use crate::lease::RunLease;
 use crate::progress::{TaskProgress, Unit};
 use crate::settings::Engine;
@@ -17,7 +17,6 @@ use firn_model::upload::{
     Rank, StoreRoot, UploadError, UploadManifest, UploadObject, check_keys, find_stores, is_record, rank, store_of,
 };
 use firn_storage::{ObjectUrl, Prefix};
-use futures::{StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -245,25 +244,23 @@ impl Sender<'_> {
         Ok(all)
     }
 
+    async fn send_one(&self, item: &Item) -> Result<Sent, EngineError> {
+        self.engine.cancel.check()?;
+        let (key, to_key, version) = (&item.key, &item.to_key, &item.version);
+        let moved = self.transfer.copy(&item.from, key, to_key, version, None, Proof::Digest).await?;
+        let undone = || EngineError::bug(format!("{key} was sent without its digest"));
+        self.progress.advance(version.size);
+        let object = UploadObject {
+            size: version.size,
+            blake3: moved.blake3.ok_or_else(undone)?,
+            etag: moved.etag,
+            part_size: moved.part_size,
+        };
+        Ok(Sent { key: to_key.clone(), object, source: version.clone() })
+    }
+
     async fn send_part(&self, items: &[&Item]) -> Result<Vec<Sent>, EngineError> {
-        let sent: Vec<Sent> = futures::stream::iter(items)
-            .map(|item| async move {
-                self.engine.cancel.check()?;
-                let (key, to_key, version) = (&item.key, &item.to_key, &item.version);
-                let moved = self.transfer.copy(&item.from, key, to_key, version, None, Proof::Digest).await?;
-                let undone = || EngineError::bug(format!("{key} was sent without its digest"));
-                self.progress.advance(item.version.size);
-                let object = UploadObject {
-                    size: item.version.size,
-                    blake3: moved.blake3.ok_or_else(undone)?,
-                    etag: moved.etag,
-                    part_size: moved.part_size,
-                };
-                Ok::<_, EngineError>(Sent { key: item.to_key.clone(), object, source: item.version.clone() })
-            })
-            .buffer_unordered(self.transfer.at_once)
-            .try_collect()
-            .await?;
+        let sent = ended(self.transfer.at_once, items.iter().map(|item| self.send_one(item))).await?;
         self.transfer.settle(sent.iter().map(|sent| sent.key.clone()).collect()).await?;
         self.records.put_sent(self.id, self.segment, sent.clone()).await?;
         Ok(sent)
