@@ -193,3 +193,28 @@ pub(crate) fn list(root: &Path) -> Result<Vec<ListedObject>, StorageError> {
     objects.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(objects)
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_link_is_found_wherever_it_is_and_never_followed() {
+        let root = tempfile::tempdir().unwrap();
+        let inside = root.path().join("upload");
+        std::fs::create_dir_all(inside.join("a/b")).unwrap();
+        std::fs::write(inside.join("a/b/chunk"), b"1").unwrap();
+        assert_eq!(first_link(&inside).unwrap(), None);
+        assert_eq!(first_link(&root.path().join("nothing")).unwrap(), None);
+        assert_eq!(first_link(&inside.join("a/b/chunk")).unwrap(), None);
+        for to in ["/etc/hostname", "nowhere", ".."] {
+            let link = inside.join("a/b/link");
+            symlink(to, &link).unwrap();
+            assert_eq!(first_link(&inside).unwrap().as_deref(), Some("a/b/link"), "{to}");
+            std::fs::remove_file(link).unwrap();
+        }
+        symlink(&inside, root.path().join("other")).unwrap();
+        assert_eq!(first_link(&root.path().join("other")).unwrap().as_deref(), Some(""));
+    }
+}
