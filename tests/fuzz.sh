@@ -18,12 +18,13 @@ CARGO=${CARGO:-cargo}
 LIMITS=(-rss_limit_mb=512 -timeout=5 -max_len=65536)
 
 host=$(rustc -vV | sed -n 's/^host: //p')
+# Only what has libFuzzer in it can be linked with these flags: --bin.
 # With --target the flags reach neither build scripts nor procedural macros, which would not link.
 flags="--cfg fuzzing -Cpasses=sancov-module"
 for argument in level=3 inline-8bit-counters pc-table trace-compares; do
   flags+=" -Cllvm-args=-sanitizer-coverage-$argument"
 done
-RUSTFLAGS="$flags" CARGO_INCREMENTAL=0 "$CARGO" build --quiet --locked -p firn-fuzz --features libfuzzer --target "$host" --target-dir "$TARGET_DIR/fuzz"
+RUSTFLAGS="$flags" CARGO_INCREMENTAL=0 "$CARGO" build --quiet --locked -p firn-fuzz --features libfuzzer --bin 'fuzz-*' --target "$host" --target-dir "$TARGET_DIR/fuzz"
 binaries=$TARGET_DIR/fuzz/$host/debug
 
 if [ "${1:-}" = --repeat ]; then

@@ -312,3 +312,132 @@ def test_no_store_is_written_inside_another(tmp_path):
         answer = firn(*words)
         assert (answer.status, answer.code) == (6, "target-not-empty") and "inside" in answer.error["what"], str(answer)
     assert sorted(store.rglob("*")) == before
+
+
+def days(folder, *dates):
+    """A small file for each date, called by it, with the steps of an unlimited time."""
+    import netCDF4
+    import numpy
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, date in enumerate(dates):
+        with netCDF4.Dataset(folder / f"sst.{date}.nc", "w") as file:
+            file.createDimension("time", None)
+            file.createDimension("lon", 3)
+            time = file.createVariable("time", "f8", ("time",))
+            time.units = "days since 1981-01-01"
+            time[:] = [number]
+            file.createVariable("sst", "f4", ("time", "lon"))[:] = numpy.arange(3)[None] + number
+    return folder
+
+
+NAMES = ("br[1]", "h{x}h", "h#h", "qu?x", "st*r", "b\\s", "h{time:%Y}h", "h{{x}}", "[!a]")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dates", [("19810901", "19810902"), ("19810901", "19810902", "19810919")], ids=["pattern", "glob"])
+def test_characters_of_a_name_are_no_wildcards_and_no_placeholders(tmp_path, name, dates):
+    first = days(tmp_path / "hyh", *dates)
+    for other in ("b1", "br1", "quux", "star", "bs", "h1981h", "x", name):
+        shutil.copytree(first, tmp_path / other)
+    example, stock = tmp_path / name / "sst.19810901.nc", tmp_path / "stock"
+    firn("plan", example, "--write", stock, check=True)
+    firn("init", tmp_path / "begun", "--from", example, check=True)
+    written, begun = (yaml.safe_load((folder / "recipe.yaml").read_text())["recipes"][0]["source"] for folder in (stock, tmp_path / "begun"))
+    assert written == begun and set(written) >= {"pattern" if len(dates) == 2 else "glob"}
+    recipe = firn("run", stock, "--target", tmp_path / "out", check=True).result["recipes"][0]
+    assert recipe["build"]["files"] == len(dates)
+    shapes = {array["path"]: array["shape"] for array in recipe["build"]["arrays"]}
+    assert shapes["/sst"] == [len(dates), 3]
+
+
+def test_what_is_done_is_told_where_that_is_asked_for(tmp_path, serve):
+    days(tmp_path, "19810901")
+    address = f"{serve(tmp_path).url}/sst.19810901.nc?token=HIDDEN"
+    silent, told, all_of_it = (firn("transform", address, *more, "--target", tmp_path / f"out{number}", check=True)
+                               for number, more in enumerate(([], ["-v"], ["-vv"])))
+    assert silent.stderr == ""
+    for words in ("sources opened files=1 format=\"HDF5\"", "scan: done", "requests=", "tasks begin tasks=", "tasks ended tasks=", "verified ok=true",
+                  f"published store={tmp_path}/out1"):
+        assert words in told.stderr, str(told)
+    assert "DEBUG" not in told.stderr and "request method" not in told.stderr, str(told)
+    assert "request method=GET url=http://127.0.0.1" in all_of_it.stderr and "token=…" in all_of_it.stderr, str(all_of_it)
+    assert "HIDDEN" not in told.stderr + all_of_it.stderr
+    stock = feedstock(tmp_path / "stock", {"id": "sst", "source": {"files": ["../sst.19810901.nc"]}, "target": {"format": "zarr3"}})
+    run = firn("run", stock, "--target", tmp_path / "run", "-v", check=True)
+    assert "strategy chosen recipe=sst strategy=\"transform\" format=\"zarr3\" because=plain Zarr holds no references" in run.stderr, str(run)
+
+
+@pytest.mark.parametrize(("rule", "node", "code"), [
+    ({"select": {"variables": ["nope"]}}, "select.variables[0]", "select-unknown-name"),
+    ({"select": {"isel": {"nope": 0}}}, "select.isel.nope", "select-unknown-name"),
+    ({"transform": [{"rename": {"nope": "x"}}]}, "transform[0].rename.nope", "select-unknown-name"),
+    ({"transform": [{"squeeze": "lat"}]}, "transform[0].squeeze", "squeeze-not-one"),
+    ({"target": {"chunks": {"nope": 5}}}, "target.chunks.nope", "layout-unknown-dimension"),
+    ({"attributes": {"title": "x"}}, "attributes.title", "recipe-attribute-exists"),
+])
+def test_a_rule_that_cannot_be_followed_is_told_with_its_line(tmp_path, rule, node, code):
+    stock = feedstock(tmp_path / "stock", {"id": "air", "source": {"files": [str(AIR)]}, **rule})
+    text = (stock / "recipe.yaml").read_text().splitlines()
+    for words in (["run", stock, "--target", tmp_path / "out"], ["plan", stock]):
+        answer = firn(*words)
+        where = answer.error["where"]
+        assert (answer.status, answer.code) == (3, code), str(answer)
+        assert where["url"] == str(stock / "recipe.yaml") and where["node"] == f"recipes[0].{node}", where
+        assert node.split(".")[-1].split("[")[0] in text[where["line"] - 1] or "nope" in text[where["line"] - 1], where
+        assert "FILE" not in answer.error["next"], str(answer)
+        if code == "select-unknown-name" and "variables" in node:
+            assert "there are: lat, air, lon, time" in answer.error["what"]
+    if "inspect" in answer.error["next"]:
+        assert str(AIR) in answer.error["next"]
+
+
+def test_the_next_step_is_one_that_the_verb_has(tmp_path):
+    nemo = sorted((TESTDATA / "nemo").glob("*.nc"))
+    twice = [AIR, shutil.copy(AIR, tmp_path / "same.nc")]
+    apart = list(days(tmp_path / "days", "19810901", "19810902", "19810903", "19810904").iterdir())
+    import netCDF4
+    with netCDF4.Dataset(sorted(apart)[3], "a") as file:
+        file["time"][:] = [9]
+    for files, dim, code, flag in (
+        (nemo, "time_counter", "axis-no-key", "--concat-key time_counter=time_centered"), (twice, "time", "axis-overlap-identical", "firn plan "),
+        (apart, "time", "axis-gap", "--allow-gaps"),
+    ):
+        for verb in ("transform", "virtualize"):
+            answer = firn(verb, *files, "--concat-dim", dim, "--target", tmp_path / "out")
+            assert (answer.status, answer.code) == (11, code), str(answer)
+            assert flag in answer.error["next"] and ("`" in answer.error["next"]) == (code == "axis-overlap-identical"), str(answer)
+            assert "FILE" not in answer.error["next"]
+        stock = feedstock(tmp_path / code, {"id": "x", "source": {"files": [str(file) for file in sorted(map(str, files))], "dims": {dim: {"concat": True}}}})
+        for words in (["run", stock, "--target", tmp_path / "out"], ["plan", stock]):
+            answer = firn(*words)
+            assert (answer.status, answer.code) == (11, code), str(answer)
+            assert "--" not in answer.error["next"] and "`combine: {" in answer.error["next"], str(answer)
+    answer = firn("transform", *nemo, "--concat-dim", "nope", "--target", tmp_path / "out")
+    assert (answer.status, answer.code) == (2, "name-not-in-sources"), str(answer)
+    stock = feedstock(tmp_path / "dims", {"id": "x", "source": {"files": [str(file) for file in nemo], "dims": {"nope": {"concat": True}}}})
+    answer = firn("run", stock, "--target", tmp_path / "out")
+    assert (answer.status, answer.code) == (3, "name-not-in-sources") and answer.error["where"]["line"], str(answer)
+
+
+def test_a_document_that_is_missing_is_named_with_its_folder(tmp_path):
+    stock = tmp_path / "stock"
+    stock.mkdir()
+    (stock / "meta.yaml").write_text(META)
+    answer = firn("run", stock, "--target", tmp_path / "out")
+    assert (answer.status, answer.code) == (4, "document-missing") and answer.error["where"]["url"] == str(stock / "recipe.yaml"), str(answer)
+
+
+def test_a_demo_that_was_made_before_does_not_say_that_nothing_was_verified(tmp_path):
+    for words in ("values verified", "published before, and unchanged since"):
+        answer = firn("demo", tmp_path / "demo", "--no-serve", "-o", "text")
+        assert answer.status == 0 and words in answer.stdout and " 0 values" not in answer.stdout, str(answer)
+
+
+@pytest.mark.parametrize("verb", ["plan", "virtualize", "transform", "run", "inspect", "init", "link", "verify"])
+def test_an_example_of_the_help_fits_its_line(verb):
+    text = firn(verb, "--help", "-o", "text").stdout
+    lines = text[text.index("Examples:"):].splitlines()[1:]
+    commands = [line for line in lines if line.strip()]
+    assert commands and max(map(len, commands)) <= 100
+    for before, line in zip([""] + commands, commands):
+        assert line.strip().startswith("firn ") or before.endswith("\\"), text

@@ -197,6 +197,15 @@ impl BuildReport {
     /// As [`store_entry`].
     pub fn with_snippet(mut self, engine: &Engine, options: &BuildOptions) -> Result<Self, EngineError> {
         if self.published {
+            tracing::info!(
+                store = %self.store,
+                version = %self.version.as_deref().unwrap_or("none"),
+                tasks = self.tasks,
+                bytes_written = self.bytes_written,
+                references = self.references,
+                up_to_date = self.up_to_date,
+                "published"
+            );
             let entry = store_entry(engine, &self.published_store("store", None, options)?)?;
             self.snippet = native_snippet(&entry).ok();
         }

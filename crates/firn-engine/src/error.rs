@@ -2,6 +2,7 @@
 
 use crate::cancel::Interrupted;
 use crate::icechunk::IcechunkError;
+use crate::verbs::advice::category_in_recipe;
 use firn_formats::FormatError;
 use firn_model::combine::{CombineError, SelectError};
 use firn_model::diagnose::{At, Category, Diagnose};
@@ -56,6 +57,16 @@ pub enum EngineError {
     Advised {
         /// The failure.
         error: Box<EngineError>,
+        /// The exact next step.
+        next: String,
+    },
+    /// A rule of a recipe cannot be followed.
+    #[error("{error}")]
+    InRecipe {
+        /// Why.
+        error: Box<EngineError>,
+        /// Where the rule is written.
+        at: At,
         /// The exact next step.
         next: String,
     },
@@ -235,7 +246,9 @@ impl EngineError {
             Self::Upload(e) => e,
             Self::Interrupted(e) => e,
             Self::Several { errors, .. } => errors.first()?,
-            Self::Advised { error, .. } | Self::NotEntered { error, .. } => error.as_ref(),
+            Self::Advised { error, .. } | Self::InRecipe { error, .. } | Self::NotEntered { error, .. } => {
+                error.as_ref()
+            }
             _ => return None,
         })
     }
@@ -276,6 +289,7 @@ impl Diagnose for EngineError {
             Self::JournalDamaged { .. } => Category::Corrupt,
             Self::Verification { .. } => Category::Differences,
             Self::Document { category, .. } | Self::NotLinkable { category, .. } => *category,
+            Self::InRecipe { error, .. } => category_in_recipe(error.category()),
             Self::Bug { .. } => Category::Bug,
             other => other.inner().map_or(Category::Bug, |e| e.category()),
         }
@@ -291,6 +305,7 @@ impl Diagnose for EngineError {
             | Self::JournalDamaged { at, .. }
             | Self::Verification { at, .. }
             | Self::Document { at, .. }
+            | Self::InRecipe { at, .. }
             | Self::NotLinkable { at, .. } => at.clone(),
             other => other.inner().map(|e| e.at()).unwrap_or_default(),
         }
@@ -332,6 +347,7 @@ impl Diagnose for EngineError {
             | Self::Document { next, .. }
             | Self::NotLinkable { next, .. }
             | Self::Advised { next, .. }
+            | Self::InRecipe { next, .. }
             | Self::NotEntered { next, .. }
             | Self::TargetNotEmpty { next, .. } => next.clone(),
             Self::TargetIsWhole { .. } => {

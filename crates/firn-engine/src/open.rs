@@ -85,6 +85,13 @@ pub fn open_all(
             Err(error) => errors.push(error),
         }
     }
+    let mut formats = BTreeMap::new();
+    for file in &opened.0 {
+        *formats.entry(file.dataset.format.name()).or_insert(0_u64) += 1;
+    }
+    for (format, files) in formats {
+        tracing::info!(files, format, "sources opened");
+    }
     EngineError::several(format!("{} of {} files could not be opened", errors.len(), files.len()), errors)
         .map_or(Ok(opened), Err)
 }

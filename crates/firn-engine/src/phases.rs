@@ -50,16 +50,19 @@ impl Stopwatch {
         Self { storage: storage.clone(), wall: Instant::now(), cpu: cpu_time(), traffic: storage.traffic() }
     }
 
-    /// Ends a phase and begins the next.
-    pub fn lap(&mut self) -> Spent {
+    /// Ends a phase, of this name, and begins the next.
+    pub fn lap(&mut self, phase: &'static str) -> Spent {
         let now = Self::start(&self.storage);
         let before = std::mem::replace(self, now);
-        Spent {
+        let spent = Spent {
             wall_seconds: (self.wall - before.wall).as_secs_f64(),
             cpu_seconds: self.cpu.saturating_sub(before.cpu).as_secs_f64(),
             requests: self.traffic.requests - before.traffic.requests,
             received: self.traffic.received - before.traffic.received,
-        }
+        };
+        let (requests, received) = (spent.requests, spent.received);
+        tracing::info!(seconds = %format_args!("{:.3}", spent.wall_seconds), requests, received, "{phase}: done");
+        spent
     }
 }
 
@@ -85,8 +88,8 @@ mod tests {
                 }
             });
         });
-        let busy = watch.lap();
+        let busy = watch.lap("first");
         assert!(busy.wall_seconds >= 0.06 && busy.cpu_seconds > 0.0, "{busy:?}");
-        assert!(watch.lap().cpu_seconds < busy.cpu_seconds);
+        assert!(watch.lap("second").cpu_seconds < busy.cpu_seconds);
     }
 }

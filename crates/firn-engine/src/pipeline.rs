@@ -6,11 +6,12 @@ use crate::open::{OpenOptions, SourceFile, open_all};
 use crate::phases::{Phases, Stopwatch};
 use crate::reading::read_combined_box;
 use crate::settings::Engine;
+use crate::store::open_any;
 use firn_formats::TextEncoding;
 use firn_model::array::ArraySubset;
 use firn_model::combine::{
     CombineError, CombineRules, Combined, Disagreement, EqualityCheck, FileFacts, NotCombined, Noted, Overlap, Rule,
-    Selection, combine, compare_values, select, split_uncompressed,
+    SelectError, Selection, combine, compare_values, select, split_uncompressed,
 };
 use firn_model::dataset::{Node, NodePath};
 use firn_model::diagnose::{At, Category, shell_word};
@@ -77,7 +78,7 @@ pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineErro
     }
     let mut watch = Stopwatch::start(&engine.storage);
     let (facts, sources) = open_all(engine, &spec.files, &spec.open_options())?;
-    let scan = watch.lap();
+    let scan = watch.lap("scan");
     check_concat_dims(&facts, &spec.rules)?;
     check_names(&facts, spec)?;
     let combined = match combine(facts, &spec.rules) {
@@ -85,7 +86,7 @@ pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineErro
         Err(refused) => return Err(explain_overlap(engine, refused, &sources, &spec.rules, spec.encoding)),
     };
     run_checks(engine, &combined, &sources, spec.encoding)?;
-    let mut combined = select(combined, &spec.selection)?;
+    let mut combined = select(combined, &spec.selection).map_err(|error| with_all_names(engine, spec, error))?;
     if combined.arrays.is_empty() {
         let file = combined.files.first().map_or("URL", |file| file.url.as_str());
         return Err(nothing(
@@ -94,8 +95,17 @@ pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineErro
         ));
     }
     note_readers(&mut combined);
-    let phases = Phases { scan, combine: watch.lap(), ..Phases::default() };
+    let phases = Phases { scan, combine: watch.lap("combine"), ..Phases::default() };
     Ok(Prepared { combined, sources, encoding: spec.encoding, phases })
+}
+
+/// Variables that were not selected were left out when the files were opened, and are there.
+fn with_all_names(engine: &Engine, spec: &BuildSpec, error: SelectError) -> EngineError {
+    let SelectError::Unknown { name, .. } = &error else { return error.into() };
+    let first = spec.files.first().filter(|_| spec.selection.variables.contains(name));
+    let Some(Ok(opened)) = first.map(|file| open_any(engine, &file.url)) else { return error.into() };
+    let names: Vec<&str> = opened.view.dataset.arrays().map(|(path, _)| path.as_key()).collect();
+    SelectError::Unknown { name: name.clone(), available: names.join(", ") }.into()
 }
 
 /// A rule for a variable that no file has would be ignored.
@@ -160,10 +170,14 @@ fn check_concat_dims(facts: &[FileFacts], rules: &CombineRules) -> Result<(), En
                 .collect();
             names.sort_unstable();
             names.dedup();
-            return Err(EngineError::usage(
-                format!("no file has the dimension {dim:?}; there are: {}", names.join(", ")),
-                "the same command with --concat-dim set to one of them",
-            ));
+            return Err(EngineError::Document {
+                code: "name-not-in-sources",
+                at: At::nowhere().node(dim),
+                what: format!("no file has the dimension {dim:?}; there are: {}", names.join(", ")),
+                category: Category::Usage,
+                next: "name one of them as the dimension to join along (--concat-dim, or `dims:` of a recipe)"
+                    .to_owned(),
+            });
         }
     }
     Ok(())

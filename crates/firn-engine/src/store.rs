@@ -15,7 +15,7 @@ use firn_model::array::ChunkManifest;
 use firn_model::dataset::{Dataset, NodePath};
 use firn_model::diagnose::{At, Category, Diagnose};
 use firn_model::source::{RangeReader, Source, SourceError, SourceVersion};
-use firn_storage::ObjectUrl;
+use firn_storage::{ObjectUrl, Traffic};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,6 +47,22 @@ impl Opened {
 /// # Errors
 /// What the storage says, and what the bytes are refused for.
 pub fn open_any(engine: &Engine, url: &ObjectUrl) -> Result<Opened, EngineError> {
+    let opened = find(engine, url)?;
+    let StoreView { dataset, .. } = &opened.view;
+    let variables = dataset.arrays().count();
+    tracing::debug!(%url, format = dataset.format.name(), variables, "opened");
+    Ok(opened)
+}
+
+/// Tells a person what was opened as what.
+pub(crate) fn tell_opened(engine: &Engine, before: Traffic, url: &ObjectUrl, view: &StoreView) {
+    let now = engine.storage.traffic();
+    let (requests, received) = (now.requests - before.requests, now.received - before.received);
+    let variables = view.dataset.arrays().count();
+    tracing::info!(%url, format = view.dataset.format.name(), variables, requests, received, "opened");
+}
+
+fn find(engine: &Engine, url: &ObjectUrl) -> Result<Opened, EngineError> {
     let plain = |url: &ObjectUrl| -> Result<Opened, EngineError> {
         Ok(Opened { view: open_plain(engine, url)?, kind: StoreKind::Plain, snapshot: None, containers: Vec::new() })
     };
@@ -199,15 +215,18 @@ pub fn references(dataset: &Dataset) -> BTreeMap<String, Vec<SourceVersion>> {
 /// # Errors
 /// What the storage says, and what the store is refused for.
 pub fn open_store(engine: &Engine, url: &ObjectUrl) -> Result<StoreView, EngineError> {
+    let before = engine.storage.traffic();
     let url = &managed::current(engine, url)?;
-    match kind_of(engine, url)? {
+    let view = match kind_of(engine, url)? {
         StoreKind::Icechunk => Ok(open_icechunk(engine, url, "main")?.view),
         StoreKind::Plain => match open_plain(engine, url) {
             Ok(view) => Ok(StoreView { url: url.to_string(), ..view }),
             Err(error) if error.category() == Category::NotFound => Err(folder(url).unwrap_or(error)),
             Err(error) => Err(error),
         },
-    }
+    }?;
+    tell_opened(engine, before, url, &view);
+    Ok(view)
 }
 
 /// A file or a Zarr hierarchy, with the ledger that it carries where firn wrote it: the one place where ledgers are looked

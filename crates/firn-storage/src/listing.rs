@@ -178,7 +178,7 @@ pub fn is_pattern(text: &str) -> bool {
 
 /// The prefix without wildcards, and the pattern below it.
 fn split_pattern(text: &str) -> Result<(ObjectUrl, String), StorageError> {
-    let first = text.find(['*', '?', '[', '{']).unwrap_or(text.len());
+    let first = text.find(['*', '?', '[', '{', '\\']).unwrap_or(text.len());
     let cut = text[..first].rfind(['/', ':']).map_or(0, |slash| slash + 1);
     let (base, pattern) = text.split_at(cut);
     let bad = |what: &str| StorageError::BadUrl { at: At::url(text), what: what.to_owned() };

@@ -43,6 +43,7 @@ impl LocalReader {
             Err(error) => return absent_or(error),
         };
         let seen = file.metadata().map_err(|error| StorageError::io(at.clone(), &error).into_source())?;
+        tracing::debug!(file = %at, bytes = seen.size(), "file opened");
         Ok(Some(Self { file, at, seen }))
     }
 

@@ -7,6 +7,7 @@
 use crate::budget::{Host, Hosts};
 use crate::settings::{LimitSettings, RetrySettings, TimeoutSettings};
 use bytes::{Bytes, BytesMut};
+use firn_model::diagnose::without_secrets;
 use object_store::client::HttpRequestBody;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
@@ -161,6 +162,7 @@ impl Transport {
         loop {
             attempts += 1;
             let outcome = host.turn(self.once(call)).await;
+            tell(call, &outcome);
             let kind = match outcome {
                 Ok(answer) if !is_transient(answer.status) => return Ok(answer),
                 Ok(answer) => {
@@ -268,6 +270,23 @@ impl Transport {
 
     fn patience(&self, bytes: u64) -> Duration {
         self.timeouts.idle + Duration::from_secs(bytes / self.timeouts.slowest.max(1))
+    }
+}
+
+/// One line a request, without what signs it.
+fn tell(call: &Call, outcome: &Result<Answer, TransportKind>) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    let url = without_secrets(call.url.as_str());
+    let range = call.headers.get(reqwest::header::RANGE).and_then(|range| range.to_str().ok()).unwrap_or("whole");
+    let method = &call.method;
+    match outcome {
+        Ok(answer) => {
+            let (status, received) = (answer.status.as_u16(), answer.body.len());
+            tracing::debug!(%method, %url, range, status, received, "request");
+        }
+        Err(kind) => tracing::debug!(%method, %url, range, %kind, "request without an answer"),
     }
 }
 

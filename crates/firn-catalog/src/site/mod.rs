@@ -115,7 +115,10 @@ mod tests {
 
     #[test]
     fn the_only_picture_is_that_of_the_dataset_over_tls() {
-        let with = |thumbnail: &str| page(&CatalogEntry { thumbnail: Some(thumbnail.to_owned()), ..hostile() });
+        let with = |thumbnail: &str| {
+            let entry = CatalogEntry { thumbnail: Some(thumbnail.to_owned()), ..hostile() };
+            page(&entry, PageLinks::default())
+        };
         assert!(with("https://h/a.png?x=\"1\"").contains("src=\"https://h/a.png?x=%221%22\""));
         for other in ["http://h/a.png", "data:image/png;base64,x", "javascript:alert(1)", "/etc/a.png", "a.png"] {
             assert!(!with(other).contains("<img"), "{other}");

@@ -68,6 +68,11 @@ pub fn virtual_verdicts(engine: &Engine, prepared: &Prepared) -> Result<VirtualP
             VirtualVerdict::Refused(obstacle) => obstacles.push((path.clone(), obstacle)),
         }
     }
+    for (path, reason) in &plan.copied {
+        tracing::debug!(variable = %path, %reason, "copied, not referenced");
+    }
+    let (references, refused) = (plan.references.len(), obstacles.len());
+    tracing::info!(references, copied = plan.copied.len(), refused, "which variables can be references");
     refuse(prepared, obstacles).map_or(Ok(plan), Err)
 }
 
@@ -171,7 +176,7 @@ pub fn build_icechunk(
         sink: &sink,
         encoding: prepared.encoding,
     };
-    let mut phases = Phases { plan: watch.lap(), ..prepared.phases };
+    let mut phases = Phases { plan: watch.lap("plan"), ..prepared.phases };
     execution.run(&tasks, &|task, written| {
         lease.check()?;
         runtime.block_on(journal.record_task(task, written))?;
@@ -179,7 +184,7 @@ pub fn build_icechunk(
         Ok(())
     })?;
     let outputs = outputs.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    phases.execute = watch.lap();
+    phases.execute = watch.lap("execute");
     let mut report = report(url, &run, prepared, &layouts, &virtuals, &plan, &outputs, resumed);
     report.phases = phases;
     report.containers = containers.iter().map(VirtualContainer::url_prefix).collect::<Result<_, _>>()?;
@@ -190,10 +195,10 @@ pub fn build_icechunk(
         let structure = Structure::new(&prepared.combined, &arrays, &options.provenance.attributes(&run, prepared))?;
         runtime.block_on(commit(&mut target, &structure, &virtuals, &plan, &outputs))?;
     }
-    report.phases.commit = watch.lap();
+    report.phases.commit = watch.lap("commit");
     report.verification =
         Some(verify_run(engine, prepared, url, &storage, target.branch(), target.state(), options)?.into_result()?);
-    report.phases.verify = watch.lap();
+    report.phases.verify = watch.lap("verify");
     engine.cancel.check()?;
     lease.confirm()?;
     let published = runtime.block_on(target.publish())?;
@@ -205,7 +210,7 @@ pub fn build_icechunk(
     let named = runtime.block_on(name_version(engine, destination, url, &run, prepared, snapshot))?;
     report = report.named(named);
     finish(engine, &journal, lease)?;
-    report.phases.publish = watch.lap();
+    report.phases.publish = watch.lap("publish");
     Ok(report)
 }
 

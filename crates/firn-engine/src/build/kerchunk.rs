@@ -80,7 +80,7 @@ pub fn build_kerchunk(
         sink: &sink,
         encoding: prepared.encoding,
     };
-    let mut phases = Phases { plan: watch.lap(), ..prepared.phases };
+    let mut phases = Phases { plan: watch.lap("plan"), ..prepared.phases };
     execution.run(&tasks, &|task, written| {
         lease.check()?;
         runtime.block_on(journal.record_task(task, written))?;
@@ -88,16 +88,16 @@ pub fn build_kerchunk(
         Ok(())
     })?;
     let outputs = outputs.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    phases.execute = watch.lap();
+    phases.execute = watch.lap("execute");
     let report = report(url, &run, prepared, &layouts, &virtuals, &plan, &outputs, resumed);
     let mut report = of_kerchunk(report, &virtuals);
     report.phases = phases;
     let copied = runtime.block_on(inline_tables(&file, &layouts, &arrays, &plan, &outputs))?;
     let document = document(prepared, &arrays, &virtuals, &copied, options, &run)?;
-    report.phases.commit = watch.lap();
+    report.phases.commit = watch.lap("commit");
     report.verification =
         Some(verify_unpublished(engine, prepared, url, &document, &virtuals, options)?.into_result()?);
-    report.phases.verify = watch.lap();
+    report.phases.verify = watch.lap("verify");
     engine.cancel.check()?;
     lease.confirm()?;
     runtime.block_on(file.publish(document, |bytes| run_of(bytes).as_deref() == Some(run.as_str())))?;
@@ -106,7 +106,7 @@ pub fn build_kerchunk(
     drop(lease);
     runtime.block_on(journal.finish())?;
     runtime.block_on(file.clear())?;
-    report.phases.publish = watch.lap();
+    report.phases.publish = watch.lap("publish");
     Ok(report)
 }
 

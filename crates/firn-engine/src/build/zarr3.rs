@@ -84,7 +84,7 @@ pub fn build_zarr3(
         sink: &target,
         encoding: prepared.encoding,
     };
-    let mut phases = Phases { plan: watch.lap(), ..prepared.phases };
+    let mut phases = Phases { plan: watch.lap("plan"), ..prepared.phases };
     execution.run(&tasks, &|task, written| {
         lease.check()?;
         runtime.block_on(journal.record_task(task, written))?;
@@ -92,7 +92,7 @@ pub fn build_zarr3(
         Ok(())
     })?;
     let outputs = outputs.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    phases.execute = watch.lap();
+    phases.execute = watch.lap("execute");
     let mut report = report(url, &run, prepared, &layouts, &plan, &outputs, resumed);
     report.phases = phases;
     report.noted = noted;
@@ -103,7 +103,7 @@ pub fn build_zarr3(
     let ledger = ledger(&plan, &outputs);
     let verification = verify_unpublished(engine, prepared, url, &structure, &ledger, options)?;
     report.verification = Some(verification.into_result()?);
-    report.phases.verify = watch.lap();
+    report.phases.verify = watch.lap("verify");
     engine.cancel.check()?;
     lease.confirm()?;
     runtime.block_on(target.publish(&structure, &ledger, &run, options.consolidated))?;
@@ -111,7 +111,7 @@ pub fn build_zarr3(
     let named = runtime.block_on(name_version(engine, destination, url, &run, prepared, None))?;
     report = report.named(named);
     finish(engine, &journal, lease)?;
-    report.phases.publish = watch.lap();
+    report.phases.publish = watch.lap("publish");
     Ok(report)
 }
 

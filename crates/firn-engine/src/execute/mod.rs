@@ -97,6 +97,9 @@ impl Execution<'_> {
             .thread_name(|n| format!("firn-chunk-{n}"))
             .build()
             .map_err(|error| EngineError::bug(format!("no threads: {error}")))?;
+        let Plan { concurrency, workers, peak_memory, .. } = *self.plan;
+        let planned = self.plan.tasks.len();
+        tracing::info!(tasks = tasks.len(), planned, concurrency, workers, peak_memory, "tasks begin");
         let shared = Shared { permits: Permits::new(self.plan.workers), spare: Spare::default() };
         // What a task holds in memory is gone when it is written: the next one begins while it is made durable.
         let in_memory = Permits::new(self.plan.concurrency);
@@ -112,6 +115,7 @@ impl Execution<'_> {
                         let Some(written) = in_memory.run(|| lock(&failures).is_empty().then(task)) else { return };
                         let result =
                             written.and_then(|outputs| self.keep(&outputs).and_then(|()| done(number, &outputs)));
+                        tracing::debug!(task = number, ok = result.is_ok(), "task ended");
                         if let Err(error) = result {
                             lock(&failures).insert(number, error);
                             return;
@@ -121,6 +125,7 @@ impl Execution<'_> {
             }
         });
         let failures = failures.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        tracing::info!(tasks = tasks.len(), failed = failures.len(), "tasks ended");
         failures.into_values().next().map_or(Ok(()), Err)
     }
 

@@ -15,10 +15,13 @@ const KEPT: Duration = Duration::from_secs(30);
 /// Objects kept open of one dataset.
 const MOST: usize = 16;
 
+/// What is open, and since when.
+type Siblings = HashMap<String, (Instant, Arc<dyn Source>)>;
+
 /// A source whose siblings on other machines are kept.
 pub struct KeptSiblings {
     inner: Arc<dyn Source>,
-    siblings: Mutex<HashMap<String, (Instant, Arc<dyn Source>)>>,
+    siblings: Mutex<Siblings>,
 }
 
 impl KeptSiblings {

@@ -11,7 +11,7 @@ pub(crate) use describe::undecodable;
 use crate::cancel::Interrupted;
 use crate::error::EngineError;
 use crate::settings::Engine;
-use crate::store::open_any;
+use crate::store::{open_any, tell_opened};
 use crate::verbs::requests::InspectRequest;
 use crate::verify::StoreView;
 use firn_model::dataset::{Dataset, NodePath};
@@ -273,7 +273,9 @@ pub(crate) async fn open(engine: &Engine, url: &str) -> Result<Opened, EngineErr
 pub(crate) async fn open_url(engine: &Engine, url: ObjectUrl) -> Result<Opened, EngineError> {
     let of_call = engine.clone();
     blocking(engine, move || {
+        let before = of_call.storage.traffic();
         let opened = open_any(&of_call, &url)?;
+        tell_opened(&of_call, before, &url, &opened.view);
         let notes = managed_note(&url, &opened.view.url);
         let StoreView { dataset, source, url, .. } = opened.view;
         let format = match opened.snapshot {

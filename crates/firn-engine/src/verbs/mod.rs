@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod abandon;
+pub(crate) mod advice;
 pub mod catalog_build;
 pub mod catalog_entry;
 pub mod catalog_show;

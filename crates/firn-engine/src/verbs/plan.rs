@@ -68,7 +68,7 @@ pub fn plan(engine: &Engine, request: &PlanRequest) -> Result<Planned, EngineErr
         let draft = pattern::propose(engine, subject, &request.dims)?;
         return proposal::plan(engine, request, "pattern", draft, None);
     }
-    if firn_storage::is_pattern(subject) {
+    if pattern::is_glob(subject) {
         let (draft, first) = pattern::propose_glob(engine, subject)?;
         return proposal::plan(engine, request, "glob", draft, Some(first));
     }
@@ -108,7 +108,7 @@ pub(crate) fn begin(engine: &Engine, subject: &str, dir: &Path) -> Result<Facts,
         let draft = pattern::propose(engine, subject, &request.dims)?;
         return proposal::begin(engine, &request, draft, None);
     }
-    if firn_storage::is_pattern(subject) {
+    if pattern::is_glob(subject) {
         let (draft, first) = pattern::propose_glob(engine, subject)?;
         return proposal::begin(engine, &request, draft, Some(first));
     }

@@ -12,6 +12,7 @@ use crate::provenance::{Provenance, RECIPE_HASH};
 use crate::settings::Engine;
 use crate::store::{StoreKind, kind_of, open_store, refuse_inside};
 use crate::verbs::abandon::abandon;
+use crate::verbs::advice::in_recipe;
 use crate::verbs::catalog_entry::{PublishedStore, StoreEntryChange, store_entry, update_feedstock_entry};
 use crate::verbs::gaps;
 use crate::verbs::requests::{RunEngine, RunPart, RunRequest, VerifyDepth};
@@ -21,6 +22,7 @@ use firn_model::array::{AttributeValue, Attributes, Numbers};
 use firn_model::combine::CombineRules;
 use firn_model::dataset::NodePath;
 use firn_model::diagnose::{At, Category, Diagnose, shell_word};
+use firn_model::document::DocumentError;
 use firn_model::feedstock::recipe::{CodecChoice, Extents, Recipe, Strategy, TargetFormat};
 use firn_model::feedstock::{StoreEntry, public_id};
 use firn_model::plan::TargetOptions;
@@ -117,7 +119,14 @@ pub(super) fn recipes<'f>(feedstock: &'f FeedstockDir, id: Option<&str>) -> Resu
         }
         _ => vec![id],
     };
-    ids.into_iter().map(|id| loaded.recipe(id).map_err(|error| document_error(&error))).collect()
+    let of_folder = |error| match error {
+        // What is not there has no name yet.
+        DocumentError::Missing { .. } => {
+            DocumentError::Missing { document: feedstock.dir.join("recipe.yaml").display().to_string() }
+        }
+        other => other,
+    };
+    ids.into_iter().map(|id| loaded.recipe(id).map_err(|error| document_error(&of_folder(error)))).collect()
 }
 
 fn run_recipe(
@@ -146,20 +155,22 @@ fn run_recipe(
         engine.storage.runtime().block_on(managed::refuse_part(&engine.storage.prefix(&target)?))?;
     }
     let spec = build_spec(engine, feedstock, recipe, request)?;
+    let told = |error| in_recipe(feedstock, recipe, &spec.files, error);
     let mut prepared =
-        prepare(engine, &spec).map_err(|error| gaps::advise(&feedstock.dir, recipe, &spec.files, error))?;
-    let chosen = choose(engine, recipe, &prepared)?;
+        prepare(engine, &spec).map_err(|error| told(gaps::advise(&feedstock.dir, recipe, &spec.files, error)))?;
+    let chosen = choose(engine, recipe, &prepared).map_err(told)?;
     report.strategy = if chosen.is_virtual { "virtualize" } else { "transform" };
     report.strategy_reason = chosen.reason;
-    let options = build_options(feedstock, recipe, request, &spec, &prepared, chosen.is_virtual, id.clone())?;
+    let options =
+        build_options(feedstock, recipe, request, &spec, &prepared, chosen.is_virtual, id.clone()).map_err(told)?;
     refuse_inside(engine, &target)?;
     refuse_foreign(engine, &target)?;
     let destination = Destination::Managed { url: target.clone(), id, limit: request.limit.map(NonZeroU64::get) };
     let build = if chosen.format == TargetFormat::Icechunk {
-        build_icechunk(engine, &mut prepared, &destination, &options)?
+        build_icechunk(engine, &mut prepared, &destination, &options).map_err(told)?
     } else {
-        refuse_unconsolidated(engine, recipe, &target)?;
-        build_zarr3(engine, &mut prepared, &destination, &options)?
+        refuse_unconsolidated(engine, recipe, &target).map_err(told)?;
+        build_zarr3(engine, &mut prepared, &destination, &options).map_err(told)?
     };
     let build = build.with_snippet(engine, &options)?;
     let mut failure = None;
@@ -339,11 +350,27 @@ pub(super) struct Chosen {
     pub reason: Option<String>,
 }
 
+/// Why, where the recipe itself or nothing at all decides.
+pub(super) fn because(recipe: &Recipe, is_virtual: bool) -> String {
+    match (recipe.strategy, is_virtual) {
+        (Strategy::Auto, true) => "every variable can be references, or is small".to_owned(),
+        (strategy, _) => format!("the recipe says `strategy: {}`", strategy.name()),
+    }
+}
+
 /// References where all variables can be and nothing in the recipe asks for other chunks; else a copy.
 ///
 /// # Errors
 /// Where the recipe insists on references and they are not possible.
 pub(super) fn choose(engine: &Engine, recipe: &Recipe, prepared: &Prepared) -> Result<Chosen, EngineError> {
+    let chosen = decide(engine, recipe, prepared)?;
+    let strategy = if chosen.is_virtual { "virtualize" } else { "transform" };
+    let because = chosen.reason.clone().unwrap_or_else(|| because(recipe, chosen.is_virtual));
+    tracing::info!(recipe = %recipe.id, strategy, format = chosen.format.name(), %because, "strategy chosen");
+    Ok(chosen)
+}
+
+fn decide(engine: &Engine, recipe: &Recipe, prepared: &Prepared) -> Result<Chosen, EngineError> {
     let format = recipe.target.format;
     let copy = |reason: Option<String>| {
         Ok(Chosen { is_virtual: false, format: format.unwrap_or(TargetFormat::Zarr3), reason })

@@ -1,5 +1,6 @@
 //! `firn transform`: sources into a copy with chunks of its own.
 
+use super::advice::by_flags;
 use crate::build::{BuildOptions, BuildReport, Destination, build_icechunk, build_zarr3};
 use crate::error::EngineError;
 use crate::open::SourceFile;
@@ -36,7 +37,8 @@ pub fn transform(engine: &Engine, request: &TransformRequest) -> Result<BuildRep
         encoding: encoding(request.encoding),
         ..BuildSpec::default()
     };
-    let mut prepared = prepare(engine, &spec)?;
+    let told = |error| by_flags(&spec.files, error);
+    let mut prepared = prepare(engine, &spec).map_err(told)?;
     let build = build_options(options, &request.concat, false, IcechunkSpec::V1);
     let report = match request.format {
         TransformFormat::Zarr3 => build_zarr3(engine, &mut prepared, &Destination::Bare(target), &build),

@@ -1,5 +1,6 @@
 //! `firn virtualize`: references to bytes that stay where they are.
 
+use super::advice::by_flags;
 use super::transform::{build_options, rules, source_files};
 use crate::build::{BuildReport, Destination, build_icechunk, build_kerchunk};
 use crate::error::EngineError;
@@ -31,11 +32,13 @@ pub fn virtualize(engine: &Engine, request: &VirtualizeRequest) -> Result<BuildR
         rules: rules(&request.concat),
         ..BuildSpec::default()
     };
-    let mut prepared = prepare(engine, &spec)?;
+    let told = |error| by_flags(&spec.files, error);
+    let mut prepared = prepare(engine, &spec).map_err(told)?;
     let options = build_options(TargetOptions::default(), &request.concat, true, request.icechunk_spec);
     let report = match request.format {
         VirtualizeFormat::KerchunkJson => build_kerchunk(engine, &mut prepared, &target, &options),
         _ => build_icechunk(engine, &mut prepared, &Destination::Bare(target), &options),
-    }?;
+    }
+    .map_err(told)?;
     report.with_snippet(engine, &options)
 }

@@ -158,5 +158,7 @@ pub fn verify(engine: &Engine, store: &StoreView, options: VerifyOptions<'_>) ->
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let ok = findings.iter().all(|f| f.severity != Severity::Error);
+    let Checked { arrays, decoded, compared, .. } = checked;
+    tracing::info!(ok, arrays, decoded, compared, findings = findings.len(), store = %store.url, "verified");
     Ok(VerifyReport { store: store.url.clone(), ok, against_sources: options.against.is_some(), checked, findings })
 }

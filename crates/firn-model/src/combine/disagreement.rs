@@ -159,7 +159,28 @@ impl Rule {
         }
     }
 
-    /// How to mend it.
+    /// How to mend it with the flags of a verb that joins files without a recipe.
+    pub fn by_flags(self) -> String {
+        match self {
+            Self::ChunkShape | Self::Codecs => {
+                "copy instead of referring: firn transform with the same files".to_owned()
+            }
+            Self::NoKey | Self::NotMonotonic => {
+                "name the variable that orders the files: the same command with --concat-key DIM=VARIABLE".to_owned()
+            }
+            Self::Gap => "add the missing file; or join what is there: the same command with --allow-gaps".to_owned(),
+            // No flag says what a recipe can: what its help has in quotes is a key.
+            _ if self.help().contains('`') => {
+                format!(
+                    "write a recipe (firn plan FILE --write DIR); there {}",
+                    self.help().replace(" in the recipe", "")
+                )
+            }
+            _ => self.help().to_owned(),
+        }
+    }
+
+    /// How to mend it in a recipe.
     pub const fn help(self) -> &'static str {
         match self {
             Self::Variables => {
@@ -184,20 +205,16 @@ impl Rule {
             }
             Self::StaticVariable => "leave it out with `select: {variables: [...]}`, or leave the file out",
             Self::TimeEncoding => "leave the odd files out, or give them a recipe of their own",
-            Self::ChunkShape | Self::Codecs => {
-                "copy instead of referring: use firn transform, or `strategy: transform`"
-            }
+            Self::ChunkShape | Self::Codecs => "copy instead of referring: say `strategy: transform` in the recipe",
             Self::NoKey | Self::NotMonotonic => {
-                "name the variable that orders the files: --concat-key DIM=VARIABLE, or `combine: {key: {DIM: VARIABLE}}`"
+                "name the variable that orders the files: `combine: {key: {DIM: VARIABLE}}` in the recipe"
             }
             Self::Overlap => "say `combine: {overlap: identical}`, `newest` or `first` in the recipe",
             Self::OverlapIdentical => "the values are equal: say `combine: {overlap: identical}` in the recipe",
             Self::OverlapDifferent => {
                 "the values differ: say `combine: {overlap: newest}` or `first` in the recipe, or leave one file out"
             }
-            Self::Gap => {
-                "add the missing file; or join what is there: --allow-gaps, or `combine: {gaps: allow}` in the recipe"
-            }
+            Self::Gap => "add the missing file; or join what is there: `combine: {gaps: allow}` in the recipe",
             Self::GapFill => {
                 "remove `fill: true`, which leaves the step out of the axis; or leave the variable out with `select: {variables: [...]}`"
             }
@@ -254,6 +271,15 @@ impl CombineError {
         (!disagreements.is_empty()).then_some(Self { disagreements, proposed_keys: Vec::new() })
     }
 
+    /// The next step of a verb that joins files by its flags.
+    pub fn next_by_flags(&self) -> String {
+        if self.rule() != Rule::NoKey || self.proposed_keys.is_empty() {
+            return self.rule().by_flags();
+        }
+        let keys: Vec<String> = self.proposed_keys.iter().map(|(dim, key)| format!("{dim}={key}")).collect();
+        format!("the same command with --concat-key {}", keys.join(","))
+    }
+
     /// The rule that decides the code.
     pub fn rule(&self) -> Rule {
         self.disagreements.first().map_or(Rule::Variables, |d| d.rule)
@@ -297,15 +323,7 @@ impl Diagnose for CombineError {
         if self.rule() != Rule::NoKey || self.proposed_keys.is_empty() {
             return self.rule().help().to_owned();
         }
-        let join = |between: &str| {
-            let keys: Vec<String> =
-                self.proposed_keys.iter().map(|(dim, key)| format!("{dim}{between}{key}")).collect();
-            keys.join(if between == "=" { "," } else { ", " })
-        };
-        format!(
-            "the same command with --concat-key {}, or in the recipe `combine: {{key: {{{}}}}}`",
-            join("="),
-            join(": ")
-        )
+        let keys: Vec<String> = self.proposed_keys.iter().map(|(dim, key)| format!("{dim}: {key}")).collect();
+        format!("say `combine: {{key: {{{}}}}}` in the recipe", keys.join(", "))
     }
 }

@@ -153,7 +153,18 @@ impl Diagnose for SelectError {
     }
 
     fn at(&self) -> At {
-        At::nowhere()
+        let name = match self {
+            Self::Unknown { name, .. } => name,
+            Self::BadName { from, .. } => from,
+            Self::Empty { dim, .. }
+            | Self::NoCoordinate { dim }
+            | Self::Ambiguous { dim, .. }
+            | Self::Packed { dim, .. }
+            | Self::NotTime { dim, .. }
+            | Self::Several { dim, .. }
+            | Self::NotOne { dim, .. } => dim,
+        };
+        At::nowhere().node(name.as_str())
     }
 
     fn why(&self) -> String {

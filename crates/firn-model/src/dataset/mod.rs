@@ -66,6 +66,21 @@ pub enum DatasetFormat {
     Icechunk,
 }
 
+impl DatasetFormat {
+    /// As people call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::NetCdf3 => "NetCDF-3",
+            Self::Hdf5 => "HDF5",
+            Self::ZarrV2 => "Zarr v2",
+            Self::ZarrV3 => "Zarr v3",
+            Self::Kerchunk => "kerchunk references",
+            Self::Icechunk => "Icechunk",
+        }
+    }
+}
+
 /// A hierarchy: nodes by path in the source's order, parents before children; `/` is a group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {

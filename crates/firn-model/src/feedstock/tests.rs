@@ -35,3 +35,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn one_broken_part_of_a_recipe_hides_nothing_else() {
+    let codes = |extra: &str, source: &str| {
+        let text = format!(
+            "version: 1\nrecipes:\n  - id: Bad_ID\n    source: {{{source}}}\n    select: {{variables: [a, a]}}\n{extra}"
+        );
+        let mut codes: Vec<&str> =
+            read_recipe("recipe.yaml", &text).findings.iter().map(|finding| finding.code).collect();
+        codes.sort_unstable();
+        codes
+    };
+    let files = "files: [a.nc]";
+    assert_eq!(codes("", files), ["recipe-id", "select-twice"]);
+    for (step, code) in
+        [("{renam: {a: b}}", "unknown-key"), ("{rename: 5}", "wrong-type"), ("{rename: {a: b}, squeeze: c}", "one-key")]
+    {
+        let mut expected = ["recipe-id", "select-twice", code];
+        expected.sort_unstable();
+        assert_eq!(codes(&format!("    transform: [{step}]\n"), files), expected, "{step}");
+    }
+    let gap = "pattern: 'a{t:%Y}.nc', dims: {t: {concat: true, start: 2000, end: 2002, freq: 1YS}}, gaps: [{t: 2001}]";
+    assert_eq!(codes("", gap), ["missing-key", "recipe-id", "select-twice"]);
+}

@@ -197,6 +197,20 @@ pub enum LayoutError {
     },
 }
 
+impl LayoutError {
+    /// How to mend it where a recipe asked for it.
+    pub fn next_in_recipe(&self) -> String {
+        match self {
+            Self::UnknownDimension { .. } => "write one of these names (firn inspect FILE)".to_owned(),
+            Self::ShardNotMultiple { dim, chunk, shard, .. } => {
+                format!("say `target: {{shards: {{{dim}: {}}}}}`", chunk * shard.div_ceil(*chunk))
+            }
+            Self::TooManyChunks { .. } => "say larger `target: {chunks: …}`".to_owned(),
+            Self::BadCodec { .. } => self.next(),
+        }
+    }
+}
+
 impl Diagnose for LayoutError {
     fn code(&self) -> &'static str {
         match self {
@@ -214,7 +228,8 @@ impl Diagnose for LayoutError {
     fn at(&self) -> At {
         match self {
             Self::ShardNotMultiple { path, .. } | Self::TooManyChunks { path, .. } => At::nowhere().node(path.as_str()),
-            _ => At::nowhere(),
+            Self::UnknownDimension { dim, .. } => At::nowhere().node(dim.as_str()),
+            Self::BadCodec { .. } => At::nowhere(),
         }
     }
 

@@ -78,12 +78,13 @@ impl Context {
         Ok(StorageSettings { hosts: settings.references.value.clone(), ..environment.with_locations(locations)? })
     }
 
-    /// Bars on a terminal, lines elsewhere, nothing where quiet is asked for.
+    /// Bars on a terminal, lines elsewhere and among log lines, nothing where quiet is asked for.
     pub fn progress(&self) -> Arc<dyn Progress> {
         let dumb = self.environment.get("TERM").is_some_and(|term| term == "dumb");
         if self.common.quiet {
             Arc::new(NoProgress)
-        } else if std::io::stderr().is_terminal() && !dumb {
+        } else if std::io::stderr().is_terminal() && !dumb && self.common.verbose == 0 {
+            // Log lines would be drawn into the bars.
             Arc::new(Bars::new())
         } else {
             Arc::new(Lines::new())

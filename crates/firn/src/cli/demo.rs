@@ -65,13 +65,11 @@ const ANY_PORT: &str = "127.0.0.1:0";
 fn draw(report: &DemoReport, out: &mut dyn Write, style: Style) -> io::Result<()> {
     for dataset in &report.datasets {
         writeln!(out, "{}  {}", style.bold(&dataset.id), dataset.title)?;
-        writeln!(
-            out,
-            "  {} from {}, {} values verified",
-            dataset.storage,
-            files(dataset.sources.len()),
-            dataset.verified
-        )?;
+        let verified = match dataset.verified {
+            0 => "published before, and unchanged since".to_owned(),
+            values => format!("{values} values verified"),
+        };
+        writeln!(out, "  {} from {}, {verified}", dataset.storage, files(dataset.sources.len()))?;
         writeln!(out, "  {}", style.dim(&dataset.store))?;
         if let Some(gateway) = &dataset.gateway {
             writeln!(out, "  works while this runs, whatever the store is (needs {}):", gateway.requires.join(", "))?;

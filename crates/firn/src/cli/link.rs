@@ -22,7 +22,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  firn link https://host/sst.zarr\n  firn link s3://bucket/sst.zarr --feedstock sst-feedstock/\n  \
-                  firn link https://host/sst.zarr --feedstock sst-feedstock/ --accept egress-unknown --reason \"the host pays\""
+                  firn link https://host/sst.zarr --feedstock sst-feedstock/ \\\n    --accept egress-unknown --reason \"the host pays\""
 )]
 pub struct Arguments {
     /// The store: Zarr, Icechunk, kerchunk references; of a file, how it can be virtual

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 /// Runs nothing; the last line is the next command.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  firn plan https://host/sst.198109.nc\n  \
-                  firn plan 'https://host/sst.{time:%Y%m%d}.nc' --dim time=1981-09-01..1981-09-30/1D --write feedstock/\n  \
+                  firn plan 'https://host/sst.{time:%Y%m%d}.nc' \\\n    --dim time=1981-09-01..1981-09-30/1D --write feedstock/\n  \
                   firn plan feedstock/ --format markdown")]
 pub struct Arguments {
     /// A feedstock directory, one example URL, or a pattern

@@ -16,7 +16,7 @@ use firn_engine::verbs::transform::transform;
 /// ever overwritten. An interrupted command continues when it is run again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  firn transform sst.198109.nc --target sst.zarr\n  \
-                  firn transform sst.1981*.nc --target s3://bucket/sst.zarr --concat-dim time --chunks time=30,lat=180,lon=360\n  \
+                  firn transform sst.1981*.nc --target s3://bucket/sst.zarr \\\n    --concat-dim time --chunks time=30,lat=180,lon=360\n  \
                   firn transform store.zarr --target rechunked.zarr --chunks time=all,lat=10,lon=10 --codec zstd:3")]
 pub struct Arguments {
     /// Files or stores, in any order along the concat dimension

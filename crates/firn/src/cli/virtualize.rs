@@ -17,8 +17,8 @@ use firn_engine::verbs::virtualize::virtualize;
 /// tells beforehand.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  firn virtualize https://host/sst.198109.nc --target sst.icechunk\n  \
-                  firn virtualize nemo_*.nc --target s3://bucket/nemo --concat-dim time_counter --concat-key time_counter=time_centered\n  \
-                  firn virtualize 'sst.*.nc' --target sst.json --format kerchunk-json --concat-dim time")]
+                  firn virtualize nemo_*.nc --target s3://bucket/nemo \\\n    --concat-dim time_counter --concat-key time_counter=time_centered\n  \
+                  firn virtualize 'sst.*.nc' --target sst.json \\\n    --format kerchunk-json --concat-dim time")]
 pub struct Arguments {
     /// Files, in any order along the concat dimension
     #[arg(value_name = "URL", required = true)]

@@ -4,7 +4,7 @@ use super::size::Size;
 use crate::error::{ConfigFinding, FirnError, did_you_mean};
 use firn_model::diagnose::At;
 use firn_model::document::nearest;
-use firn_storage::{HostPolicy, LocationConfig};
+use firn_storage::{HostPolicy, Location, LocationConfig};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -64,11 +64,13 @@ impl ConfigFile {
     /// # Errors
     /// [`FirnError::ConfigInvalid`] with all that is wrong.
     pub fn parse(path: &Path, text: &str) -> Result<Self, FirnError> {
-        let mut reading = Reading { path, text, findings: Vec::new() };
+        let mut reading = Reading { path, text, findings: Vec::new(), unusable: Vec::new() };
         let file = reading.document();
         if reading.findings.is_empty() {
+            // A location that cannot be used has an error of its own, where it is made.
             Ok(file)
         } else {
+            reading.findings.append(&mut reading.unusable);
             Err(FirnError::ConfigInvalid { findings: reading.findings })
         }
     }
@@ -78,6 +80,8 @@ struct Reading<'a> {
     path: &'a Path,
     text: &'a str,
     findings: Vec<ConfigFinding>,
+    /// Locations that can be read and not used.
+    unusable: Vec<ConfigFinding>,
 }
 
 impl Reading<'_> {
@@ -122,28 +126,41 @@ impl Reading<'_> {
                 self.finding(value.span(), Some(&node), format!("it must be a table: [{node}]"));
                 continue;
             };
-            let before = self.findings.len();
             for key in keys.keys() {
                 let word = key.get_ref().as_ref();
                 if !LOCATION_KEYS.contains(&word) {
                     self.unknown(key.span(), &format!("{node}.{word}"), word, &LOCATION_KEYS);
                 }
             }
-            if self.findings.len() > before {
-                continue;
+            let Some(location) = self.location(name.span(), &node, keys) else { continue };
+            if let Err(error) = Location::new(name.get_ref(), &location) {
+                let found = self.found(name.span(), Some(&node), error.to_string());
+                self.unusable.push(found);
             }
             let line = self.position(name.span().start).0;
-            match LocationConfig::deserialize(ValueDeserializer::from(value.clone())) {
-                Ok(location) => {
-                    locations.insert(name.get_ref().to_string(), Found { value: location, line });
-                }
-                Err(error) => {
-                    let span = error.span().unwrap_or_else(|| name.span());
-                    self.finding(span, Some(&node), error.message().to_owned());
-                }
-            }
+            locations.insert(name.get_ref().to_string(), Found { value: location, line });
         }
         locations
+    }
+
+    /// What the known keys of a location say. Each wrong value is told, and the others read without it.
+    fn location(&mut self, name: Range<usize>, node: &str, keys: &DeTable<'_>) -> Option<LocationConfig> {
+        let known = |key: &str| LOCATION_KEYS.contains(&key);
+        let mut keys: DeTable<'_> = keys.clone().into_iter().filter(|(key, _)| known(key.get_ref().as_ref())).collect();
+        loop {
+            let table = Spanned::new(name.clone(), DeValue::Table(keys.clone()));
+            let error = match LocationConfig::deserialize(ValueDeserializer::from(table)) {
+                Ok(location) => return Some(location),
+                Err(error) => error,
+            };
+            let span = error.span().unwrap_or_else(|| name.clone());
+            self.finding(span.clone(), Some(node), error.message().to_owned());
+            let before = keys.len();
+            keys = keys.into_iter().filter(|(_, value)| value.span() != span).collect();
+            if keys.len() == before {
+                return None;
+            }
+        }
     }
 
     /// A text or a number, parsed as the flag of the same name would be.
@@ -195,10 +212,15 @@ impl Reading<'_> {
     }
 
     fn finding(&mut self, span: Range<usize>, node: Option<&str>, what: String) {
+        let found = self.found(span, node, what);
+        self.findings.push(found);
+    }
+
+    fn found(&self, span: Range<usize>, node: Option<&str>, what: String) -> ConfigFinding {
         let (line, column) = self.position(span.start);
         let mut at = At::url(self.path.to_string_lossy());
         at.node = node.map(str::to_owned);
-        self.findings.push(ConfigFinding { at: at.line(line, column), what });
+        ConfigFinding { at: at.line(line, column), what }
     }
 
     /// Line and column of a byte, both from 1.
@@ -257,6 +279,23 @@ mod tests {
                 .any(|f| f.contains("locations.a.endpiont, line 5") && f.contains("did you mean \"endpoint\"?"))
         );
         assert!(found.iter().any(|f| f.contains("locations.b, line 6") && f.contains("url")), "{found:#?}");
+    }
+
+    #[test]
+    fn one_wrong_value_of_a_location_hides_no_other() {
+        let text = "[locations.a]\nurl = 'data'\nrole = 'publishd'\nanonymous = 'yes'\nendpiont = 'x'\n\
+                    [locations.b]\nurl = 'also/relative'\n";
+        let found = findings(text);
+        for (line, word) in [
+            ("line 3", "publishd"),
+            ("line 4", "yes"),
+            ("line 5", "endpiont"),
+            ("line 1", "relative"),
+            ("line 6", "relative"),
+        ] {
+            assert!(found.iter().any(|f| f.contains(line) && f.contains(word)), "{line} {word}: {found:#?}");
+        }
+        assert_eq!(found.len(), 5, "{found:#?}");
     }
 
     #[test]

@@ -32,8 +32,7 @@ struct Written {
 /// not agree. The most exact date of the file name decides; folders follow where they agree with it. Two dates are the
 /// first and the last day, month or year of what the file holds.
 pub fn suggest_pattern(url: &str, dim: &str) -> Option<SuggestedPattern> {
-    let path_end = url.find(['?', '#']).unwrap_or(url.len());
-    let path_start = url.find("://").map_or(0, |at| url[at + 3..].find('/').map_or(url.len(), |slash| at + 3 + slash));
+    let (path_start, path_end) = path_of(url);
     let name_start = url[..path_end].rfind('/').map_or(0, |slash| slash + 1).max(path_start);
     let written = dates(url, path_start.min(path_end), path_end);
     let of_name: Vec<&Written> = written.iter().filter(|date| date.start >= name_start).collect();
@@ -66,8 +65,7 @@ pub fn suggest_pattern(url: &str, dim: &str) -> Option<SuggestedPattern> {
 /// The URL with `*` in place of the dates of its file name, and of folders that agree with the first of them; `None`
 /// where there is no date. For dates that no pattern says.
 pub fn suggest_glob(url: &str) -> Option<String> {
-    let path_end = url.find(['?', '#']).unwrap_or(url.len());
-    let path_start = url.find("://").map_or(0, |at| url[at + 3..].find('/').map_or(url.len(), |slash| at + 3 + slash));
+    let (path_start, path_end) = path_of(url);
     let name_start = url[..path_end].rfind('/').map_or(0, |slash| slash + 1).max(path_start);
     let written = dates(url, path_start.min(path_end), path_end);
     let first = written.iter().find(|date| date.start >= name_start)?.date;
@@ -80,6 +78,13 @@ pub fn suggest_glob(url: &str) -> Option<String> {
     }
     glob.push_str(&escape_glob(&url[at..]));
     Some(glob)
+}
+
+/// Where the path of an address begins and ends. Only web servers have queries: elsewhere a name may hold any character.
+fn path_of(url: &str) -> (usize, usize) {
+    let end = if url.starts_with("http") { url.find(['?', '#']).unwrap_or(url.len()) } else { url.len() };
+    let start = url.find("://").map_or(0, |at| url[at + 3..].find('/').map_or(url.len(), |slash| at + 3 + slash));
+    (start, end)
 }
 
 /// The first date of a file name, as far as it goes.

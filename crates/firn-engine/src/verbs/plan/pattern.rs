@@ -18,7 +18,17 @@ use std::collections::BTreeSet;
 
 /// Whether a text has placeholders.
 pub(super) fn is_pattern(text: &str) -> bool {
-    !listing::placeholders(text).is_empty()
+    !listing::placeholders(text).is_empty() && !is_there(text)
+}
+
+/// Whether a text has wildcards.
+pub(super) fn is_glob(text: &str) -> bool {
+    firn_storage::is_pattern(text) && !is_there(text)
+}
+
+/// A local name that is there stands for itself, whatever characters it has.
+fn is_there(text: &str) -> bool {
+    ObjectUrl::parse(text).is_ok_and(|url| url.local_path().is_some_and(std::path::Path::exists))
 }
 
 /// The recipe of a pattern.

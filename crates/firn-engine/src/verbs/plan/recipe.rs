@@ -12,9 +12,12 @@ use crate::error::EngineError;
 use crate::feedstock::FeedstockDir;
 use crate::pipeline::{BuildSpec, Prepared, prepare};
 use crate::settings::Engine;
+use crate::verbs::advice::in_recipe;
 use crate::verbs::gaps;
 use crate::verbs::requests::RunRequest;
-use crate::verbs::run::{build_options, build_spec, choose, destination as destination_of, refuse_unconsolidated};
+use crate::verbs::run::{
+    because, build_options, build_spec, choose, destination as destination_of, refuse_unconsolidated,
+};
 use firn_model::combine::Rule;
 use firn_model::diagnose::{Category, Diagnose};
 use firn_model::feedstock::public_id;
@@ -92,7 +95,7 @@ impl Planned {
             }
             let fix =
                 self.key.as_ref().map(|(dim, key)| format!("say `combine: {{key: {{{dim}: {key}}}}}` in the recipe"));
-            self = self.stopped(error)?;
+            self = self.stopped(call.told(&spec, error))?;
             if let (Some(fix), Some(problem)) =
                 (fix, self.plan.problems.iter_mut().find(|p| p.code == Rule::NoKey.code()))
             {
@@ -124,7 +127,7 @@ impl Planned {
             Ok(prepared) => self.joined(call, prepared, &spec),
             Err(error) => {
                 self.plan.files.found = spec.files.len() as u64;
-                self.stopped(error)
+                self.stopped(call.told(&spec, error))
             }
         }
     }
@@ -146,7 +149,7 @@ impl Planned {
             Ok(chosen) => chosen,
             Err(error) => {
                 plan.variables.extend(variables::verdicts_only(&prepared));
-                return self.stopped(error);
+                return self.stopped(call.told(spec, error));
             }
         };
         plan.strategy = Some(StrategyPlan {
@@ -162,7 +165,7 @@ impl Planned {
         };
         let layouts: Layouts = match prepared.layouts(&spec.options) {
             Ok(layouts) => layouts,
-            Err(error) => return self.stopped(error),
+            Err(error) => return self.stopped(call.told(spec, error)),
         };
         let native: Layouts = layouts.into_iter().filter(|(path, _)| !references.contains_key(path)).collect();
         plan.variables = variables::plan(&prepared, &native, &references, &copied);
@@ -173,13 +176,20 @@ impl Planned {
             Ok(tasks) => plan.cost = Some(cost::plan(engine, &prepared, &tasks, &mut plan.variables)),
             Err(error) => return self.stopped(error.into()),
         }
-        let would_stop =
-            [call.refused(spec, &prepared, chosen.is_virtual).err(), variables::undecodable(&self.plan.variables)];
+        let would_stop = [
+            call.refused(spec, &prepared, chosen.is_virtual).err().map(|error| call.told(spec, error)),
+            variables::undecodable(&self.plan.variables),
+        ];
         would_stop.into_iter().flatten().try_fold(self, Self::stopped)
     }
 }
 
 impl Call<'_> {
+    /// With the line of the recipe.
+    fn told(&self, spec: &BuildSpec, error: EngineError) -> EngineError {
+        in_recipe(self.feedstock, self.recipe, &spec.files, error)
+    }
+
     /// What the recipe asks for and a run refuses before its first task.
     fn refused(&self, spec: &BuildSpec, prepared: &Prepared, is_virtual: bool) -> Result<(), EngineError> {
         build_options(self.feedstock, self.recipe, &self.request, spec, prepared, is_virtual, None)?;
@@ -188,15 +198,6 @@ impl Call<'_> {
             // A run is told where by --target then.
             Err(_) => Ok(()),
         }
-    }
-}
-
-/// Why, where the recipe itself or nothing at all decides.
-fn because(recipe: &Recipe, is_virtual: bool) -> String {
-    use firn_model::feedstock::recipe::Strategy;
-    match (recipe.strategy, is_virtual) {
-        (Strategy::Auto, true) => "every variable can be references, or is small".to_owned(),
-        (strategy, _) => format!("the recipe says `strategy: {}`", strategy.name()),
     }
 }
 

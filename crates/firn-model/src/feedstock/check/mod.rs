@@ -21,9 +21,35 @@ use serde::de::DeserializeOwned;
 
 use super::catalog::CatalogDocument;
 use super::meta::Meta;
-use super::recipe::RecipeDocument;
+use super::recipe::{Recipe, RecipeDocument};
 use super::slug::slug;
-use crate::document::{Checked, DocumentFinding, DocumentPath, Findings, Node, did_you_mean};
+use crate::document::{Checked, DocumentFinding, DocumentPath, Findings, Node, Segment, did_you_mean};
+
+/// The recipes, each with its position, without what is told already to be wrong: one wrong step or gap hides nothing else.
+fn recipes_of(node: &Node, broken: &[DocumentPath]) -> Vec<(usize, Recipe)> {
+    let read = |(index, item): (usize, &Node)| {
+        let whole = item.to_json();
+        if let Ok(recipe) = serde_json::from_value(whole.clone()) {
+            return Some((index, recipe));
+        }
+        let here = super::recipe_path(index);
+        let mut rest = whole;
+        for path in broken.iter().filter(|path| path.is_within(&here)) {
+            match &path.segments()[2..] {
+                // The source is never missing as a whole: the key in it goes.
+                [Segment::Key(section), Segment::Key(key), ..] if section == "source" => {
+                    rest.get_mut(section)?.as_object_mut()?.remove(key);
+                }
+                [Segment::Key(section), ..] => {
+                    rest.as_object_mut()?.remove(section);
+                }
+                _ => return None,
+            }
+        }
+        Some((index, serde_json::from_value(rest).ok()?))
+    };
+    node.get("recipes").map(Node::items).unwrap_or_default().iter().enumerate().filter_map(read).collect()
+}
 
 /// The items of a list that can be read, each with its position: broken ones have been told already.
 fn items<T: DeserializeOwned>(node: &Node, key: &str) -> Vec<(usize, T)> {

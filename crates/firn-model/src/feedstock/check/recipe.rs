@@ -26,7 +26,7 @@ pub(in crate::feedstock) fn recipes(node: &Node, findings: &mut Findings<'_>) {
         .collect();
     let mut ids: HashMap<String, usize> = HashMap::new();
     let mut places: HashMap<(Option<String>, String), usize> = HashMap::new();
-    for (index, recipe) in super::items::<Recipe>(node, "recipes") {
+    for (index, recipe) in super::recipes_of(node, &broken) {
         let path = crate::feedstock::recipe_path(index);
         if let Some(first) = ids.insert(recipe.id.clone(), index) {
             let message = format!("the id {:?} is that of recipes[{first}] too", recipe.id);
