@@ -217,6 +217,16 @@ impl Records {
         Ok(())
     }
 
+    /// Removes what a process that was killed was just recording. Only for the holder of the lease; not below [`LEASES`], where
+    /// those write who do not hold it.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub async fn sweep(&self) -> Result<(), EngineError> {
+        self.prefix.sweep(0).await?;
+        Ok(self.prefix.child(PUSHES)?.sweep(usize::MAX).await?)
+    }
+
     /// Removes everything but the seal, then the seal.
     ///
     /// # Errors

@@ -78,6 +78,11 @@ pub fn push(engine: &Engine, request: &PushRequest) -> Result<PushReport, Engine
     refuse_sealed(engine, &records, &upload)?;
     refuse_links(engine, &upload)?;
     let target = engine.target_prefix(&upload.url)?;
+    if lease.continues() {
+        // What a push that was killed was just writing is no object, but would stay beside them for ever.
+        runtime.block_on(target.sweep(usize::MAX))?;
+        runtime.block_on(records.sweep())?;
+    }
     let (sent, segment) = runtime.block_on(records.sent(&chosen.id))?;
     let there: BTreeMap<String, SourceVersion> =
         objects(engine, &upload, &target)?.into_iter().map(|object| (object.key, object.version)).collect();

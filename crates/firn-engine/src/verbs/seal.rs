@@ -59,6 +59,9 @@ pub fn seal(engine: &Engine, request: &SealRequest) -> Result<SealReport, Engine
     check_keys(&upload.at(), listed.iter().map(|object| object.key.as_str()))?;
     let records = Records::writable(engine, &upload)?;
     let lease = RunLease::take_at(engine, records.prefix(), LEASES, None)?;
+    if lease.continues() {
+        runtime.block_on(records.sweep())?;
+    }
     if let Some((_, push)) = runtime.block_on(records.pushes())?.into_iter().find(|(_, push)| !push.complete) {
         let what = format!("{} objects into {}, begun at {}", push.objects, push.into.join(", "), push.begun);
         return Err(UploadError::Unfinished { at: upload.at(), what }.into());
