@@ -34,7 +34,10 @@ fn published(keys: Vec<&str>) {
         Ok(()) => {
             for key in &keys {
                 let segments: Vec<&str> = key.split('/').collect();
-                assert!(!segments.iter().any(|segment| matches!(*segment, "" | "." | "..")), "{key:?} leaves the prefix");
+                assert!(
+                    !segments.iter().any(|segment| matches!(*segment, "" | "." | "..")),
+                    "{key:?} leaves the prefix"
+                );
                 assert!(!key.contains(|c: char| c.is_control() || c == '\\'), "{key:?} is another key elsewhere");
             }
             let mut folded: Vec<String> = keys.iter().map(|key| key.to_lowercase()).collect();
