@@ -239,7 +239,7 @@ def test_what_was_never_written_is_404_and_reads_as_the_fill_value(tmp_path):
         hole[300:310] = 5
     with Gateway(catalog(tmp_path, {"holes": tmp_path / "holes.nc"})) as gateway:
         statuses = [gateway.get(f"/d/all.holes/hole/c/{chunk}").status for chunk in range(4)]
-        assert statuses == [404, 200, 404, 404]
+        assert statuses == [404, 200, 404, 410]
         same(xr.open_dataset(tmp_path / "holes.nc", **RAW), opened(gateway.dataset("all.holes"), **RAW))
 
 
@@ -314,11 +314,12 @@ def test_references_reach_no_file_that_the_catalog_does_not_mean(tmp_path, serve
     secret.write_bytes(b"SECRETS!" * 4)
     document = json.dumps({"zarr_format": 2, "shape": [4], "chunks": [4], "dtype": "<f8", "compressor": None, "filters": None, "fill_value": 0, "order": "C"})
     (tmp_path / "web").mkdir()
-    for folder, name, target in [("web", "file", secret.as_uri()), (".", "absolute", str(secret)), (".", "environment", "file:///proc/self/environ"), (".", "endless", "file:///dev/zero")]:
+    (tmp_path / "own").mkdir()
+    for folder, name, target in [("web", "file", secret.as_uri()), ("own", "absolute", str(secret)), ("own", "environment", "file:///proc/self/environ"), ("own", "endless", "file:///dev/zero")]:
         (tmp_path / folder / f"{name}.json").write_text(json.dumps({"version": 1, "refs": {
             ".zgroup": '{"zarr_format": 2}', "a/.zarray": document, "a/.zattrs": '{"_ARRAY_DIMENSIONS": ["x"]}', "a/0": [target, 0, 32]}}))
     with serve(tmp_path / "web") as server:
-        stores = {"file": f"{server.url}/file.json"} | {name: tmp_path / f"{name}.json" for name in ("absolute", "environment", "endless")}
+        stores = {"file": f"{server.url}/file.json"} | {name: tmp_path / f"own/{name}.json" for name in ("absolute", "environment", "endless")}
         with Gateway(catalog(tmp_path, stores)) as gateway:
             for name in stores:
                 answer = gateway.get(f"/d/all.{name}/a/c/0")
