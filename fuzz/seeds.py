@@ -130,10 +130,25 @@ def catalog():
     yield "index", json.dumps({"schema": "firn/catalog-index/1", "generator": "firn", "datasets": [entry], "files": []}).encode()
 
 
+def uploads():
+    """Manifests, whole and damaged, and lists of keys."""
+    digest = "0123456789abcdef" * 4
+    keys = ["air.zarr/air/c/0/0", "air.zarr/air/zarr.json", "air.zarr/zarr.json", "deep/b/.zgroup", "deep/b/.zmetadata", "deep/b/x/0.0", "note.txt"]
+    lines = [f'{key}\t{n}\t{digest}\t{["-", chr(34) + digest[:32] + "-2" + chr(34)][n % 2]}\t{["-", "8388608"][n % 2]}' for n, key in enumerate(keys)]
+    whole = "\n".join(("firn-manifest 1", *lines, ""))
+    yield "whole", whole.encode()
+    yield "empty", b"firn-manifest 1\n"
+    for name, old, new in [("dots", "note.txt", "../x"), ("slashes", "deep/b/x/0.0", "deep/b//0.0"), ("case", "note.txt", "Air.zarr/x"), ("size", "\t5\t", "\t05\t"),
+                           ("large", "\t5\t", "\t18446744073709551615\t"), ("hex", "abc", "ABC"), ("version", "st 1", "st 2")]:
+        yield name, whole.replace(old, new).encode()
+    yield "keys", "\n".join(keys).encode()
+    yield "look-alikes", "caf\u00e9\ncafe\u0301\n\u0130\ni\u0307\n\u00df\nSS\n\u1e9e".encode()
+
+
 SEEDS = {
     "netcdf3": lambda: small("netcdf3"), "hdf5": lambda: small("hdf5", "hdf5_hostile", "netcdf4"), "zarr": zarr, "kerchunk": kerchunk, "codecs": codecs, "documents": documents,
     "times": times, "addresses": lambda: ((str(n), "\n".join(lines).encode()) for n, lines in enumerate(ADDRESSES)), "catalog": catalog,
-    "urls": lambda: ((str(n), "\n".join(lines).encode()) for n, lines in enumerate(URLS)),
+    "urls": lambda: ((str(n), "\n".join(lines).encode()) for n, lines in enumerate(URLS)), "uploads": uploads,
 }
 
 

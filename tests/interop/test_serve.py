@@ -1,4 +1,5 @@
 """`firn serve`: every kind of store as plain Zarr, as xarray reads it over HTTP, equal to the source; and what is answered otherwise."""
+import base64
 import concurrent.futures
 import json
 import os
@@ -9,7 +10,9 @@ import signal
 import subprocess
 import time
 import warnings
+import zlib
 
+import h5py
 import icechunk
 import netCDF4
 import numcodecs
@@ -236,7 +239,7 @@ def test_what_was_never_written_is_404_and_reads_as_the_fill_value(tmp_path):
         hole[300:310] = 5
     with Gateway(catalog(tmp_path, {"holes": tmp_path / "holes.nc"})) as gateway:
         statuses = [gateway.get(f"/d/all.holes/hole/c/{chunk}").status for chunk in range(4)]
-        assert statuses == [404, 200, 404, 404]
+        assert statuses == [404, 200, 404, 410]
         same(xr.open_dataset(tmp_path / "holes.nc", **RAW), opened(gateway.dataset("all.holes"), **RAW))
 
 
@@ -264,6 +267,121 @@ def test_a_virtual_store_whose_source_is_gone_or_another_is_never_fill(tmp_path)
         assert answer.status == 502 and answer.error["code"] == "source-stale", answer
 
 
+@pytest.mark.parametrize("change", ["another name", "another shape", "no such version"])
+def test_a_dataset_that_is_another_one_than_when_it_was_opened_is_never_fill(tmp_path, change):
+    published = stock(tmp_path / "air", TESTDATA / "netcdf4/air.nc")
+    firn("run", published, "--target", tmp_path / "store", check=True)
+    firn("catalog", "build", published, "--out", tmp_path / "catalog", check=True)
+    with Gateway(tmp_path / "catalog") as gateway:
+        url = gateway.dataset("air")
+        dataset = quietly(xr.open_zarr, url)
+        assert gateway.get("/d/air/air/c/0/0/0").status == 200
+        if change == "another name":
+            catalog = tmp_path / "catalog/firn-catalog.json"
+            catalog.write_text(catalog.read_text().replace('"id": "air"', '"id": "other"'))
+            time.sleep(10.5)
+            answers = [gateway.get(f"/d/air/{key}") for key in ("air/c/0/0/0", "zarr.json")]
+            assert {answer.error["code"] for answer in answers} == {"dataset-unknown"}, answers
+            assert [answer.status for answer in answers] == [410, 404]
+            with pytest.raises(Exception, match="410"):
+                dataset.load()
+        elif change == "another shape":
+            assert gateway.get("/d/air/air/c/124/0/0").status == gateway.get("/d/air/gone/c/0").status == 410
+        else:
+            assert (gateway.get("/d/air@v9/air/c/0/0/0").status, gateway.get("/d/air@v9/zarr.json").status) == (410, 404)
+
+
+def test_names_that_end_an_address_are_left_out_and_said(tmp_path):
+    with h5py.File(tmp_path / "names.h5", "w") as file:
+        for name in ("a?b", "a#b", "a%2fb", "RH (%)", "50%", "x&y", "plain", "in?side/v"):
+            file[name] = np.arange(1, 4.0)
+    with Gateway(catalog(tmp_path, {"names": tmp_path / "names.h5"})) as gateway:
+        url = gateway.dataset("all.names")
+        for consolidated in (None, False):
+            found = opened(url, consolidated=consolidated)
+            assert set(found.variables) == {"RH (%)", "50%", "x&y", "plain"}
+            assert all((found[name] == [1, 2, 3]).all() for name in found.variables)
+            assert set(found.attrs["firn:not_served"]) == {"a?b", "a#b", "a%2fb", "in?side"}
+        assert quietly(xr.open_datatree, url, engine="zarr").groups == ("/",)
+        # What clients ask for in their place is never taken for fill.
+        for path in ("a", "a%3Fb/c/0", "a%252fb/c/0", "a%2fb/c/0", "in%3Fside/v/c/0"):
+            assert gateway.get(f"/d/all.names/{path}").status in (404, 410, 422) and (not path.endswith("c/0") or gateway.get(f"/d/all.names/{path}").status != 404), path
+
+
+def test_references_reach_no_file_that_the_catalog_does_not_mean(tmp_path, serve):
+    secret = tmp_path / "outside/secret.bin"
+    secret.parent.mkdir()
+    secret.write_bytes(b"SECRETS!" * 4)
+    document = json.dumps({"zarr_format": 2, "shape": [4], "chunks": [4], "dtype": "<f8", "compressor": None, "filters": None, "fill_value": 0, "order": "C"})
+    (tmp_path / "web").mkdir()
+    (tmp_path / "own").mkdir()
+    for folder, name, target in [("web", "file", secret.as_uri()), ("own", "absolute", str(secret)), ("own", "environment", "file:///proc/self/environ"), ("own", "endless", "file:///dev/zero")]:
+        (tmp_path / folder / f"{name}.json").write_text(json.dumps({"version": 1, "refs": {
+            ".zgroup": '{"zarr_format": 2}', "a/.zarray": document, "a/.zattrs": '{"_ARRAY_DIMENSIONS": ["x"]}', "a/0": [target, 0, 32]}}))
+    with serve(tmp_path / "web") as server:
+        stores = {"file": f"{server.url}/file.json"} | {name: tmp_path / f"own/{name}.json" for name in ("absolute", "environment", "endless")}
+        with Gateway(catalog(tmp_path, stores)) as gateway:
+            for name in stores:
+                answer = gateway.get(f"/d/all.{name}/a/c/0")
+                assert answer.status in (422, 502) and b"SECRETS" not in answer.body, (name, answer)
+
+
+def test_chunks_that_claim_or_hold_too_much_are_refused(tmp_path):
+    root = zarr.open_group(tmp_path / "in.zarr", mode="w", zarr_format=2)
+    for name, length, content in [("huge", 10**12, b"x"), ("bomb", 10, zlib.compress(bytes(1 << 28)))]:
+        root.create_array(name, shape=(length,), chunks=(length,), dtype="f8", filters=[numcodecs.Shuffle(8)], compressors=numcodecs.Zlib(1), fill_value=0)
+        (tmp_path / "in.zarr" / name / "0").write_bytes(content)
+    with Gateway(catalog(tmp_path, {"in": tmp_path / "in.zarr"})) as gateway:
+        huge, bomb = gateway.get("/d/all.in/huge/c/0"), gateway.get("/d/all.in/bomb/c/0")
+        assert (huge.status, huge.error["code"]) == (422, "chunk-too-large-to-serve"), huge
+        assert (bomb.status, bomb.error["code"]) == (502, "format-corrupt"), bomb
+
+
+def test_odd_arrays_are_served_as_their_own_readers_see_them(tmp_path):
+    with netCDF4.Dataset(tmp_path / "odd.nc", "w") as file:
+        for name, length in (("record", None), ("none", 0), ("x", 3), ("length", 5)):
+            file.createDimension(name, length)
+        file.createVariable("no_records", "f4", ("record", "x"))
+        file.createVariable("empty", "f4", ("none",))
+        file.createVariable("scalar", "i4", ())[...] = 7
+        file.createVariable("big", ">f8", ("x",), endian="big")[:] = [1, 2, 3]
+        file.createVariable("not_a_number", "f4", ("x",), fill_value=np.nan)[:] = [1, np.nan, 3]
+        file.createVariable("words", str, ("x",))[:] = np.array(["ä", "", "c"], dtype=object)
+        time_ = file.createVariable("time", "f8", ("x",))
+        time_.units, time_[:] = "days since 2000-01-01", [0, 1, 2]
+    root = zarr.open_group(tmp_path / "odd.zarr", mode="w", zarr_format=2)
+    for name, data, options in [("yes", np.array([True, False, True]), {}), ("half", np.array([1, 2, 3], "f2"), {}), ("infinite", np.array([1, np.inf, 3]), {"fill_value": np.inf}),
+                                ("scalar", np.array(5.0), {}), ("empty", np.zeros((0, 3)), {"chunks": (1, 3)})]:
+        options = {"chunks": (2,) * data.ndim} | options
+        root.create_array(name, shape=data.shape, dtype=data.dtype, attributes={"_ARRAY_DIMENSIONS": [f"d{n}" for n in data.shape]}, **options)[...] = data
+    with Gateway(catalog(tmp_path, {"file": tmp_path / "odd.nc", "zarr": tmp_path / "odd.zarr"})) as gateway:
+        for name, source in (("file", xr.open_dataset(tmp_path / "odd.nc").load()), ("zarr", opened(tmp_path / "odd.zarr", consolidated=False))):
+            url = gateway.dataset(f"all.{name}")
+            for found in (opened(url), opened(url, consolidated=False), quietly(xr.open_datatree, url, engine="zarr").load().to_dataset()):
+                xr.testing.assert_equal(source, found)
+                assert "firn:not_served" not in found.attrs
+
+
+def test_kerchunk_with_text_in_the_document_is_served(tmp_path):
+    encoded = base64.b64encode(numcodecs.VLenUTF8().encode(np.array(["ä", "", "ccc"], dtype=object))).decode()
+    document = {"zarr_format": 2, "shape": [3], "chunks": [3], "dtype": "|O", "compressor": None, "filters": [{"id": "vlen-utf8"}], "fill_value": None, "order": "C"}
+    (tmp_path / "text.json").write_text(json.dumps({"version": 1, "refs": {".zgroup": '{"zarr_format": 2}', "a/.zarray": json.dumps(document), "a/.zattrs": '{"_ARRAY_DIMENSIONS": ["x"]}',
+                                                                        "a/0": f"base64:{encoded}"}}))
+    with Gateway(catalog(tmp_path, {"text": tmp_path / "text.json"})) as gateway:
+        assert opened(gateway.dataset("all.text")).a.values.tolist() == ["ä", "", "ccc"]
+
+
+def test_who_asks_for_versions_that_do_not_exist_holds_up_nobody(tmp_path, serve):
+    quietly(xr.open_dataset, TESTDATA / "netcdf4/air.nc").load().to_zarr(tmp_path / "air.zarr", zarr_format=3)
+    with serve(tmp_path) as server, Gateway(catalog(tmp_path, {"air": f"{server.url}/air.zarr"})) as gateway:
+        assert gateway.get("/d/all.air/zarr.json").status == 200
+        with concurrent.futures.ThreadPoolExecutor(24) as pool:
+            unknown = [pool.submit(gateway.get, f"/d/all.air@v{number}/zarr.json") for number in range(2, 200)]
+            answers = [gateway.get("/d/all.air/air/c/0/0/0").status for _ in range(20)]
+            assert answers == [200] * 20
+            assert {answer.result().status for answer in unknown} == {404}
+
+
 # ------------------------------------------------------------------ HTTP
 HOSTILE = ["/d/all.own/../../etc/passwd", "/d/all.own/%2e%2e/%2e%2e/etc/passwd", "/d/all.own/..%2f..%2fetc%2fpasswd", "/d/all.own//etc/passwd", "/d/..%2f..%2fetc",
            "/d//etc/passwd", "/../../../etc/passwd", "/d/all.own/.firn/ledger", "/d/all.own/.firn/run.json", "/d/all.own/air/.firn/x", "/d/all.own/air/c/0/0/0/..",
@@ -277,7 +395,7 @@ def test_hostile_paths_are_not_found_and_reach_no_storage(made):
     gateway, _, _ = made
     for path in HOSTILE:
         answer = gateway.get(path)
-        assert answer.status == 404, (path[:80], answer)
+        assert answer.status == (410 if re.search(r"/c(/\d+)*$", path) else 404), (path[:80], answer)
         assert answer.error["code"] in ("not-served", "dataset-unknown", "version-unknown"), (path[:80], answer)
         assert b"root:" not in answer.body
 
@@ -288,7 +406,7 @@ def test_a_wrong_path_asks_the_storage_for_nothing(tmp_path, serve):
         assert gateway.get("/d/all.air/zarr.json").status == 200
         before = len(server.requests)
         for path in ("air/c/99/0/0", "nothing/zarr.json", "air/c/0", ".zattrs", "air/.zarray"):
-            assert gateway.get(f"/d/all.air/{path}").status == 404
+            assert gateway.get(f"/d/all.air/{path}").status in (404, 410)
         assert len(server.requests) == before
 
 
@@ -525,7 +643,7 @@ def test_a_store_in_a_bucket_is_served_as_one_on_a_disk(tmp_path, bucket, s3_env
         source = quietly(xr.open_dataset, TESTDATA / "netcdf4/air.nc").load()
         for name in ("sharded", "ice"):
             xr.testing.assert_equal(source, opened(gateway.dataset(f"all.{name}")))
-        assert gateway.get("/d/all.sharded/air/c/9/0/0").status == 404
+        assert gateway.get("/d/all.sharded/air/c/9/0/0").status == 410
 
 
 def test_references_into_a_web_server_are_opened_once_for_many_chunks(tmp_path, serve):

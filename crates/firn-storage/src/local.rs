@@ -146,6 +146,37 @@ pub(crate) fn read_directory(path: &Path) -> Result<Directory, StorageError> {
     Ok(found)
 }
 
+/// The first symbolic link that is `root` itself (the empty key) or lies below it. None is followed.
+pub(crate) fn first_link(root: &Path) -> Result<Option<String>, StorageError> {
+    match std::fs::symlink_metadata(root) {
+        Ok(seen) if seen.is_symlink() => return Ok(Some(String::new())),
+        Ok(_) => {}
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(StorageError::io(At::url(root.to_string_lossy()), &error)),
+    }
+    let mut open: Vec<(PathBuf, String)> = vec![(root.to_owned(), String::new())];
+    while let Some((path, base)) = open.pop() {
+        let failed = |error: &std::io::Error| StorageError::io(At::url(path.to_string_lossy()), error);
+        let entries = match std::fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if is_absent(&error) => continue,
+            Err(error) => return Err(failed(&error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|error| failed(&error))?;
+            let key = crate::url::join(&base, &entry.file_name().to_string_lossy());
+            let kind = entry.file_type().map_err(|error| failed(&error))?;
+            if kind.is_symlink() {
+                return Ok(Some(key));
+            }
+            if kind.is_dir() {
+                open.push((entry.path(), key));
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// All files below `root`, keys relative to it, in key order.
 pub(crate) fn list(root: &Path) -> Result<Vec<ListedObject>, StorageError> {
     let mut objects = Vec::new();
@@ -162,4 +193,29 @@ pub(crate) fn list(root: &Path) -> Result<Vec<ListedObject>, StorageError> {
     }
     objects.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(objects)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_link_is_found_wherever_it_is_and_never_followed() {
+        let root = tempfile::tempdir().unwrap();
+        let inside = root.path().join("upload");
+        std::fs::create_dir_all(inside.join("a/b")).unwrap();
+        std::fs::write(inside.join("a/b/chunk"), b"1").unwrap();
+        assert_eq!(first_link(&inside).unwrap(), None);
+        assert_eq!(first_link(&root.path().join("nothing")).unwrap(), None);
+        assert_eq!(first_link(&inside.join("a/b/chunk")).unwrap(), None);
+        for to in ["/etc/hostname", "nowhere", ".."] {
+            let link = inside.join("a/b/link");
+            symlink(to, &link).unwrap();
+            assert_eq!(first_link(&inside).unwrap().as_deref(), Some("a/b/link"), "{to}");
+            std::fs::remove_file(link).unwrap();
+        }
+        symlink(&inside, root.path().join("other")).unwrap();
+        assert_eq!(first_link(&root.path().join("other")).unwrap().as_deref(), Some(""));
+    }
 }

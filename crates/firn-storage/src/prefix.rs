@@ -396,6 +396,17 @@ impl Prefix {
         Ok(listed.into_iter().map(rooted).collect())
     }
 
+    /// A symbolic link at this prefix (the empty key) or below it, on a file system: listings follow links, so what they name
+    /// may lie anywhere.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub async fn first_link(&self) -> Result<Option<String>, StorageError> {
+        let Backend::Local(root) = &self.backend else { return Ok(None) };
+        let root = root.clone();
+        self.storage.bridge().blocking(move || crate::local::first_link(&root)).await
+    }
+
     /// The objects and prefixes directly below a key; names relative to that key.
     ///
     /// # Errors

@@ -50,18 +50,30 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     pub fn put(&self, key: K, value: V, weight: u64) {
         let mut held = lock(&self.0);
         held.remove(&key);
-        if weight > held.capacity / 4 {
-            return;
+        if weight <= held.capacity / 4 {
+            held.insert(key, value, weight);
         }
-        while held.weight + weight > held.capacity {
-            let Some(oldest) = held.by_use.values().next().cloned() else { break };
-            held.remove(&oldest);
+    }
+
+    /// As [`Self::put`], also where it weighs more than everything else may: what costs so much to make is not made again for
+    /// each question.
+    pub fn put_whatever_its_weight(&self, key: K, value: V, weight: u64) {
+        let mut held = lock(&self.0);
+        held.remove(&key);
+        held.insert(key, value, weight);
+    }
+}
+
+impl<K: Hash + Eq + Clone, V> Held<K, V> {
+    fn insert(&mut self, key: K, value: V, weight: u64) {
+        while self.weight.saturating_add(weight) > self.capacity {
+            let Some(oldest) = self.by_use.values().next().cloned() else { break };
+            self.remove(&oldest);
         }
-        held.clock += 1;
-        let used = held.clock;
-        held.weight += weight;
-        held.by_use.insert(used, key.clone());
-        held.values.insert(key, Entry { value, weight, used });
+        self.clock += 1;
+        self.weight = self.weight.saturating_add(weight);
+        self.by_use.insert(self.clock, key.clone());
+        self.values.insert(key, Entry { value, weight, used: self.clock });
     }
 }
 
@@ -88,6 +100,17 @@ mod tests {
         cache.put("e", "e", 2);
         let there: Vec<bool> = ["a", "b", "c", "d", "e"].iter().map(|key| cache.get(key).is_some()).collect();
         assert_eq!(there, [true, false, true, true, true]);
+    }
+
+    #[test]
+    fn one_that_weighs_more_than_all_may_stays_alone_until_another_comes() {
+        let cache = Cache::new(8);
+        cache.put("small", 1, 2);
+        cache.put_whatever_its_weight("huge", 2, 100);
+        assert_eq!((cache.get(&"small"), cache.get(&"huge")), (None, Some(2)));
+        cache.put_whatever_its_weight("next", 3, 1);
+        assert_eq!((cache.get(&"huge"), cache.get(&"next")), (None, Some(3)));
+        assert_eq!(lock(&cache.0).weight, 1);
     }
 
     #[test]

@@ -156,6 +156,10 @@ struct Parts {
 
 impl Parts {
     fn group(&mut self, path: NodePath, group: &Group, at: &At) -> Result<(), EngineError> {
+        if let Some(refusal) = unaddressable(&path) {
+            self.refuse(&path, refusal);
+            return Ok(());
+        }
         let document = group_document(&group.attributes, &at.node(path.as_str()))?;
         self.child(&path);
         self.children.insert(path.as_key().to_owned(), vec![ROOT_DOCUMENT.to_owned()]);
@@ -165,7 +169,7 @@ impl Parts {
 
     fn array(&mut self, path: NodePath, array: Array, at: &At) -> Result<(), EngineError> {
         let at = at.node(path.as_str());
-        let served = match served(&array, &at) {
+        let served = match unaddressable(&path).map_or_else(|| served(&array, &at), Err) {
             Ok(served) => served,
             Err(refusal) => {
                 self.refuse(&path, refusal);
@@ -225,6 +229,22 @@ impl Parts {
     }
 }
 
+/// Why a node cannot be reached by URL, where it cannot: clients put its name into an address without escaping it, so that
+/// `?` and `#` end the path there, and `%2f` becomes another name. What they then ask for does not exist, and they would take
+/// that for fill values.
+fn unaddressable(path: &NodePath) -> Option<Refusal> {
+    let is_escape = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+    let text = path.as_str();
+    let mut escapes = text.match_indices('%').map(|(at, _)| text.get(at + 1..).unwrap_or_default());
+    let is_cut = text.contains(['?', '#']) || escapes.any(is_escape);
+    is_cut.then(|| Refusal {
+        code: "unsupported-name-in-address",
+        what: format!(
+            "{text} has a ?, a # or an escape (as %2f), which is not part of a name in the URLs that readers ask for"
+        ),
+    })
+}
+
 /// The position that a chunk key names below its array: `c/0/1`, `c` alone for the chunk of a scalar.
 fn position(rest: &str, grid_shape: &[u64]) -> Option<ChunkIndices> {
     let mut parts = rest.split('/');
@@ -247,6 +267,24 @@ fn position(rest: &str, grid_shape: &[u64]) -> Option<ChunkIndices> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_urls_cannot_hold_are_refused_at_any_depth() {
+        for (path, is_refused) in [
+            ("/a?b", true),
+            ("/a#b", true),
+            ("/a%2fb", true),
+            ("/a%41", true),
+            ("/group?/v", true),
+            ("/50%", false),
+            ("/RH (%)", false),
+            ("/100%ä", false),
+            ("/%zz", false),
+            ("/a b+c;d=1,e:f&g", false),
+        ] {
+            assert_eq!(unaddressable(&NodePath::parse(path).unwrap()).is_some(), is_refused, "{path}");
+        }
+    }
 
     #[test]
     fn a_chunk_has_one_key() {

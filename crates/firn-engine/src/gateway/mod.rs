@@ -27,6 +27,7 @@ use firn_model::array::ChunkIndices;
 use firn_model::diagnose::{Category, Diagnose};
 use firn_storage::Storage;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore};
@@ -55,7 +56,7 @@ pub struct Gateway {
     engine: Engine,
     catalog: Catalog,
     slots: Mutex<HashMap<String, Arc<Slot>>>,
-    opened: Cache<(String, String), Arc<ServedDataset>>,
+    opened: Cache<Opened, Arc<ServedDataset>>,
     chunks: Arc<ChunkStore>,
     work: Arc<Semaphore>,
 }
@@ -63,8 +64,8 @@ pub struct Gateway {
 /// What is known of a dataset.
 struct Slot {
     work: Arc<Semaphore>,
-    /// By version that was asked for.
-    states: AsyncMutex<HashMap<String, State>>,
+    /// By version that was asked for; empty for the latest. Who asks for one waits for nobody who asks for another.
+    states: Mutex<HashMap<String, Arc<AsyncMutex<Option<State>>>>>,
 }
 
 #[derive(Clone)]
@@ -78,8 +79,28 @@ struct State {
 enum Resolved {
     /// It has this version.
     Version(String),
-    /// It has none; this was opened then.
-    Unversioned(Arc<ServedDataset>, Instant),
+    /// It has none; what is opened counts as the same until it is looked at again, and then has another number.
+    Unversioned(u64),
+}
+
+/// Under what an opened dataset is kept: its address, and what of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Opened {
+    Version(String, String),
+    Unversioned(String, u64),
+}
+
+static LOOKED_AT: AtomicU64 = AtomicU64::new(0);
+
+impl State {
+    /// Whether it still says what is meant. A version that was found stays; the latest moves, and what failed may be mended.
+    fn is_believed(&self, is_pinned: bool) -> bool {
+        match &self.outcome {
+            Ok(Resolved::Version(_)) if is_pinned => true,
+            Ok(Resolved::Unversioned(_)) => self.seen.elapsed() < OPEN,
+            _ => self.seen.elapsed() < BELIEVED,
+        }
+    }
 }
 
 impl Gateway {
@@ -113,24 +134,25 @@ impl Gateway {
     /// A version that does not exist; a store that does not open.
     pub async fn dataset(&self, entry: &Arc<CatalogEntry>, version: Option<&str>) -> Shared<Arc<ServedDataset>> {
         let slot = self.slot(&entry.id);
+        let state = slot.state(version.unwrap_or_default());
         // Who comes while a dataset is being opened waits here, without a thread.
-        let mut states = slot.states.lock().await;
-        let version = match self.resolved(&slot, &mut states, entry, version).await? {
-            Resolved::Unversioned(dataset, _) => return Ok(dataset),
-            Resolved::Version(version) => version,
+        let mut state = state.lock().await;
+        let resolved = self.resolved(&slot, &mut state, entry, version).await?;
+        let url = entry.url.clone();
+        let (key, version) = match resolved {
+            Resolved::Version(version) => (Opened::Version(url, version.clone()), Some(version)),
+            Resolved::Unversioned(number) => (Opened::Unversioned(url, number), None),
         };
-        let key = (entry.url.clone(), version.clone());
         if let Some(dataset) = self.opened.get(&key) {
             return Ok(dataset);
         }
         let (engine, entry) = (self.engine.clone(), Arc::clone(entry));
         let opening = move || {
-            let address = Address::of(&engine, &entry, Some(&version))?;
-            Ok(Arc::new(ServedDataset::new(address.open()?, Some(version))?))
+            let address = Address::of(&engine, &entry, version.as_deref())?;
+            Ok(Arc::new(ServedDataset::new(address.open()?, version)?))
         };
         let dataset: Arc<ServedDataset> = self.work(&slot, opening).await?;
-        let weight = dataset.weight();
-        self.opened.put(key, Arc::clone(&dataset), weight);
+        self.opened.put_whatever_its_weight(key, Arc::clone(&dataset), dataset.weight());
         Ok(dataset)
     }
 
@@ -138,24 +160,21 @@ impl Gateway {
     async fn resolved(
         &self,
         slot: &Slot,
-        states: &mut HashMap<String, State>,
+        state: &mut Option<State>,
         entry: &Arc<CatalogEntry>,
         version: Option<&str>,
     ) -> Shared<Resolved> {
-        let asked = version.unwrap_or_default();
-        let known = states.get(asked);
-        // A version that was found stays; the latest moves, and what failed may be mended.
-        let is_pinned = version.is_some() && known.is_some_and(|state| state.outcome.is_ok());
-        if let Some(state) = known.filter(|state| is_pinned || state.seen.elapsed() < BELIEVED) {
+        if let Some(state) = state.as_ref().filter(|state| state.is_believed(version.is_some())) {
             return state.outcome.clone();
         }
-        let before = known.and_then(|state| state.outcome.clone().ok());
         let (engine, entry, owned) = (self.engine.clone(), Arc::clone(entry), version.map(str::to_owned));
-        let outcome = self.work(slot, move || resolve(&engine, &entry, owned.as_deref(), before)).await;
-        if states.len() >= SLOTS {
-            states.clear();
-        }
-        states.insert(asked.to_owned(), State { seen: Instant::now(), outcome: outcome.clone() });
+        let resolve = move || {
+            let version = Address::of(&engine, &entry, owned.as_deref())?.version;
+            let unversioned = || Resolved::Unversioned(LOOKED_AT.fetch_add(1, Ordering::Relaxed));
+            Ok(version.map_or_else(unversioned, Resolved::Version))
+        };
+        let outcome = self.work(slot, resolve).await;
+        *state = Some(State { seen: Instant::now(), outcome: outcome.clone() });
         outcome
     }
 
@@ -179,7 +198,7 @@ impl Gateway {
         if slots.len() >= SLOTS && !slots.contains_key(id) {
             slots.clear();
         }
-        let new = || Arc::new(Slot { work: Arc::new(Semaphore::new(WORK_OF_ONE)), states: AsyncMutex::default() });
+        let new = || Arc::new(Slot { work: Arc::new(Semaphore::new(WORK_OF_ONE)), states: Mutex::default() });
         Arc::clone(slots.entry(id.to_owned()).or_insert_with(new))
     }
 
@@ -208,22 +227,14 @@ async fn permit(semaphore: &Arc<Semaphore>) -> Shared<OwnedSemaphorePermit> {
     permit.map_err(|_| Arc::new(EngineError::bug("the server takes no more work")))
 }
 
-/// Which version is meant; a store without versions is opened, unless it was a short time ago.
-fn resolve(
-    engine: &Engine,
-    entry: &CatalogEntry,
-    version: Option<&str>,
-    before: Option<Resolved>,
-) -> Result<Resolved, EngineError> {
-    if let Some(Resolved::Unversioned(dataset, since)) = before.filter(|_| version.is_none())
-        && since.elapsed() < OPEN
-    {
-        return Ok(Resolved::Unversioned(dataset, since));
-    }
-    let address = Address::of(engine, entry, version)?;
-    match address.version.clone() {
-        Some(version) => Ok(Resolved::Version(version)),
-        None => Ok(Resolved::Unversioned(Arc::new(ServedDataset::new(address.open()?, None)?), Instant::now())),
+impl Slot {
+    /// What is known of a version that is asked for.
+    fn state(&self, asked: &str) -> Arc<AsyncMutex<Option<State>>> {
+        let mut states = lock(&self.states);
+        if states.len() >= SLOTS && !states.contains_key(asked) {
+            states.clear();
+        }
+        Arc::clone(states.entry(asked.to_owned()).or_default())
     }
 }
 

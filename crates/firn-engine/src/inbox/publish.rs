@@ -1,9 +1,9 @@
 //! From a checked upload to a published version: claim, data, documents, roots, name.
 
-use super::checked::Checked;
+use super::checked::{Checked, published_key, sole_store};
 use super::hash::tagged;
 use super::place::Upload;
-use super::transfer::{Proof, Transfer};
+use super::transfer::{Proof, Transfer, ended};
 use crate::error::EngineError;
 use crate::journal::{Claim, Journal, RunRecord};
 use crate::lease::RunLease;
@@ -17,9 +17,8 @@ use firn_formats::zarr::{consolidated_v2, consolidated_v3};
 use firn_model::array::ChunkManifest;
 use firn_model::array::chunk_grid::{indices_of, product};
 use firn_model::source::SourceError;
-use firn_model::upload::{Rank, StoreFormat, StoreRoot, UploadError, rank};
+use firn_model::upload::{Rank, StoreFormat, StoreRoot, UploadError, UploadManifest, find_stores, is_record, rank};
 use firn_storage::{ObjectUrl, Precondition, Prefix, StorageError};
-use futures::{StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
 
 /// The only version that a promotion makes: what exists is never added to.
@@ -205,6 +204,31 @@ impl Destination {
         Ok(Some(lease))
     }
 
+    /// Whether every object of an upload that was published here is still here, as far as a listing tells.
+    ///
+    /// # Errors
+    /// [`UploadError::CopyLost`]; what the storage says.
+    pub fn holds(&self, engine: &Engine, manifest: &UploadManifest) -> Result<(), EngineError> {
+        let stores = find_stores(manifest.objects.keys().map(String::as_str));
+        let sole = sole_store(&stores, manifest);
+        let listed = engine.storage.runtime().block_on(self.version.list(""))?;
+        let there: BTreeMap<&str, u64> = listed.iter().map(|o| (o.key.as_str(), o.version.size)).collect();
+        for (key, object) in manifest.objects.iter().filter(|(key, _)| !is_record(key)) {
+            let to_key = published_key(sole.as_ref(), key);
+            // Roots may have got consolidated metadata.
+            let is_root = rank(&stores, key) == Rank::Root;
+            let what = match there.get(to_key) {
+                None => "is not there any more".to_owned(),
+                Some(size) if *size != object.size && !is_root => {
+                    format!("had {} bytes and has {size}", object.size)
+                }
+                Some(_) => continue,
+            };
+            return Err(UploadError::CopyLost { at: self.version.url().child(to_key)?.at(), what }.into());
+        }
+        Ok(())
+    }
+
     /// Ends the promotion, whose version is published and named.
     ///
     /// # Errors
@@ -294,26 +318,10 @@ impl Publication<'_> {
 
     /// How the dataset is called in `firn.json`: the format of its store, where it is one.
     fn format(&self) -> &'static str {
-        match (self.sole_store(), self.checked.stores.first().map(|store| store.format)) {
-            (Some(_), Some(StoreFormat::Zarr3)) => "zarr3",
-            (Some(_), Some(StoreFormat::Zarr2)) => "zarr2",
-            _ => "files",
-        }
-    }
-
-    /// The only store of an upload that is nothing else: it becomes the version itself.
-    fn sole_store(&self) -> Option<&StoreRoot> {
-        let [store] = self.checked.stores.as_slice() else { return None };
-        let below =
-            |key: &str| store.key.is_empty() || key.strip_prefix(&store.key).is_some_and(|rest| rest.starts_with('/'));
-        self.checked.manifest.objects.keys().all(|key| below(key)).then_some(store)
-    }
-
-    /// The key of an object in the version.
-    fn published_key<'k>(&self, key: &'k str) -> &'k str {
-        match self.sole_store() {
-            Some(store) if !store.key.is_empty() => key.get(store.key.len() + 1..).unwrap_or_default(),
-            _ => key,
+        match self.checked.sole.as_ref().map(|store| store.format) {
+            Some(StoreFormat::Zarr3) => "zarr3",
+            Some(StoreFormat::Zarr2) => "zarr2",
+            None => "files",
         }
     }
 
@@ -374,32 +382,37 @@ impl Publication<'_> {
         Ok(promotion)
     }
 
+    async fn copy_one(
+        &self,
+        transfer: &Transfer,
+        key: &str,
+        progress: &crate::progress::TaskProgress,
+    ) -> Result<Published, EngineError> {
+        self.engine.cancel.check()?;
+        let proof = if self.trust_etag { Proof::Tag } else { Proof::Digest };
+        let (sealed, version) = (self.sealed(key)?, self.version(key)?);
+        let to_key = self.checked.published_key(key);
+        let moved = transfer
+            .copy(&self.checked.data, key, to_key, version, sealed.part_size, proof)
+            .await
+            .map_err(|error| self.changed(key, error))?;
+        if moved.blake3.is_some_and(|blake3| blake3 != sealed.blake3) {
+            return Err(UploadError::ObjectChanged { at: self.upload.at().node(key) }.into());
+        }
+        progress.advance(sealed.size);
+        Ok(Published { key: key.to_owned(), size: sealed.size, etag: moved.etag })
+    }
+
     async fn copy_part(
         &self,
         transfer: &Transfer,
         keys: &[&str],
         progress: &crate::progress::TaskProgress,
     ) -> Result<Vec<Published>, EngineError> {
-        let proof = if self.trust_etag { Proof::Tag } else { Proof::Digest };
-        let arrived: Vec<Published> = futures::stream::iter(keys)
-            .map(|key| async move {
-                self.engine.cancel.check()?;
-                let (sealed, version) = (self.sealed(key)?, self.version(key)?);
-                let to_key = self.published_key(key);
-                let moved = transfer
-                    .copy(&self.checked.data, key, to_key, version, sealed.part_size, proof)
-                    .await
-                    .map_err(|error| self.changed(key, error))?;
-                if moved.blake3.is_some_and(|blake3| blake3 != sealed.blake3) {
-                    return Err(EngineError::from(UploadError::ObjectChanged { at: self.upload.at().node(*key) }));
-                }
-                progress.advance(sealed.size);
-                Ok(Published { key: (*key).to_owned(), size: sealed.size, etag: moved.etag })
-            })
-            .buffer_unordered(transfer.at_once)
-            .try_collect()
+        let arrived = ended(transfer.at_once, keys.iter().map(|key| self.copy_one(transfer, key, progress))).await?;
+        transfer
+            .settle(arrived.iter().map(|object| self.checked.published_key(&object.key).to_owned()).collect())
             .await?;
-        transfer.settle(arrived.iter().map(|object| self.published_key(&object.key).to_owned()).collect()).await?;
         let name = arrived.iter().map(|object| object.key.as_str()).min().unwrap_or_default();
         let name = &blake3::hash(name.as_bytes()).to_hex()[..16];
         let segment = Segment { schema: "firn/promoted/1".to_owned(), objects: arrived.clone() };
@@ -432,7 +445,7 @@ impl Publication<'_> {
         let there: BTreeMap<String, _> =
             tagged(&self.to.version).await?.into_iter().map(|o| (o.key, o.version)).collect();
         for (key, object) in published {
-            let to_key = self.published_key(key);
+            let to_key = self.checked.published_key(key);
             let at = self.to.version.url().child(to_key)?.at();
             let what = match there.get(to_key) {
                 None => "it was written and is not there".to_owned(),
@@ -456,7 +469,7 @@ impl Publication<'_> {
         store: &StoreRoot,
         view: &StoreView,
     ) -> Result<(PromotedStore, Vec<(String, Bytes)>), EngineError> {
-        let published_as = if self.sole_store().is_some() { String::new() } else { store.key.clone() };
+        let published_as = if self.checked.sole.is_some() { String::new() } else { store.key.clone() };
         let (ledger, absent) = self.ledger(store, view)?;
         if let Some(ledger) = ledger {
             let key = join(&published_as, LEDGER_KEY);
@@ -464,13 +477,13 @@ impl Publication<'_> {
         }
         let mut roots = BTreeMap::new();
         let mut nodes = Vec::new();
-        let of_store =
-            |key: &&str| store.key.is_empty() || key.strip_prefix(&store.key).is_some_and(|rest| rest.starts_with('/'));
-        let documents = [self.checked.of_rank(Rank::Metadata), self.checked.of_rank(Rank::Root)].concat();
-        for key in documents.into_iter().filter(of_store) {
+        for (key, inner) in self.checked.of_store(store) {
+            let rank = rank(&self.checked.stores, key);
+            if rank == Rank::Data {
+                continue;
+            }
             let bytes = self.document(key).await?;
-            let inner = if store.key.is_empty() { key } else { &key[store.key.len() + 1..] };
-            if rank(&self.checked.stores, key) == Rank::Root {
+            if rank == Rank::Root {
                 roots.insert(inner.to_owned(), bytes.clone());
             }
             nodes.push((inner.to_owned(), bytes.to_vec()));
@@ -524,13 +537,11 @@ impl Publication<'_> {
     /// What each chunk of a store is: stored, or not there and so the fill value. `None` where it has too many to look at.
     fn ledger(&self, store: &StoreRoot, view: &StoreView) -> Result<(Option<Ledger>, u64), EngineError> {
         let mut ledger = Ledger::default();
-        for key in self.checked.of_rank(Rank::Data) {
-            let inner = if store.key.is_empty() {
-                Some(key)
-            } else {
-                key.strip_prefix(&store.key).and_then(|k| k.strip_prefix('/'))
-            };
-            let (Some(inner), object) = (inner, self.sealed(key)?) else { continue };
+        for (key, inner) in self.checked.of_store(store) {
+            if rank(&self.checked.stores, key) != Rank::Data {
+                continue;
+            }
+            let object = self.sealed(key)?;
             ledger
                 .entries
                 .insert(inner.to_owned(), LedgerEntry::Stored { length: object.size, blake3: object.blake3.clone() });

@@ -131,6 +131,9 @@ impl Records {
         }
         let text = std::str::from_utf8(&object.bytes).map_err(|_| damaged("it is not text"))?;
         let manifest = UploadManifest::parse(text, &at)?;
+        if (manifest.objects.len() as u64, manifest.bytes()) != (seal.objects, seal.bytes) {
+            return Err(damaged("it has other objects than the seal says").into());
+        }
         if manifest.digest() != seal.digest {
             return Err(damaged("its digest is not the one that was sealed").into());
         }
@@ -212,6 +215,16 @@ impl Records {
         let key = format!("{PUSHES}/{id}/sent/{number:08}.json");
         self.prefix.put(&key, json(&segment)?, Precondition::None).await?;
         Ok(())
+    }
+
+    /// Removes what a process that was killed was just recording. Only for the holder of the lease; not below [`LEASES`], where
+    /// those write who do not hold it.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub async fn sweep(&self) -> Result<(), EngineError> {
+        self.prefix.sweep(0).await?;
+        Ok(self.prefix.child(PUSHES)?.sweep(usize::MAX).await?)
     }
 
     /// Removes everything but the seal, then the seal.

@@ -5,6 +5,8 @@ use crate::error::EngineError;
 use crate::settings::Engine;
 use firn_model::source::{SourceError, SourceVersion};
 use firn_storage::{CopyExpected, CopyOptions, Precondition, Prefix};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Objects under way at once where one of the two places is behind a network.
@@ -34,6 +36,32 @@ pub enum Proof {
     Digest,
     /// The entity tag of the original: they need not be read.
     Tag,
+}
+
+/// The results of all, so many under way at once; or the first error, once everything that was begun has ended.
+///
+/// What is dropped while a thread writes for it is written nevertheless: after an error nothing may still arrive where it is
+/// cleaned up.
+///
+/// # Errors
+/// The first.
+pub async fn ended<T>(
+    at_once: usize,
+    work: impl Iterator<Item = impl Future<Output = Result<T, EngineError>>>,
+) -> Result<Vec<T>, EngineError> {
+    let mut waiting = work.fuse();
+    let (mut running, mut results, mut failed) = (FuturesUnordered::new(), Vec::new(), None);
+    loop {
+        while failed.is_none() && running.len() < at_once.max(1) {
+            let Some(next) = waiting.next() else { break };
+            running.push(next);
+        }
+        match running.next().await {
+            Some(Ok(result)) => results.push(result),
+            Some(Err(error)) => failed = failed.or(Some(error)),
+            None => return failed.map_or(Ok(results), Err),
+        }
+    }
 }
 
 /// Where objects come from and go to.
@@ -128,5 +156,35 @@ impl Transfer {
     fn part_size(&self, size: u64) -> Option<u64> {
         let limits = &self.to.storage().settings().limits;
         (!self.is_local && size >= limits.multipart_from).then(|| limits.part.max(size.div_ceil(10_000)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn after_an_error_nothing_is_begun_and_nothing_is_left_running() {
+        let (begun, ended_count) = (Cell::new(0), Cell::new(0));
+        let (begun, over) = (&begun, &ended_count);
+        let work = (0..100u64).map(|n| async move {
+            begun.set(begun.get() + 1);
+            tokio::time::sleep(std::time::Duration::from_millis(if n == 1 { 1 } else { 20 })).await;
+            over.set(over.get() + 1);
+            if n == 1 { Err(EngineError::bug("the second")) } else { Ok(n) }
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let result = runtime.block_on(ended(4, work));
+        assert!(result.unwrap_err().to_string().contains("the second"));
+        assert_eq!((begun.get(), over.get()), (4, 4));
+    }
+
+    #[test]
+    fn all_results_come_back() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut all = runtime.block_on(ended(0, (0..9).map(|n| async move { Ok(n) }))).unwrap();
+        all.sort_unstable();
+        assert_eq!(all, (0..9).collect::<Vec<i32>>());
     }
 }

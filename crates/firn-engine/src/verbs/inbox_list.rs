@@ -1,8 +1,9 @@
 //! `firn inbox list`: what lies in an inbox.
 
 use crate::error::EngineError;
+use crate::inbox::checked::{objects, refuse_links};
 use crate::inbox::place::{RECORDS, Upload, inbox_of};
-use crate::inbox::records::Records;
+use crate::inbox::records::{Records, Seal};
 use crate::settings::Engine;
 use firn_model::upload::find_stores;
 use firn_storage::ObjectUrl;
@@ -25,7 +26,7 @@ pub struct InboxList {
 pub struct ListedUpload {
     /// `INBOX/NAME`.
     pub upload: String,
-    /// `open`, `pushing` where a push did not end yet, or `sealed`.
+    /// `open`, `pushing` where a push did not end yet, `sealed`, or `refused` where its keys cannot be listed.
     pub state: &'static str,
     /// Objects.
     pub objects: u64,
@@ -83,11 +84,24 @@ fn names_of_records(engine: &Engine, inbox: &str, key: &str, depth: usize) -> Re
     }
 }
 
+/// An upload whose objects cannot be listed: `firn inbox review` says why.
+fn refused(upload: &Upload, seal: Option<Seal>) -> ListedUpload {
+    let sealed = seal.map(|seal| seal.sealed);
+    ListedUpload { upload: upload.text(), state: "refused", objects: 0, bytes: 0, stores: 0, sealed }
+}
+
 fn listed(engine: &Engine, upload: &Upload) -> Result<ListedUpload, EngineError> {
     let runtime = engine.storage.runtime();
     let records = Records::new(engine, upload)?;
     let seal = runtime.block_on(records.seal())?;
-    let objects = runtime.block_on(engine.storage.prefix(&upload.url)?.list(""))?;
+    // One upload with keys that cannot be read hides no other.
+    let objects = match refuse_links(engine, upload)
+        .and_then(|()| objects(engine, upload, &engine.storage.prefix(&upload.url)?))
+    {
+        Ok(objects) => objects,
+        Err(EngineError::Upload(_)) => return Ok(refused(upload, seal)),
+        Err(error) => return Err(error),
+    };
     let pushing =
         || -> Result<bool, EngineError> { Ok(runtime.block_on(records.pushes())?.values().any(|push| !push.complete)) };
     let state = if seal.is_some() {

@@ -8,6 +8,7 @@ use crate::inbox::records::Seal;
 use crate::settings::Engine;
 use crate::verify::VerifyReport;
 use firn_model::diagnose::{Diagnose, shell_word};
+use firn_model::source::ListedObject;
 use firn_model::upload::{StoreFormat, StoreRoot, find_stores, is_record, store_of};
 
 /// Objects without a store that are listed; more of them are counted.
@@ -105,14 +106,16 @@ pub fn inbox_review(engine: &Engine, name: &str) -> Result<ReviewReport, EngineE
     let mut reviewed = Vec::new();
     for store in &stores {
         engine.cancel.check()?;
-        let mut card = review(engine, &upload, store);
-        let own = listed.iter().filter(|object| store_of(&stores, &object.key) == Some(store));
-        (card.objects, card.bytes) = own.fold((0, 0), |(n, sum), object| (n + 1, sum + object.version.size));
+        let own: Vec<(&str, &ListedObject)> = of_store(&listed, store).collect();
+        let mut card = review(engine, &upload, store, own.iter().map(|(key, _)| *key));
+        (card.objects, card.bytes) =
+            own.into_iter().fold((0, 0), |(n, sum), (_, object)| (n + 1, sum + object.version.size));
         problems.extend(card.problem.clone());
         reviewed.push(card);
     }
-    let left_out = listed.iter().filter(|object| is_record(&stores, &object.key)).count() as u64;
-    let files: Vec<_> = listed.iter().filter(|object| store_of(&stores, &object.key).is_none()).collect();
+    let left_out = listed.iter().filter(|object| is_record(&object.key)).count() as u64;
+    let is_file = |key: &str| !is_record(key) && store_of(&stores, key).is_none();
+    let files: Vec<_> = listed.iter().filter(|object| is_file(&object.key)).collect();
     let verified = |store: &ReviewedStore| store.verification.as_ref().is_none_or(|report| report.ok);
     let ok = problems.is_empty() && reviewed.iter().all(verified);
     let name = shell_word(&upload.text());
@@ -155,7 +158,19 @@ fn unlistable(upload: &Upload, error: &EngineError) -> ReviewReport {
     }
 }
 
-fn review(engine: &Engine, upload: &Upload, store: &StoreRoot) -> ReviewedStore {
+/// The objects of a store, each with its key in it; the listing is in the order of the keys.
+fn of_store<'l>(listed: &'l [ListedObject], store: &StoreRoot) -> impl Iterator<Item = (&'l str, &'l ListedObject)> {
+    let below = if store.key.is_empty() { String::new() } else { format!("{}/", store.key) };
+    let first = listed.partition_point(|object| object.key.as_str() < below.as_str());
+    listed[first..].iter().map_while(move |object| Some((object.key.strip_prefix(&below)?, object)))
+}
+
+fn review<'k>(
+    engine: &Engine,
+    upload: &Upload,
+    store: &StoreRoot,
+    keys: impl Iterator<Item = &'k str>,
+) -> ReviewedStore {
     let card = ReviewedStore {
         key: store.key.clone(),
         format: store.format,
@@ -166,7 +181,7 @@ fn review(engine: &Engine, upload: &Upload, store: &StoreRoot) -> ReviewedStore 
         problem: None,
         verification: None,
     };
-    let opened = open(engine, upload, store).and_then(|view| Ok((verified(engine, &view)?, view)));
+    let opened = open(engine, upload, store, keys).and_then(|view| Ok((verified(engine, &view)?, view)));
     match opened {
         Err(error) => ReviewedStore { problem: Some(Problem::of(&error)), ..card },
         Ok((verification, view)) => ReviewedStore {

@@ -2,9 +2,10 @@
 
 use crate::error::EngineError;
 use crate::feedstock::{FeedstockDir, load};
-use crate::inbox::checked::{Checked, check, find, open, verified};
+use crate::inbox::checked::{Checked, check, differences, find, objects, open, refuse_links, several, verified};
 use crate::inbox::place::{Upload, address};
 use crate::inbox::publish::{Destination, PromotedStore, Promotion, Publication, State};
+use crate::inbox::records::Records;
 use crate::lease::RunLease;
 use crate::settings::Engine;
 use crate::verbs::abandon::remove_all;
@@ -16,8 +17,8 @@ use crate::verify::StoreView;
 use firn_catalog::snippet::Snippet;
 use firn_model::feedstock::store_entry::FilesDetails;
 use firn_model::feedstock::{StoreEntry, public_id, slug};
-use firn_model::upload::StoreFormat;
-use firn_storage::{LocationRole, ObjectUrl};
+use firn_model::upload::{StoreFormat, UploadManifest};
+use firn_storage::{LocationRole, ObjectUrl, Prefix};
 
 /// What a promotion did.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
@@ -75,7 +76,7 @@ pub fn promote(engine: &Engine, request: &PromoteRequest) -> Result<PromoteRepor
     if matches!(state, Ok(State::Done)) {
         to.clear(engine)?;
         let report = told(engine, request, &upload, &to, feedstock.as_ref(), true)?;
-        return purge(engine, request, &upload, report);
+        return purge(engine, request, &upload, &to, report);
     }
     let accepted = check(engine, &upload, found).and_then(|checked| Ok((views(engine, &upload, &checked)?, checked)));
     let (views, checked) = match (accepted, &state) {
@@ -111,7 +112,7 @@ pub fn promote(engine: &Engine, request: &PromoteRequest) -> Result<PromoteRepor
     }
     let report = told(engine, request, &upload, &to, feedstock.as_ref(), false)?;
     to.finish(engine, lease)?;
-    purge(engine, request, &upload, report)
+    purge(engine, request, &upload, &to, report)
 }
 
 /// Removes what a promotion had copied before its upload was found not to be what was sealed; gives the error back.
@@ -124,7 +125,7 @@ fn withdraw(engine: &Engine, to: &Destination, run: &str, error: EngineError) ->
 /// Opens and verifies every store of an upload.
 fn views(engine: &Engine, upload: &Upload, checked: &Checked) -> Result<Vec<StoreView>, EngineError> {
     let look = |store| -> Result<StoreView, EngineError> {
-        let view = open(engine, upload, store)?;
+        let view = open(engine, upload, store, checked.of_store(store).map(|(_, key)| key))?;
         let mut report = verified(engine, &view)?;
         // What this version cannot read, others may.
         report.findings.retain(|finding| finding.rule != "opens");
@@ -263,11 +264,36 @@ fn store_id(upload: &Upload, store: &PromotedStore) -> String {
     })
 }
 
+/// Refuses to remove what is not published: what was written into the upload after its seal, and all of it where an object of
+/// the version is gone.
+fn removable(engine: &Engine, upload: &Upload, to: &Destination, data: &Prefix) -> Result<(), EngineError> {
+    refuse_links(engine, upload)?;
+    let listed = objects(engine, upload, data)?;
+    let records = Records::new(engine, upload)?;
+    let Some(seal) = engine.storage.runtime().block_on(records.seal())?.filter(|_| !listed.is_empty()) else {
+        return Ok(());
+    };
+    let manifest = engine.storage.runtime().block_on(records.manifest(&seal))?;
+    let present = UploadManifest {
+        objects: listed
+            .iter()
+            .filter_map(|o| manifest.objects.get_key_value(&o.key))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
+    };
+    // What is missing was removed by the command that is continued.
+    if let Some(error) = several(differences(engine, upload, data, &present, &listed)?) {
+        return Err(error);
+    }
+    to.holds(engine, &manifest)
+}
+
 /// Removes the inbox copy, where that is asked for: its data first, the seal last, so that the same command continues.
 fn purge(
     engine: &Engine,
     request: &PromoteRequest,
     upload: &Upload,
+    to: &Destination,
     report: PromoteReport,
 ) -> Result<PromoteReport, EngineError> {
     if !request.purge {
@@ -275,8 +301,9 @@ fn purge(
     }
     let runtime = engine.storage.runtime();
     let data = engine.storage.prefix(&upload.url)?;
+    removable(engine, upload, to, &data)?;
     runtime.block_on(crate::journal::remove_below(&data, ""))?;
     runtime.block_on(data.sweep(usize::MAX))?;
-    runtime.block_on(crate::inbox::records::Records::writable(engine, upload)?.remove())?;
+    runtime.block_on(Records::writable(engine, upload)?.remove())?;
     Ok(PromoteReport { purged: true, ..report })
 }

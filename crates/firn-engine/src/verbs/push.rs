@@ -1,10 +1,11 @@
 //! `firn push`: stores and files into an inbox.
 
 use crate::error::EngineError;
+use crate::inbox::checked::{objects, refuse_links};
 use crate::inbox::hash::tagged;
 use crate::inbox::place::Upload;
 use crate::inbox::records::{LEASES, PushRecord, Records, Sent};
-use crate::inbox::transfer::{Proof, Transfer};
+use crate::inbox::transfer::{Proof, Transfer, ended};
 use crate::lease::RunLease;
 use crate::progress::{TaskProgress, Unit};
 use crate::settings::Engine;
@@ -16,7 +17,6 @@ use firn_model::upload::{
     Rank, StoreRoot, UploadError, UploadManifest, UploadObject, check_keys, find_stores, is_record, rank, store_of,
 };
 use firn_storage::{ObjectUrl, Prefix};
-use futures::{StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -76,10 +76,16 @@ pub fn push(engine: &Engine, request: &PushRequest) -> Result<PushReport, Engine
     refuse_sealed(engine, &records, &upload)?;
     let lease = RunLease::take_at(engine, records.prefix(), LEASES, None)?;
     refuse_sealed(engine, &records, &upload)?;
+    refuse_links(engine, &upload)?;
     let target = engine.target_prefix(&upload.url)?;
+    if lease.continues() {
+        // What a push that was killed was just writing is no object, but would stay beside them for ever.
+        runtime.block_on(target.sweep(usize::MAX))?;
+        runtime.block_on(records.sweep())?;
+    }
     let (sent, segment) = runtime.block_on(records.sent(&chosen.id))?;
     let there: BTreeMap<String, SourceVersion> =
-        runtime.block_on(tagged(&target))?.into_iter().map(|object| (object.key, object.version)).collect();
+        objects(engine, &upload, &target)?.into_iter().map(|object| (object.key, object.version)).collect();
     check_keys(
         &upload.at(),
         there
@@ -243,25 +249,23 @@ impl Sender<'_> {
         Ok(all)
     }
 
+    async fn send_one(&self, item: &Item) -> Result<Sent, EngineError> {
+        self.engine.cancel.check()?;
+        let (key, to_key, version) = (&item.key, &item.to_key, &item.version);
+        let moved = self.transfer.copy(&item.from, key, to_key, version, None, Proof::Digest).await?;
+        let undone = || EngineError::bug(format!("{key} was sent without its digest"));
+        self.progress.advance(version.size);
+        let object = UploadObject {
+            size: version.size,
+            blake3: moved.blake3.ok_or_else(undone)?,
+            etag: moved.etag,
+            part_size: moved.part_size,
+        };
+        Ok(Sent { key: to_key.clone(), object, source: version.clone() })
+    }
+
     async fn send_part(&self, items: &[&Item]) -> Result<Vec<Sent>, EngineError> {
-        let sent: Vec<Sent> = futures::stream::iter(items)
-            .map(|item| async move {
-                self.engine.cancel.check()?;
-                let (key, to_key, version) = (&item.key, &item.to_key, &item.version);
-                let moved = self.transfer.copy(&item.from, key, to_key, version, None, Proof::Digest).await?;
-                let undone = || EngineError::bug(format!("{key} was sent without its digest"));
-                self.progress.advance(item.version.size);
-                let object = UploadObject {
-                    size: item.version.size,
-                    blake3: moved.blake3.ok_or_else(undone)?,
-                    etag: moved.etag,
-                    part_size: moved.part_size,
-                };
-                Ok::<_, EngineError>(Sent { key: item.to_key.clone(), object, source: item.version.clone() })
-            })
-            .buffer_unordered(self.transfer.at_once)
-            .try_collect()
-            .await?;
+        let sent = ended(self.transfer.at_once, items.iter().map(|item| self.send_one(item))).await?;
         self.transfer.settle(sent.iter().map(|sent| sent.key.clone()).collect()).await?;
         self.records.put_sent(self.id, self.segment, sent.clone()).await?;
         Ok(sent)
@@ -282,7 +286,7 @@ fn chosen(engine: &Engine, request: &PushRequest, upload: &Upload) -> Result<Cho
     let mut items: Vec<Item> = Vec::new();
     for path in &request.paths {
         engine.cancel.check()?;
-        items.extend(listed(engine, path)?);
+        items.extend(listed(engine, path, upload)?);
     }
     items.sort_by(|a, b| a.to_key.cmp(&b.to_key));
     if let Some(pair) = items.windows(2).find(|pair| pair[0].to_key == pair[1].to_key) {
@@ -293,7 +297,7 @@ fn chosen(engine: &Engine, request: &PushRequest, upload: &Upload) -> Result<Cho
     }
     let stores = find_stores(items.iter().map(|item| item.to_key.as_str()));
     let before = items.len();
-    items.retain(|item| !is_record(&stores, &item.to_key));
+    items.retain(|item| !is_record(&item.to_key));
     let left_out = (before - items.len()) as u64;
     check_keys(&upload.at(), items.iter().map(|item| item.to_key.as_str()))?;
     let loose: Vec<&Item> = items.iter().filter(|item| store_of(&stores, &item.to_key).is_none()).collect();
@@ -308,8 +312,21 @@ fn chosen(engine: &Engine, request: &PushRequest, upload: &Upload) -> Result<Cho
 }
 
 /// The objects of one path: a file, a store (which keeps its name), or a folder of stores and files (whose content is taken).
-fn listed(engine: &Engine, path: &str) -> Result<Vec<Item>, EngineError> {
+fn listed(engine: &Engine, path: &str, upload: &Upload) -> Result<Vec<Item>, EngineError> {
     let url = ObjectUrl::parse(path)?.absolute()?;
+    let place = |url: &ObjectUrl| -> Result<String, EngineError> {
+        Ok(format!("{}/", engine.storage.prefix(url)?.identity().trim_end_matches('/')))
+    };
+    let from = place(&url)?;
+    for own in [&upload.url, &upload.records] {
+        let to = place(own)?;
+        if to.starts_with(&from) || from.starts_with(&to) {
+            return Err(EngineError::usage(
+                format!("{path} and the upload {} lie in one another", upload.text()),
+                "name what is to be pushed, from outside of the inbox",
+            ));
+        }
+    }
     let runtime = engine.storage.runtime();
     let prefix = Arc::new(engine.storage.prefix(&url)?);
     let objects: Vec<ListedObject> = runtime.block_on(tagged(&prefix))?;

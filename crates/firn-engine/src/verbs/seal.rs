@@ -1,7 +1,7 @@
 //! `firn seal`: says that an upload is complete.
 
 use crate::error::EngineError;
-use crate::inbox::checked::objects;
+use crate::inbox::checked::{objects, refuse_links};
 use crate::inbox::hash::digest_of;
 use crate::inbox::place::Upload;
 use crate::inbox::records::{LEASES, Records, Seal};
@@ -51,6 +51,7 @@ pub fn seal(engine: &Engine, request: &SealRequest) -> Result<SealReport, Engine
         let manifest = runtime.block_on(Records::new(engine, &upload)?.manifest(&seal))?;
         return Ok(report(seal, true, &manifest, 0));
     }
+    refuse_links(engine, &upload)?;
     let listed = objects(engine, &upload, &data)?;
     if listed.is_empty() {
         return Err(upload.not_found());
@@ -58,6 +59,9 @@ pub fn seal(engine: &Engine, request: &SealRequest) -> Result<SealReport, Engine
     check_keys(&upload.at(), listed.iter().map(|object| object.key.as_str()))?;
     let records = Records::writable(engine, &upload)?;
     let lease = RunLease::take_at(engine, records.prefix(), LEASES, None)?;
+    if lease.continues() {
+        runtime.block_on(records.sweep())?;
+    }
     if let Some((_, push)) = runtime.block_on(records.pushes())?.into_iter().find(|(_, push)| !push.complete) {
         let what = format!("{} objects into {}, begun at {}", push.objects, push.into.join(", "), push.begun);
         return Err(UploadError::Unfinished { at: upload.at(), what }.into());

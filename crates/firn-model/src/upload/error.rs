@@ -83,7 +83,9 @@ pub enum UploadError {
         what: String,
     },
     /// Two keys that some file systems take for one.
-    #[error("the keys {first:?} and {second:?} of {at} differ only in upper and lower case")]
+    #[error(
+        "the keys {first:?} and {second:?} of {at} differ only in upper and lower case, or in how their letters are composed"
+    )]
     CaseCollision {
         /// The upload.
         at: At,
@@ -112,6 +114,22 @@ pub enum UploadError {
         /// One of them.
         example: String,
     },
+    /// A store whose consolidated metadata say something else than its documents.
+    #[error("the consolidated metadata of {at} are not those of its arrays: {what}")]
+    ConsolidatedStale {
+        /// The store.
+        at: At,
+        /// The first difference.
+        what: String,
+    },
+    /// The inbox copy is to be removed, and what was published of it is not there.
+    #[error("{at}, which was published, {what}: the inbox copy is kept")]
+    CopyLost {
+        /// The object at the destination.
+        at: At,
+        /// What it is now.
+        what: String,
+    },
     /// A store that opens with zero variables.
     #[error("the store {at} opens with no variable")]
     StoreEmpty {
@@ -136,6 +154,8 @@ impl Diagnose for UploadError {
             Self::CaseCollision { .. } => "upload-case-collision",
             Self::ObjectAndFolder { .. } => "upload-object-and-folder",
             Self::NoStore { .. } => "push-no-store",
+            Self::ConsolidatedStale { .. } => "upload-consolidated-stale",
+            Self::CopyLost { .. } => "upload-copy-lost",
             Self::StoreEmpty { .. } => "upload-store-empty",
         }
     }
@@ -148,12 +168,15 @@ impl Diagnose for UploadError {
             | Self::Unfinished { .. }
             | Self::ObjectChanged { .. }
             | Self::ObjectAdded { .. } => Category::Conflict,
-            Self::ObjectMissing { .. } | Self::ObjectSize { .. } | Self::ManifestDamaged { .. } => Category::Corrupt,
+            Self::ObjectMissing { .. }
+            | Self::ObjectSize { .. }
+            | Self::ManifestDamaged { .. }
+            | Self::CopyLost { .. } => Category::Corrupt,
             Self::BadKey { .. } | Self::CaseCollision { .. } | Self::ObjectAndFolder { .. } => {
                 Category::InvalidDocument
             }
             Self::NoStore { .. } => Category::Usage,
-            Self::StoreEmpty { .. } => Category::Differences,
+            Self::StoreEmpty { .. } | Self::ConsolidatedStale { .. } => Category::Differences,
         }
     }
 
@@ -172,6 +195,8 @@ impl Diagnose for UploadError {
             | Self::CaseCollision { at, .. }
             | Self::ObjectAndFolder { at, .. }
             | Self::NoStore { at, .. }
+            | Self::ConsolidatedStale { at, .. }
+            | Self::CopyLost { at, .. }
             | Self::StoreEmpty { at } => at.clone(),
         }
     }
@@ -192,6 +217,8 @@ impl Diagnose for UploadError {
                 "copied to a file system, one of them would be lost"
             }
             Self::NoStore { .. } => "a file that was not meant to be sent would be published",
+            Self::ConsolidatedStale { .. } => "readers open what the consolidated metadata say, without an error",
+            Self::CopyLost { .. } => "the inbox may hold the only copy",
             Self::StoreEmpty { .. } => "readers would open an empty dataset, without an error",
         }
         .to_owned()
@@ -212,6 +239,10 @@ impl Diagnose for UploadError {
                 "rename the object, then push to another name"
             }
             Self::NoStore { .. } => "the same command with --as-is, or name the stores only",
+            Self::ConsolidatedStale { .. } => {
+                "consolidate the store again (zarr.consolidate_metadata), then push to another name"
+            }
+            Self::CopyLost { .. } => "firn verify DESTINATION, then promote to another path",
             Self::StoreEmpty { .. } => {
                 "write the store again with its variables (and consolidated metadata), then push to another name"
             }

@@ -3,14 +3,18 @@
 use super::UploadError;
 use crate::diagnose::At;
 use std::collections::HashMap;
+use unicode_normalization::UnicodeNormalization;
 
 /// The bound of S3, bytes.
 const LONGEST: usize = 1024;
+/// How folders of firn's records end.
+const RECORDS: &str = ".firn";
 
 /// Checks the keys of an upload, each by itself and all together.
 ///
-/// Segments are separated by single slashes; no `.` or `..`, no control character; no two that differ only in case, as objects or
-/// as folders; none that is also the folder of another.
+/// Segments are separated by single slashes; no `.` or `..`, no control character, none that is called as firn's records are; no
+/// two that differ only in case or in how letters with accents are composed, as objects or as folders; none that is also the
+/// folder of another.
 ///
 /// # Errors
 /// [`UploadError::BadKey`], [`UploadError::CaseCollision`], [`UploadError::ObjectAndFolder`]: the first of each key.
@@ -20,17 +24,25 @@ pub fn check_keys<'a>(at: &At, keys: impl Iterator<Item = &'a str> + Clone) -> R
             return Err(UploadError::BadKey { at: at.clone(), key: key.to_owned(), what: what.to_owned() });
         }
     }
-    // Every object and folder, by what a file system that ignores case makes of its path.
+    // Every object and folder, by what a file system that ignores case and composition makes of its path.
     let mut seen: HashMap<String, Entry<'a>> = HashMap::new();
     for key in keys {
         let ends = key.match_indices('/').map(|(end, _)| end).chain([key.len()]);
         for end in ends {
             let entry = Entry { path: &key[..end], key, is_object: end == key.len() };
-            let known = seen.entry(entry.path.to_lowercase()).or_insert_with(|| entry.clone());
+            let known = seen.entry(folded(entry.path)).or_insert_with(|| entry.clone());
             known.check(&entry, at)?;
         }
     }
     Ok(())
+}
+
+/// What file systems that ignore case and composition compare: `ß`, `ẞ` and `SS` are one, which no single change of case says.
+fn folded(path: &str) -> String {
+    if path.is_ascii() {
+        return path.to_ascii_lowercase();
+    }
+    path.nfkd().collect::<String>().to_lowercase().to_uppercase().to_lowercase().nfkc().collect()
 }
 
 /// An object, or the folder of one.
@@ -70,6 +82,12 @@ fn problem(key: &str) -> Option<&'static str> {
     if key.contains('\\') {
         return Some("it has a backslash, which separates folders elsewhere");
     }
+    let (folders, name) = key.rsplit_once('/').unwrap_or(("", key));
+    let reserved = |segment: &str| segment.to_lowercase().ends_with(RECORDS);
+    // `.firn/` is firn's own and not published; all others would be taken for it, or are those of another upload.
+    if name.to_lowercase() == RECORDS || folders.split('/').any(|folder| folder != RECORDS && reserved(folder)) {
+        return Some("it has a segment that ends with `.firn`, as firn's records of another place do");
+    }
     key.split('/').find_map(|segment| match segment {
         "" => Some("it has an empty segment (a leading, trailing or double slash)"),
         "." | ".." => Some("it has a `.` or `..` segment"),
@@ -95,6 +113,24 @@ mod tests {
         assert_eq!(code(&[&"x".repeat(1025)]), "upload-key");
         assert_eq!(code(&[&"x".repeat(256)]), "upload-key");
         assert_eq!(code(&["a/b", "a/c", "..a", "a.b/c", "é"]), "ok");
+    }
+
+    #[test]
+    fn keys_that_could_be_taken_for_records_of_firn_are_refused() {
+        for key in [".FIRN/run.json", "a/.Firn/x", "other.firn/seal.json", "a/b.firn/manifest", ".firn", "a/.firn"] {
+            assert_eq!(code(&[key]), "upload-key", "{key:?}");
+        }
+        assert_eq!(code(&[".firn/ledger", "a/.firn/ledger", "x.firn", "a.firns/b", "firn/a"]), "ok");
+    }
+
+    #[test]
+    fn keys_that_differ_only_in_the_composition_of_letters_are_refused() {
+        assert_eq!(code(&["\u{e9}.txt", "e\u{301}.txt"]), "upload-case-collision");
+        assert_eq!(code(&["\u{c9}/a", "e\u{301}/b"]), "upload-case-collision");
+        assert_eq!(code(&["stra\u{df}e", "STRASSE"]), "upload-case-collision");
+        assert_eq!(code(&["\u{df}", "\u{1e9e}"]), "upload-case-collision");
+        assert_eq!(code(&["\u{212b}", "\u{e5}"]), "upload-case-collision");
+        assert_eq!(code(&["e\u{301}/a", "e\u{301}/b", "e"]), "ok");
     }
 
     #[test]

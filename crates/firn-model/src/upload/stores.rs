@@ -47,11 +47,14 @@ pub enum Rank {
     Root,
 }
 
-/// The outermost roots: documents below them are those of their nodes.
+/// The outermost roots, in the order of their keys: documents below them are those of their nodes.
 pub fn find_stores<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<StoreRoot> {
     let mut roots: BTreeMap<&str, StoreRoot> = BTreeMap::new();
     for key in keys {
         let (folder, name) = split(key);
+        if is_record(key) {
+            continue;
+        }
         let format = match name {
             V3 => StoreFormat::Zarr3,
             ".zmetadata" | ".zgroup" | ".zarray" => StoreFormat::Zarr2,
@@ -69,14 +72,15 @@ pub fn find_stores<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<StoreRoot> {
     roots.values().filter(|root| outermost(&root.key)).cloned().collect()
 }
 
-/// The store that an object belongs to.
+/// The store that an object belongs to, of those that [`find_stores`] gave.
 pub fn store_of<'s>(stores: &'s [StoreRoot], key: &str) -> Option<&'s StoreRoot> {
-    stores.iter().find(|store| below(&store.key, key).is_some())
+    ancestors(key)
+        .find_map(|folder| stores.binary_search_by(|store| store.key.as_str().cmp(folder)).ok().map(|n| &stores[n]))
 }
 
-/// Whether an object is one of firn's own records of the place where the store was written: not part of the data.
-pub fn is_record(stores: &[StoreRoot], key: &str) -> bool {
-    store_of(stores, key).and_then(|store| below(&store.key, key)).is_some_and(|key| key.starts_with(".firn/"))
+/// Whether an object is one of firn's own records of the place where a store or version was written: not part of the data.
+pub fn is_record(key: &str) -> bool {
+    key.starts_with(".firn/") || key.contains("/.firn/")
 }
 
 /// When an object is written.
@@ -87,11 +91,6 @@ pub fn rank(stores: &[StoreRoot], key: &str) -> Rank {
         return Rank::Data;
     }
     if folder == store.key { Rank::Root } else { Rank::Metadata }
-}
-
-/// The key relative to a folder; `None` where it lies elsewhere.
-fn below<'a>(folder: &str, key: &'a str) -> Option<&'a str> {
-    if folder.is_empty() { Some(key) } else { key.strip_prefix(folder)?.strip_prefix('/') }
 }
 
 fn split(key: &str) -> (&str, &str) {
@@ -151,8 +150,12 @@ mod tests {
         use Rank::{Data, Metadata, Root};
         assert_eq!(ranks, [Root, Metadata, Data, Root, Root, Metadata, Data, Data, Data]);
         assert!(
-            is_record(&stores, "s/.firn/ledger") && !is_record(&stores, "s/x/c/0") && !is_record(&stores, ".firn/x")
+            is_record("s/.firn/ledger") && is_record(".firn/x") && !is_record("s/x/c/0") && !is_record("s/.firns/x")
         );
         assert_eq!(store_of(&stores, "s2/x"), None);
+        assert_eq!(store_of(&stores, "s/x/c/0").map(|store| store.key.as_str()), Some("s"));
+        let whole = find_stores(["zarr.json", "x/c/0"].into_iter());
+        assert_eq!(store_of(&whole, "x/c/0").map(|store| store.key.as_str()), Some(""));
+        assert_eq!(find_stores(["a/.firn/zarr.json", ".firn/.zgroup"].into_iter()), []);
     }
 }

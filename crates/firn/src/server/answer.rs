@@ -62,6 +62,9 @@ pub fn found(answer: Answer, asked: &HeaderMap) -> Response<Body> {
         return response;
     }
     set(&mut response, CONTENT_TYPE, media_type);
+    if media_type == HTML {
+        set(&mut response, VARY, "Accept");
+    }
     set(&mut response, ACCEPT_RANGES, "bytes");
     let total = bytes.len();
     let is_same = asked.get(IF_RANGE).is_none_or(|known| known.as_bytes() == tag.as_bytes());
@@ -102,6 +105,7 @@ pub fn failure(status: StatusCode, report: &ErrorReport) -> Response<Body> {
         set(&mut response, RETRY_AFTER, AGAIN);
     }
     set(&mut response, CONTENT_TYPE, JSON);
+    set(&mut response, VARY, "Accept");
     let body = serde_json::json!({ "schema": "firn/serve/1", "ok": false, "result": null, "error": report });
     fill(response, body.to_string().into())
 }
@@ -110,6 +114,7 @@ pub fn failure(status: StatusCode, report: &ErrorReport) -> Response<Body> {
 pub fn moved(location: &str) -> Response<Body> {
     let mut response = empty(StatusCode::PERMANENT_REDIRECT, Keep::Revalidate);
     set(&mut response, LOCATION, location);
+    set(&mut response, VARY, "Accept");
     response
 }
 

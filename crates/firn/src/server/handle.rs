@@ -2,7 +2,7 @@
 
 use super::answer::{self, Answer, BYTES, HTML, JSON, Keep};
 use super::links::Links;
-use super::route::{DataPath, Route, moved, route};
+use super::route::{DataPath, Route, moved, names_a_chunk, route};
 use crate::report::ErrorReport;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -41,7 +41,7 @@ pub async fn handle(State(server): State<Arc<Server>>, request: Request) -> Resp
             let (path, headers) = (request.uri().path(), request.headers());
             match timeout(PATIENCE, server.get(path, headers)).await {
                 Ok(response) => response,
-                Err(_) => failed(&too_late(path), headers),
+                Err(_) => failed(&too_late(path), path, headers),
             }
         }
         &Method::OPTIONS => answer::preflight(),
@@ -57,7 +57,7 @@ impl Server {
     async fn get(&self, path: &str, headers: &HeaderMap) -> Response<Body> {
         let entries = match self.entries().await {
             Ok(entries) => entries,
-            Err(error) => return failed(&error, headers),
+            Err(error) => return failed(&error, path, headers),
         };
         match route(path, &self.links.prefix) {
             Route::Index => {
@@ -74,11 +74,11 @@ impl Server {
             }
             Route::Collection(id) => match entries.lookup(&id) {
                 Lookup::Entry(entry) => json(&stac::collection(&self.offered(&entry, None), Some(site::PAGE)), headers),
-                _ => unknown_dataset(&id, headers),
+                _ => unknown_dataset(&id, path, headers),
             },
             Route::Page(id) => match entries.lookup(&id) {
-                Lookup::Entry(entry) => self.page(&entry, None, headers).await,
-                _ => unknown_dataset(&id, headers),
+                Lookup::Entry(entry) => self.page(&entry, None, path, headers).await,
+                _ => unknown_dataset(&id, path, headers),
             },
             Route::Data(data) => self.data(&entries, &data, path, headers).await,
             Route::Nothing => not_found(path, headers),
@@ -95,18 +95,18 @@ impl Server {
         let entry = match entries.lookup(&data.id) {
             Lookup::Entry(entry) => entry,
             Lookup::Alias(id) => return answer::moved(&moved(data, &id, path, &self.links.prefix)),
-            Lookup::Unknown => return unknown_dataset(&data.id, headers),
+            Lookup::Unknown => return unknown_dataset(&data.id, path, headers),
         };
         if data.key.is_empty() && wants_page(headers) {
             if !data.is_folder {
                 let name = path.rsplit('/').next().unwrap_or_default();
                 return answer::moved(&format!("{name}/"));
             }
-            return self.page(&entry, data.version.as_deref(), headers).await;
+            return self.page(&entry, data.version.as_deref(), path, headers).await;
         }
         let dataset = match self.gateway.dataset(&entry, data.version.as_deref()).await {
             Ok(dataset) => dataset,
-            Err(error) => return failed(&error, headers),
+            Err(error) => return failed(&error, path, headers),
         };
         let keep = if data.version.is_some() { Keep::ForEver } else { Keep::Revalidate };
         match dataset.key(&data.key) {
@@ -117,7 +117,7 @@ impl Server {
             Key::Chunk(array, indices) => match self.gateway.chunk(&entry, &dataset, array, indices).await {
                 Ok(Some(bytes)) => answer::found(Answer { media_type: BYTES, bytes, keep }, headers),
                 Ok(None) => answer::nothing_stored(keep),
-                Err(error) => failed(&error, headers),
+                Err(error) => failed(&error, path, headers),
             },
             Key::Refused(refusal) => {
                 let error = EngineError::Unsupported {
@@ -126,17 +126,23 @@ impl Server {
                     what: format!("this variable is not served: {}", refusal.what),
                     next: "read it with the reader of its format".to_owned(),
                 };
-                failed(&error, headers)
+                failed(&error, path, headers)
             }
             Key::Nothing => not_found(path, headers),
         }
     }
 
     /// The page of a dataset, with how its store opens now.
-    async fn page(&self, entry: &Arc<CatalogEntry>, version: Option<&str>, headers: &HeaderMap) -> Response<Body> {
+    async fn page(
+        &self,
+        entry: &Arc<CatalogEntry>,
+        version: Option<&str>,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Response<Body> {
         let dataset = match self.gateway.dataset(entry, version).await {
             Ok(dataset) => dataset,
-            Err(error) => return failed(&error, headers),
+            Err(error) => return failed(&error, path, headers),
         };
         let collection = format!("../../{}", stac::collection_path(&entry.id));
         let links = PageLinks { collection: &collection, ..PageLinks::default() };
@@ -182,13 +188,13 @@ fn page(text: String, headers: &HeaderMap) -> Response<Body> {
 fn json(value: &impl serde::Serialize, headers: &HeaderMap) -> Response<Body> {
     match serde_json::to_vec_pretty(value) {
         Ok(bytes) => answer::found(Answer { media_type: JSON, bytes: bytes.into(), keep: Keep::Revalidate }, headers),
-        Err(error) => failed(&EngineError::bug(format!("a document is no JSON: {error}")), headers),
+        Err(error) => failed(&EngineError::bug(format!("a document is no JSON: {error}")), "", headers),
     }
 }
 
-/// Characters that a link to a child is escaped for: those that would end it in HTML or in a URL. Readers that list take the
-/// text of a link for the name, so all others stay as they are.
-const ESCAPED: &AsciiSet = &CONTROLS.add(b'"').add(b'\'').add(b'<').add(b'>').add(b'&').add(b'#').add(b'?').add(b'%');
+/// Characters that a link to a child is escaped for: those that would end it in HTML. Readers that list take the text of a
+/// link for the name, so all others stay as they are.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b'"').add(b'\'').add(b'<').add(b'>');
 
 /// Links to the children of a group and nothing else: readers that list by HTTP take every link for a child.
 fn list(children: &[String]) -> String {
@@ -214,14 +220,14 @@ fn too_late(path: &str) -> EngineError {
     SourceError::Unavailable { at: At::url(path), what }.into()
 }
 
-fn unknown_dataset(id: &str, headers: &HeaderMap) -> Response<Body> {
+fn unknown_dataset(id: &str, path: &str, headers: &HeaderMap) -> Response<Body> {
     let error = CatalogError::UnknownDataset {
         url: "this server".to_owned(),
         id: id.to_owned(),
         near: None,
         known: Vec::new(),
     };
-    refused(StatusCode::NOT_FOUND, &error, headers)
+    refused(absent(path), &error, headers)
 }
 
 fn not_found(path: &str, headers: &HeaderMap) -> Response<Body> {
@@ -232,12 +238,18 @@ fn not_found(path: &str, headers: &HeaderMap) -> Response<Body> {
         category: Category::NotFound,
         next: "see what is: /, and /d/ID/ for the children of a dataset".to_owned(),
     };
-    refused(StatusCode::NOT_FOUND, &error, headers)
+    refused(absent(path), &error, headers)
+}
+
+/// The status of what does not exist. Nobody asks for a chunk that does not, unless the dataset was another one when it was
+/// opened: it left the catalog since, or has another shape. A reader who is told 404 fills in values.
+fn absent(path: &str) -> StatusCode {
+    if names_a_chunk(path) { StatusCode::GONE } else { StatusCode::NOT_FOUND }
 }
 
 /// What went wrong between the server and what was asked for.
-fn failed(error: &EngineError, headers: &HeaderMap) -> Response<Body> {
-    let status = if is_unknown(error) { StatusCode::NOT_FOUND } else { answer::status_of(error.category()) };
+fn failed(error: &EngineError, path: &str, headers: &HeaderMap) -> Response<Body> {
+    let status = if is_unknown(error) { absent(path) } else { answer::status_of(error.category()) };
     if status.is_server_error() {
         tracing::error!("{status}: {error}");
     }

@@ -91,6 +91,12 @@ fn parts(path: &str) -> Option<Vec<String>> {
     path.split('/').map(part).collect()
 }
 
+/// Whether a path ends as the key of a chunk does: `…/c`, `…/c/0/1`.
+pub fn names_a_chunk(path: &str) -> bool {
+    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    path.trim_end_matches('/').rsplit('/').find(|part| !is_number(part)) == Some("c")
+}
+
 /// Where a former id leads, relative to the path that was asked for: so it is right below any prefix.
 pub fn moved(data: &DataPath, id: &str, path: &str, prefix: &str) -> String {
     let mut parts = below(path, prefix).split('/');
@@ -156,6 +162,23 @@ mod tests {
             assert_eq!(route(path, "/base"), Route::Nothing, "{path}");
         }
         assert_eq!(route(&format!("/d/sst/{}", "a/".repeat(5000)), ""), Route::Nothing);
+    }
+
+    #[test]
+    fn keys_of_chunks_are_told_from_all_others() {
+        for (path, expected) in [
+            ("/d/sst/v/c/0/1", true),
+            ("/d/sst/v/c", true),
+            ("/d/sst/a%00b/c/12", true),
+            ("/d/sst/v/c/99999999999999999999", true),
+            ("/d/sst/c/zarr.json", false),
+            ("/d/sst/v/0.0", false),
+            ("/d/sst/v/0/1", false),
+            ("/d/sst", false),
+            ("/", false),
+        ] {
+            assert_eq!(names_a_chunk(path), expected, "{path}");
+        }
     }
 
     #[test]
