@@ -68,7 +68,7 @@ def test_s3_service_conforms_to_the_storage_suite(s3, bucket):
     environment = {
         **os.environ, "FIRN_TEST_S3_ENDPOINT": s3.endpoint, "FIRN_TEST_S3_KEY": s3.key, "FIRN_TEST_S3_SECRET": s3.secret,
         "FIRN_TEST_S3_BUCKET": bucket, "FIRN_TEST_S3_OTHER_BUCKET": s3.bucket(f"firn-{uuid.uuid4().hex[:12]}")}
-    command = [os.environ.get("CARGO", "cargo"), "test", "--locked", "-p", "firn-storage", "--test", "storage", "s3::", "--", "--nocapture"]
+    command = [os.environ.get("CARGO", "cargo"), "test", "--locked", "--workspace", "--test", "storage", "s3::", "--", "--nocapture"]
     run = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=900, check=False)
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
     assert "not run: FIRN_TEST" not in run.stdout, run.stdout[-4000:]

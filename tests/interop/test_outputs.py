@@ -53,6 +53,16 @@ def test_what_reads_fits_its_schema(made):
     fits("config-show", firn("config", "show"))
     fits("explain", firn("explain", "target-exists"))
     fits("run", firn("run", made / "air", "--target", made / "published"))
+    fits("link", firn("link", made / "air.zarr"))
+
+
+def test_the_verbs_of_an_upload_fit_their_schemas(made, tmp_path):
+    for name in ("inbox", "published"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "firn.toml").write_text("".join(f'[locations.{name}]\nurl = "{tmp_path / name}"\nrole = "{name}"\n' for name in ("inbox", "published")))
+    for name, words in [("push", ["push", made / "air.zarr", "--to", "inbox/air"]), ("seal", ["seal", "inbox/air"]), ("inbox-list", ["inbox", "list", "inbox"]),
+                        ("inbox-review", ["inbox", "review", "inbox/air"]), ("inbox-promote", ["inbox", "promote", "inbox/air", "--to", "published"])]:
+        fits(name, firn(*words, cwd=tmp_path))
 
 
 def test_the_demo_fits_its_schema(tmp_path):
@@ -86,7 +96,8 @@ def test_failures_fit_the_schemas_too(made, tmp_path):
         ("catalog-show", 4, ["catalog", "show", "nothing", "--catalog", made / "catalog"]),
         ("catalog-snippet", 4, ["catalog", "snippet", "nothing", "--catalog", made / "catalog"]),
         ("explain", 4, ["explain", "nothing"]),
-        ("error", 7, ["serve"]),
+        ("error", 7, ["update", made / "air"]),
+        ("error", 2, ["serve"]),
         ("error", 2, ["inspect"]),
     ]
     for name, status, words in cases:

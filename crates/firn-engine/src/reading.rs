@@ -43,14 +43,20 @@ pub fn read_combined_box(
     Ok(out)
 }
 
-/// The part of a box that one source chunk holds: to look into a box without reading all of its sources. `draw` says which
-/// one; the whole box where no file holds any of it.
+/// Values of a file that are compared whatever its chunks are: where they hold a value each, one of them would prove nothing.
+const FEW: u64 = 4096;
+
+/// The part of a box that one source chunk holds, or one file where that is `FEW` values: to look into a box without reading
+/// all of its sources. `draw` says which one; the whole box where no file holds any of it.
 pub fn part_in_one_source_chunk(combined: &Combined, path: &NodePath, subset: &ArraySubset, draw: u64) -> ArraySubset {
     let part = || {
         let array = combined.arrays.get(path)?;
         let CombinedContent::Pieces(pieces) = &array.content else { return None };
         let shared: Vec<_> = pieces.iter().filter_map(|p| Some((p, p.target.intersection(subset)?))).collect();
         let (piece, target) = shared.get(draw.checked_rem(shared.len() as u64)? as usize)?;
+        if target.num_elements()? <= FEW {
+            return Some(target.clone());
+        }
         let wanted = source_box(piece, target, &array.axes);
         let source = &combined.files[piece.file as usize].dataset.array(&array.source_path)?.metadata;
         let chunks = source.chunk_grid.chunks_in(&wanted);

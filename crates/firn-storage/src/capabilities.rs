@@ -111,7 +111,7 @@ pub struct Capabilities {
     pub public_read: Capability,
     /// Web pages of other hosts can read at the `public_url` (`Access-Control-Allow-Origin: *`).
     pub cors: Capability,
-    /// From where the server copies to this location ([`crate::Prefix::identity`]), as [`crate::probe_copy`] saw it.
+    /// From where the server copies to this location ([`crate::Prefix::identity`]), as [`crate::probe_copy()`] saw it.
     #[serde(default)]
     pub copies_from: BTreeMap<String, Capability>,
 }

@@ -39,7 +39,7 @@ fn without_consolidated(mut document: Value) -> Value {
 /// The documents that the root of a hierarchy of Zarr repeats, but for its own; none where it is not consolidated.
 ///
 /// # Errors
-/// As [`super::open`]; a key that could leave the hierarchy.
+/// As [`super::open()`]; a key that could leave the hierarchy.
 pub fn consolidated_documents(
     source: &dyn Source,
     format: DatasetFormat,

@@ -24,16 +24,21 @@ pub(super) struct Inputs {
 
 const LOCATIONS: [(&str, LocationRole); 2] = [("inbox", LocationRole::Inbox), ("published", LocationRole::Published)];
 
+/// How the settings of a demo begin.
+const MARK: &str = "# The locations of this demo.";
+
 impl Embedded {
     /// Makes the folder, its locations and the `firn.toml` that names them.
     ///
     /// # Errors
-    /// A folder that cannot be written.
+    /// A folder that cannot be written, or that has settings of somebody.
     pub fn open(engine: &Engine, dir: &Path) -> Result<Self, EngineError> {
         std::fs::create_dir_all(dir).map_err(|error| unwritable(dir, &error))?;
         let dir = std::fs::canonicalize(dir).map_err(|error| unwritable(dir, &error))?;
+        let settings_file = dir.join("firn.toml");
+        refuse_in_use(&settings_file)?;
         let mut tables = BTreeMap::new();
-        let mut text = "# The locations of this demo.\n".to_owned();
+        let mut text = format!("{MARK}\n");
         for (name, role) in LOCATIONS {
             let folder = dir.join(name);
             std::fs::create_dir_all(&folder).map_err(|error| unwritable(&folder, &error))?;
@@ -43,7 +48,7 @@ impl Embedded {
             text += &format!("\n[locations.{name}]\nurl = {quoted}\nrole = \"{role}\"\n");
             tables.insert(name.to_owned(), LocationConfig { url, role, ..LocationConfig::default() });
         }
-        put(&dir.join("firn.toml"), text.as_bytes(), false)?;
+        put(&settings_file, text.as_bytes(), false)?;
         // Of other locations the demo must know nothing: where one is far away, no catalog lists folders of this machine.
         let settings = StorageSettings { locations: BTreeMap::new(), ..engine.storage.settings().clone() };
         let storage = Storage::new(settings.with_locations(&tables)?, engine.storage.runtime().clone())?;
@@ -82,6 +87,20 @@ impl Embedded {
     pub fn relative(&self, path: &Path) -> String {
         firn_model::diagnose::shell_word(&path.strip_prefix(&self.dir).unwrap_or(path).to_string_lossy())
     }
+}
+
+/// Settings of somebody are never replaced.
+fn refuse_in_use(path: &Path) -> Result<(), EngineError> {
+    if std::fs::read(path).is_ok_and(|present| !present.starts_with(MARK.as_bytes())) {
+        return Err(EngineError::Document {
+            code: "folder-in-use",
+            at: At::url(path.display().to_string()),
+            what: "is not of a demo, which would replace it".to_owned(),
+            category: Category::Conflict,
+            next: "firn demo DIR, with a folder of its own".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 fn put(path: &Path, bytes: &[u8], keep: bool) -> Result<(), EngineError> {

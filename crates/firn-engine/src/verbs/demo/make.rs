@@ -10,7 +10,7 @@ use crate::verbs::link::{LinkReport, Linked, link};
 use crate::verbs::promote::promote;
 use crate::verbs::push::push;
 use crate::verbs::requests::{
-    ConcatRequest, IcechunkSpec, LinkRequest, PromoteRequest, PushRequest, RunEngine, RunPart, RunRequest,
+    ChunkLength, ConcatRequest, IcechunkSpec, LinkRequest, PromoteRequest, PushRequest, RunEngine, RunPart, RunRequest,
     TextEncoding, TransformFormat, TransformRequest, VirtualizeFormat, VirtualizeRequest,
 };
 use crate::verbs::run::{Ran, run};
@@ -100,7 +100,8 @@ pub(super) fn push_store(demo: &Embedded, dataset: &Dataset, inputs: &Inputs) ->
             target: text(&own),
             format: TransformFormat::Zarr3,
             concat: ConcatRequest::default(),
-            chunks: None,
+            // Those of the file hold a month each.
+            chunks: Some(std::iter::once(("time".to_owned(), ChunkLength::Whole)).collect()),
             shards: None,
             codec: None,
             encoding: TextEncoding::Utf8,
@@ -126,7 +127,7 @@ pub(super) fn push_store(demo: &Embedded, dataset: &Dataset, inputs: &Inputs) ->
     let native = snippet(dataset, store.snippet)?;
     let (from, own) = (demo.relative(source), demo.relative(&own));
     let commands = vec![
-        format!("firn transform {from} --target {own}"),
+        format!("firn transform {from} --chunks time=all --target {own}"),
         format!("firn push {own} --to {upload} --seal"),
         format!("firn inbox review {upload}"),
         format!("firn inbox promote {upload} --to published --feedstock {}", demo.relative(&inputs.feedstock)),
