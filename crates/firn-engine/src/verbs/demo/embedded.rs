@@ -6,6 +6,7 @@ use crate::settings::{Engine, EngineSettings};
 use firn_model::diagnose::{At, Category};
 use firn_storage::{LocationConfig, LocationRole, Storage, StorageError, StorageSettings};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// The folder, and an engine that knows its locations and no others.
@@ -45,7 +46,7 @@ impl Embedded {
             let url = folder.display().to_string();
             // A string of JSON is one of TOML, too.
             let quoted = serde_json::Value::String(url.clone());
-            text += &format!("\n[locations.{name}]\nurl = {quoted}\nrole = \"{role}\"\n");
+            let _ = write!(text, "\n[locations.{name}]\nurl = {quoted}\nrole = \"{role}\"\n");
             tables.insert(name.to_owned(), LocationConfig { url, role, ..LocationConfig::default() });
         }
         put(&settings_file, text.as_bytes(), false)?;
