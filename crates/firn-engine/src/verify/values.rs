@@ -18,7 +18,7 @@ use firn_model::array::chunk_grid::{from_linear, product};
 use firn_model::array::{Array, ArraySubset, ChunkGrid, ChunkIndices, ChunkManifest, CodecMetadata};
 use firn_model::combine::compare_values;
 use firn_model::dataset::NodePath;
-use firn_model::diagnose::{At, Diagnose};
+use firn_model::diagnose::{At, Category, Diagnose};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 
@@ -56,14 +56,17 @@ pub(super) fn check(
         progress.advance(1);
         looked
     };
-    let results: Vec<Result<(u64, Vec<Finding>), EngineError>> =
-        pool.install(|| samples.par_iter().map(look).collect());
+    let results: Vec<Result<Looked, EngineError>> = pool.install(|| samples.par_iter().map(look).collect());
     let mut found = Vec::new();
-    for result in results {
-        let (compared, more) = result?;
-        checked.decoded += 1;
-        checked.compared += compared;
-        found.extend(more);
+    let mut unsupported = BTreeSet::new();
+    for (sample, result) in samples.iter().zip(results) {
+        let looked = result?;
+        checked.decoded += u64::from(looked.is_decoded);
+        checked.compared += looked.compared;
+        // What cannot be read in one chunk cannot be in any of its array.
+        if !looked.is_unsupported || unsupported.insert(sample.path) {
+            found.extend(looked.findings);
+        }
     }
     let more = found.len().saturating_sub(SHOWN);
     found.truncate(SHOWN);
@@ -129,12 +132,23 @@ fn inner_grid(array: &Array) -> ChunkGrid {
     inner.unwrap_or_else(|| array.metadata.chunk_grid.clone())
 }
 
+/// What was seen of a sample.
+#[derive(Default)]
+struct Looked {
+    is_decoded: bool,
+    /// Not decoded because firn cannot.
+    is_unsupported: bool,
+    /// Values.
+    compared: u64,
+    findings: Vec<Finding>,
+}
+
 fn look(
     store: &StoreView,
     options: VerifyOptions<'_>,
     sample: &Sample<'_>,
     full: bool,
-) -> Result<(u64, Vec<Finding>), EngineError> {
+) -> Result<Looked, EngineError> {
     let at = At::url(&store.url).node(sample.path.as_str()).index(sample.subset.start.clone());
     let mut findings = Vec::new();
     let mut error = |rule, at: At, expected: String, found: String| {
@@ -148,11 +162,13 @@ fn look(
         Ok(values) => values,
         Err(failure) => {
             error("decodes", at, "a chunk that can be decoded".to_owned(), format!("[{}] {failure}", failure.code()));
-            return Ok((0, findings));
+            let is_unsupported = failure.category() == Category::Unsupported;
+            return Ok(Looked { is_unsupported, findings, ..Looked::default() });
         }
     };
+    let looked = |compared, findings| Looked { is_decoded: true, compared, findings, ..Looked::default() };
     let Some(prepared) = options.against.filter(|p| p.combined.arrays.contains_key(sample.path)) else {
-        return Ok((0, findings));
+        return Ok(looked(0, findings));
     };
     let part = if full {
         sample.subset.clone()
@@ -165,7 +181,7 @@ fn look(
         let index: Vec<u64> = difference.index.iter().zip(&part.start).map(|(i, s)| i + s).collect();
         error("values", at.index(index), difference.expected.clone(), difference.to_string());
     }
-    Ok((product(&part.shape).unwrap_or(0), findings))
+    Ok(looked(product(&part.shape).unwrap_or(0), findings))
 }
 
 /// The digest of an object against the ledger: of whole objects that are small, or of all where everything is verified.
