@@ -172,3 +172,34 @@ def test_a_web_server(tmp_path, serve):
         xr.testing.assert_equal(expected, opened)
     answer = virtualize(f"{source}?key=secret", "--target", tmp_path / "query.json")
     assert answer.status == 7 and not (tmp_path / "query.json").exists(), str(answer)
+
+
+def test_what_firn_wrote_is_read_wherever_it_leads_and_what_others_wrote_is_not(tmp_path, serve):
+    (tmp_path / "web").mkdir()
+    (tmp_path / "refs").mkdir()
+    shutil.copy(TESTDATA / "netcdf4/air.nc", tmp_path / "web/air.nc")
+    state = environment(FIRN_STATE_DIR=tmp_path / "state")
+    with serve(tmp_path / "web") as server:
+        own, of_others = tmp_path / "refs/own.json", tmp_path / "refs/others.json"
+        virtualize(f"{server.url}/air.nc", "--target", own, env=state, check=True)
+        assert firn("verify", own, "--full", env=state, check=True).result["ok"]
+        firn("transform", own, "--target", tmp_path / "air.zarr", env=state, check=True)
+        xr.testing.assert_equal(xr.open_dataset(TESTDATA / "netcdf4/air.nc").load(), xr.open_zarr(tmp_path / "air.zarr").load())
+        # One other byte, and it is another's; so is all of it where another user runs firn.
+        of_others.write_text(own.read_text() + "\n")
+        for path, environ in [(of_others, state), (own, environment(FIRN_STATE_DIR=tmp_path / "of another"))]:
+            answer = firn("transform", path, "--target", path.with_suffix(f".{len(list(tmp_path.rglob('*')))}.zarr"), env=environ)
+            assert (answer.status, answer.code) == (5, "source-denied") and "FIRN_REFERENCES=127.0.0.1" in answer.error["what"], str(answer)
+            assert firn("verify", path, env=environ).status == 10
+
+
+def test_local_references_reach_arrays_and_no_secrets(tmp_path):
+    (tmp_path / "refs").mkdir()
+    for name, source in [("air", TESTDATA / "netcdf4/air.nc"), ("secret", tmp_path / "secret")]:
+        (tmp_path / "secret").write_bytes(b"-----BEGIN OPENSSH PRIVATE KEY-----")
+        document = json.dumps({"zarr_format": 2, "shape": [4], "chunks": [4], "dtype": "|u1", "compressor": None, "filters": None, "fill_value": 0, "order": "C"})
+        (tmp_path / f"refs/{name}.json").write_text(json.dumps({"version": 1, "refs": {".zgroup": '{"zarr_format": 2}', "a/.zarray": document, "a/.zattrs": '{"_ARRAY_DIMENSIONS": ["x"]}', "a/0": [str(source), 0, 4]}}))
+    firn("transform", tmp_path / "refs/air.json", "--target", tmp_path / "air.zarr", check=True)
+    assert xr.open_zarr(tmp_path / "air.zarr", mask_and_scale=False).a.values.tobytes() == b"\x89HDF"
+    answer = firn("transform", tmp_path / "refs/secret.json", "--target", tmp_path / "secret.zarr")
+    assert (answer.status, answer.code) == (5, "source-denied"), str(answer)

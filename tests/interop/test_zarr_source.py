@@ -159,6 +159,8 @@ def test_references_do_not_lead_everywhere(tmp_path):
     shutil.copy(TESTDATA / "netcdf4/air.nc", tmp_path / "elsewhere/source.nc")
     (tmp_path / "here").mkdir()
     references = kerchunk_file(tmp_path / "elsewhere/source.nc", tmp_path / "here/references.json")
+    with (tmp_path / "elsewhere/source.nc").open("r+b") as file:
+        file.write(bytes(8))  # as any other file: what array data is may be referred to
     answer = firn("transform", references, "--target", tmp_path / "out.zarr")
     assert answer.status == 5 and f"FIRN_REFERENCES={tmp_path}/elsewhere" in str(answer), str(answer)
     assert not (tmp_path / "out.zarr/zarr.json").exists()

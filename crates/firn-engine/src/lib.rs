@@ -15,6 +15,7 @@ pub mod lease;
 mod ledgered;
 pub mod managed;
 pub mod open;
+mod own_references;
 pub mod phases;
 pub mod pipeline;
 pub mod progress;

@@ -2,6 +2,7 @@
 
 use crate::error::EngineError;
 use crate::execute::{OpenSource, lock};
+use crate::own_references::OwnReferences;
 use crate::progress::Unit;
 use crate::settings::Engine;
 use crate::store::{Opened, StoreKind, as_source, open_any};
@@ -130,7 +131,7 @@ fn open_one(
     let source: Arc<dyn Source> = match (kind, &version) {
         (StoreKind::Icechunk, _) => source,
         (StoreKind::Plain, Some(version)) => {
-            let inner = engine.storage.source(&file.url)?;
+            let inner = Arc::new(OwnReferences::over(engine, engine.storage.source(&file.url)?));
             let known = KnownSource::new(engine.storage.clone(), &file.url, inner, version);
             as_source(Arc::new(known), ledger.as_ref())
         }

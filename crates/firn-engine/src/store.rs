@@ -1,6 +1,7 @@
 //! Opening a store that somebody wrote: plain Zarr, an Icechunk repository, or a managed dataset of either.
 
 use crate::error::EngineError;
+use crate::own_references::OwnReferences;
 
 use crate::icechunk::{RepositoryStorage, SpecVersion, VersionName, open_named};
 use crate::ledgered::LedgeredSource;
@@ -232,7 +233,8 @@ pub fn open_store(engine: &Engine, url: &ObjectUrl) -> Result<StoreView, EngineE
 /// A file or a Zarr hierarchy, with the ledger that it carries where firn wrote it: the one place where ledgers are looked
 /// for.
 pub(crate) fn open_plain(engine: &Engine, url: &ObjectUrl) -> Result<StoreView, EngineError> {
-    let source: Arc<dyn Source> = Arc::new(OnceSource::new(engine.storage.source(url)?));
+    let source = Arc::new(OwnReferences::over(engine, engine.storage.source(url)?));
+    let source: Arc<dyn Source> = Arc::new(OnceSource::new(source));
     let dataset = firn_formats::open(source.as_ref(), &At::url(source.url()))?;
     // Chunks of files and of references are found by their metadata: only keys can be missing without a word.
     let is_keyed = dataset.arrays().any(|(_, array)| matches!(array.manifest, ChunkManifest::Keyed(_)));

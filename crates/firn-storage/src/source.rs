@@ -5,6 +5,7 @@ use crate::storage::Storage;
 use crate::url::{Kind, ObjectUrl};
 use firn_model::diagnose::At;
 use firn_model::source::{ListedObject, RangeReader, Source, SourceError};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -109,8 +110,8 @@ fn other(kind: &str, name: &str) -> String {
     format!("the source refers to another {kind}, {name}; to allow it: FIRN_REFERENCES={name}")
 }
 
-/// A local source may refer to what lies in its own directory, links resolved: a file from elsewhere must not make
-/// firn read any file of this machine.
+/// A local source may refer to what lies in its own directory, links resolved, and to files of array data: a file from
+/// elsewhere must not make firn read any file of this machine, as keys and passwords are.
 fn check_local(policy: &HostPolicy, from: &Path, to: &Path) -> Result<(), SourceError> {
     if *policy == HostPolicy::Any {
         return Ok(());
@@ -129,12 +130,30 @@ fn check_local(policy: &HostPolicy, from: &Path, to: &Path) -> Result<(), Source
         HostPolicy::Hosts(hosts) => hosts.iter().any(|base| base.starts_with('/') && to.starts_with(base)),
         _ => false,
     };
-    if own.is_some_and(|own| to.starts_with(own)) || listed(policy) {
+    if own.is_some_and(|own| to.starts_with(own)) || listed(policy) || holds_arrays(&to) {
         return Ok(());
     }
     let folder = to.parent().unwrap_or(&to).to_string_lossy();
     let what = format!("the source refers to a file outside its own directory; to allow it: FIRN_REFERENCES={folder}");
     Err(SourceError::Denied { at: At::url(to.to_string_lossy()), what })
+}
+
+/// Whether a file is one of array data, by its first bytes: HDF5 (also behind a user block), NetCDF classic, GRIB, TIFF.
+fn holds_arrays(path: &Path) -> bool {
+    const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
+    const OTHERS: [&[u8]; 8] = [b"CDF\x01", b"CDF\x02", b"CDF\x05", b"GRIB", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"];
+    // Devices and pipes are not opened.
+    if !path.is_file() {
+        return false;
+    }
+    let Ok(file) = std::fs::File::open(path) else { return false };
+    let starts = |offset: u64, signature: &[u8]| {
+        let mut head = [0; 8];
+        let head = &mut head[..signature.len()];
+        file.read_exact_at(head, offset).is_ok() && head == signature
+    };
+    // Where HDF5 looks for its superblock (file format specification, section II.A), the first places of it.
+    OTHERS.iter().any(|signature| starts(0, signature)) || [0, 512, 1024, 2048].iter().any(|at| starts(*at, HDF5))
 }
 
 #[cfg(test)]
@@ -169,5 +188,29 @@ mod tests {
         assert!(allowed(&policy, "/data/a.json", "/archive/b.nc"));
         assert!(!allowed(&policy, "https://host/a.json", "/archive/b.nc"));
         assert!(!allowed(&HostPolicy::Any, "https://host/a.json", "/etc/passwd"));
+    }
+
+    #[test]
+    fn local_references_reach_files_of_arrays_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+            folder.path().join(name).display().to_string()
+        };
+        let hdf5 = b"\x89HDF\r\n\x1a\n";
+        let behind_a_block = [vec![b'#'; 512], hdf5.to_vec()].concat();
+        for (name, bytes) in [("a.h5", hdf5.as_slice()), ("b.nc", b"CDF\x01\0\0\0\0"), ("c.h5", &behind_a_block)] {
+            assert!(allowed(&HostPolicy::SameHost, "/data/a.json", &write(name, bytes)), "{name}");
+        }
+        for (name, bytes) in [
+            ("id_ed25519", b"-----BEGIN".as_slice()),
+            ("short", b"CDF"),
+            ("empty", b""),
+            ("late.h5", &behind_a_block[12..]),
+        ] {
+            assert!(!allowed(&HostPolicy::SameHost, "/data/a.json", &write(name, bytes)), "{name}");
+        }
+        assert!(!allowed(&HostPolicy::SameHost, "/data/a.json", &folder.path().display().to_string()));
+        assert!(!allowed(&HostPolicy::SameHost, "https://host/a.json", &write("d.h5", hdf5)));
     }
 }

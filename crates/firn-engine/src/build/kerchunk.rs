@@ -8,6 +8,7 @@ use crate::execute::{Execution, Output, OutputState};
 use crate::journal::{Claim, Journal};
 use crate::lease::RunLease;
 use crate::open::{ContainerSource, Dates};
+use crate::own_references::remember;
 use crate::phases::{Phases, Stopwatch};
 use crate::pipeline::Prepared;
 use crate::provenance::RUN;
@@ -100,6 +101,7 @@ pub fn build_kerchunk(
     report.phases.verify = watch.lap("verify");
     engine.cancel.check()?;
     lease.confirm()?;
+    remember(engine, &document);
     runtime.block_on(file.publish(document, |bytes| run_of(bytes).as_deref() == Some(run.as_str())))?;
     report.published = true;
     // No heartbeat may write into what is being removed.

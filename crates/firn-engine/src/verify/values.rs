@@ -143,12 +143,7 @@ struct Looked {
     findings: Vec<Finding>,
 }
 
-fn look(
-    store: &StoreView,
-    options: VerifyOptions<'_>,
-    sample: &Sample<'_>,
-    full: bool,
-) -> Result<Looked, EngineError> {
+fn look(store: &StoreView, options: VerifyOptions<'_>, sample: &Sample<'_>, full: bool) -> Result<Looked, EngineError> {
     let at = At::url(&store.url).node(sample.path.as_str()).index(sample.subset.start.clone());
     let mut findings = Vec::new();
     let mut error = |rule, at: At, expected: String, found: String| {
