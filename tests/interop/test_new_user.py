@@ -47,7 +47,7 @@ def test_sources_without_a_variable_are_not_stored(tmp_path):
         file.attrs["title"] = "nothing else"
     for verb in ("transform", "virtualize"):
         answer = firn(verb, source, "--target", tmp_path / verb)
-        assert (answer.status, answer.code) == (4, "sources-empty"), str(answer)
+        assert (answer.status, answer.code) == (7, "unsupported-no-variable"), str(answer)
         assert not (tmp_path / verb).exists()
 
 

@@ -68,7 +68,13 @@ pub struct Prepared {
 /// What opening says, every disagreement, and what the selection says.
 pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineError> {
     if spec.files.is_empty() {
-        return Err(nothing("no source file is named", "name one at least: firn inspect URL"));
+        return Err(EngineError::Document {
+            code: "sources-empty",
+            at: At::nowhere(),
+            what: "no source file is named".to_owned(),
+            category: Category::NotFound,
+            next: "name one at least: firn inspect URL".to_owned(),
+        });
     }
     if spec.files.len() > 1 && spec.rules.concat_dims.is_empty() && spec.rules.merge_dims.is_empty() {
         return Err(EngineError::usage(
@@ -89,10 +95,13 @@ pub fn prepare(engine: &Engine, spec: &BuildSpec) -> Result<Prepared, EngineErro
     let mut combined = select(combined, &spec.selection).map_err(|error| with_all_names(engine, spec, error))?;
     if combined.arrays.is_empty() {
         let file = combined.files.first().map_or("URL", |file| file.url.as_str());
-        return Err(nothing(
-            "the sources hold no variable, so there is nothing to store",
-            &format!("firn inspect {}", shell_word(file)),
-        ));
+        return Err(EngineError::Unsupported {
+            code: "unsupported-no-variable",
+            at: At::url(file),
+            what: "the sources hold no variable, and a dataset without any would replace one that readers use"
+                .to_owned(),
+            next: format!("firn inspect {}", shell_word(file)),
+        });
     }
     note_readers(&mut combined);
     let phases = Phases { scan, combine: watch.lap("combine"), ..Phases::default() };
@@ -129,17 +138,6 @@ fn unknown_name<'n>(what: &str, name: &str, known: impl Iterator<Item = &'n str>
         what: format!("{what} names {name:?}, which no file has; there are: {}", known.join(", ")),
         category: Category::InvalidDocument,
         next: "write one of these names (firn inspect FILE tells what they are)".to_owned(),
-    }
-}
-
-/// A dataset without anything in it would replace one that readers use.
-fn nothing(what: &str, next: &str) -> EngineError {
-    EngineError::Document {
-        code: "sources-empty",
-        at: At::nowhere(),
-        what: what.to_owned(),
-        category: Category::NotFound,
-        next: next.to_owned(),
     }
 }
 
