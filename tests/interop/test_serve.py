@@ -315,15 +315,16 @@ def test_references_reach_no_file_that_the_catalog_does_not_mean(tmp_path, serve
     document = json.dumps({"zarr_format": 2, "shape": [4], "chunks": [4], "dtype": "<f8", "compressor": None, "filters": None, "fill_value": 0, "order": "C"})
     (tmp_path / "web").mkdir()
     (tmp_path / "own").mkdir()
-    for folder, name, target in [("web", "file", secret.as_uri()), ("own", "absolute", str(secret)), ("own", "environment", "file:///proc/self/environ"), ("own", "endless", "file:///dev/zero")]:
+    shutil.copy(TESTDATA / "netcdf4/air.nc", tmp_path / "outside/unpublished.nc")
+    for folder, name, target in [("own", "arrays", str(tmp_path / "outside/unpublished.nc")), ("web", "file", secret.as_uri()), ("own", "absolute", str(secret)), ("own", "environment", "file:///proc/self/environ"), ("own", "endless", "file:///dev/zero")]:
         (tmp_path / folder / f"{name}.json").write_text(json.dumps({"version": 1, "refs": {
             ".zgroup": '{"zarr_format": 2}', "a/.zarray": document, "a/.zattrs": '{"_ARRAY_DIMENSIONS": ["x"]}', "a/0": [target, 0, 32]}}))
     with serve(tmp_path / "web") as server:
-        stores = {"file": f"{server.url}/file.json"} | {name: tmp_path / f"own/{name}.json" for name in ("absolute", "environment", "endless")}
+        stores = {"file": f"{server.url}/file.json"} | {name: tmp_path / f"own/{name}.json" for name in ("arrays", "absolute", "environment", "endless")}
         with Gateway(catalog(tmp_path, stores)) as gateway:
             for name in stores:
                 answer = gateway.get(f"/d/all.{name}/a/c/0")
-                assert answer.status in (422, 502) and b"SECRETS" not in answer.body, (name, answer)
+                assert answer.status in (422, 502) and b"SECRETS" not in answer.body and b"HDF" not in answer.body, (name, answer)
 
 
 def test_chunks_that_claim_or_hold_too_much_are_refused(tmp_path):

@@ -142,6 +142,9 @@ pub struct StorageSettings {
     pub anonymous: bool,
     /// Where references inside a source may lead.
     pub hosts: HostPolicy,
+    /// Local references lead to no file outside of their own directory but those that `hosts` allows: for who shows to others
+    /// what somebody refers to. Else to files of array data as well.
+    pub is_serving: bool,
     /// Repetition of failed requests.
     pub retry: RetrySettings,
     /// Limits of time.

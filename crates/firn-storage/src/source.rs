@@ -72,7 +72,8 @@ impl Source for StorageSource {
     fn sibling(&self, url: &str) -> Result<Arc<dyn Source>, SourceError> {
         let target = self.resolve(url)?;
         let physical = |url: &ObjectUrl| self.storage.physical(url).map_err(|error| error.into_source());
-        check_policy(&self.storage.settings().hosts, &physical(&self.url)?, &physical(&target)?)?;
+        let settings = self.storage.settings();
+        check_policy(&settings.hosts, settings.is_serving, &physical(&self.url)?, &physical(&target)?)?;
         self.storage.source(&target)
     }
 }
@@ -81,7 +82,12 @@ impl Source for StorageSource {
 ///
 /// # Errors
 /// [`SourceError::Denied`] with what would have to be allowed.
-pub(crate) fn check_policy(policy: &HostPolicy, from: &ObjectUrl, to: &ObjectUrl) -> Result<(), SourceError> {
+pub(crate) fn check_policy(
+    policy: &HostPolicy,
+    is_serving: bool,
+    from: &ObjectUrl,
+    to: &ObjectUrl,
+) -> Result<(), SourceError> {
     let denied = |what: String| Err(SourceError::Denied { at: to.at(), what });
     let allowed = |name: &str| match policy {
         HostPolicy::SameHost => false,
@@ -91,7 +97,7 @@ pub(crate) fn check_policy(policy: &HostPolicy, from: &ObjectUrl, to: &ObjectUrl
     match (from.kind(), to.kind()) {
         (Kind::Http(from), Kind::Http(to)) if from.origin() == to.origin() => Ok(()),
         (Kind::S3 { bucket: from, .. }, Kind::S3 { bucket: to, .. }) if from == to => Ok(()),
-        (Kind::Local(from), Kind::Local(to)) => check_local(policy, from, to),
+        (Kind::Local(from), Kind::Local(to)) => check_local(policy, is_serving, from, to),
         (_, Kind::Local(_)) => denied("a remote source may not refer to local files".to_owned()),
         (_, Kind::Http(to)) => {
             let port = to.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -112,7 +118,7 @@ fn other(kind: &str, name: &str) -> String {
 
 /// A local source may refer to what lies in its own directory, links resolved, and to files of array data: a file from
 /// elsewhere must not make firn read any file of this machine, as keys and passwords are.
-fn check_local(policy: &HostPolicy, from: &Path, to: &Path) -> Result<(), SourceError> {
+fn check_local(policy: &HostPolicy, is_serving: bool, from: &Path, to: &Path) -> Result<(), SourceError> {
     if *policy == HostPolicy::Any {
         return Ok(());
     }
@@ -130,7 +136,7 @@ fn check_local(policy: &HostPolicy, from: &Path, to: &Path) -> Result<(), Source
         HostPolicy::Hosts(hosts) => hosts.iter().any(|base| base.starts_with('/') && to.starts_with(base)),
         _ => false,
     };
-    if own.is_some_and(|own| to.starts_with(own)) || listed(policy) || holds_arrays(&to) {
+    if own.is_some_and(|own| to.starts_with(own)) || listed(policy) || !is_serving && holds_arrays(&to) {
         return Ok(());
     }
     let folder = to.parent().unwrap_or(&to).to_string_lossy();
@@ -161,7 +167,7 @@ mod tests {
     use super::*;
 
     fn allowed(policy: &HostPolicy, from: &str, to: &str) -> bool {
-        check_policy(policy, &ObjectUrl::parse(from).unwrap(), &ObjectUrl::parse(to).unwrap()).is_ok()
+        check_policy(policy, false, &ObjectUrl::parse(from).unwrap(), &ObjectUrl::parse(to).unwrap()).is_ok()
     }
 
     #[test]
@@ -200,7 +206,10 @@ mod tests {
         let hdf5 = b"\x89HDF\r\n\x1a\n";
         let behind_a_block = [vec![b'#'; 512], hdf5.to_vec()].concat();
         for (name, bytes) in [("a.h5", hdf5.as_slice()), ("b.nc", b"CDF\x01\0\0\0\0"), ("c.h5", &behind_a_block)] {
-            assert!(allowed(&HostPolicy::SameHost, "/data/a.json", &write(name, bytes)), "{name}");
+            let file = write(name, bytes);
+            assert!(allowed(&HostPolicy::SameHost, "/data/a.json", &file), "{name}");
+            let (from, to) = (ObjectUrl::parse("/data/a.json").unwrap(), ObjectUrl::parse(&file).unwrap());
+            assert!(check_policy(&HostPolicy::SameHost, true, &from, &to).is_err(), "{name}");
         }
         for (name, bytes) in [
             ("id_ed25519", b"-----BEGIN".as_slice()),

@@ -112,6 +112,7 @@ impl Gateway {
         let memory = engine.settings.memory;
         let mut settings = engine.storage.settings().clone();
         settings.cache.capacity = settings.cache.capacity.min(READER);
+        settings.is_serving = true;
         let engine = Engine { storage: Storage::new(settings, engine.storage.runtime().clone())?, ..engine };
         Ok(Self {
             catalog: Catalog::open(engine.clone(), catalog)?,
