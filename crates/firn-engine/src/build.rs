@@ -224,10 +224,12 @@ async fn name_version(
 ) -> Result<Option<Version>, EngineError> {
     let Destination::Managed { url, id, limit } = destination else { return Ok(None) };
     let prefix = engine.target_prefix(url)?;
-    let format = if snapshot.is_some() { "icechunk" } else { "zarr3" };
-    let name = match &snapshot {
-        Some(snapshot) => managed::version_of(&prefix, snapshot).await?,
-        None => store.file_name(),
+    let (format, name) = match &snapshot {
+        Some(snapshot) => ("icechunk", managed::version_of(&prefix, snapshot).await?),
+        None if store.file_name() == managed::REFERENCES => {
+            (managed::KERCHUNK, store.parent().map(|folder| folder.file_name()).unwrap_or_default())
+        }
+        None => ("zarr3", store.file_name()),
     };
     let version = Version {
         version: name,

@@ -1,16 +1,24 @@
 //! Managed datasets: versions below `<location>/<path>`, and the one mutable object that says which is current.
 //!
-//! Plain Zarr lies in immutable prefixes `v1/`, `v2/`, …; `firn.json` names them. An Icechunk dataset is one repository,
-//! whose snapshots are its versions; its `firn.json` names them too.
+//! Plain Zarr lies in immutable prefixes `v1/`, `v2/`, …, and so do files of kerchunk references (`v1/references.json`);
+//! `firn.json` names them. An Icechunk dataset is one repository, whose snapshots are its versions; its `firn.json` names them
+//! too.
 
 use crate::error::EngineError;
 use crate::journal::{Journal, RunRecord};
 use crate::settings::Engine;
+use crate::target::kerchunk::work_name;
 use bytes::Bytes;
 use firn_storage::{ObjectUrl, Precondition, Prefix};
 
 /// The one mutable object of a managed dataset.
 pub const DATASET_KEY: &str = "firn.json";
+
+/// The format of a dataset whose versions are files of kerchunk references.
+pub const KERCHUNK: &str = "kerchunk-json";
+
+/// Such a file, in the prefix of its version.
+pub const REFERENCES: &str = "references.json";
 
 /// How often a lost race for `firn.json` is tried again.
 const ATTEMPTS: usize = 8;
@@ -23,7 +31,7 @@ pub struct ManagedDataset {
     /// Public id, where it belongs to a feedstock.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub id: Option<String>,
-    /// `zarr3`, `icechunk`; of what was promoted also `zarr2`, and `files` for anything but one store.
+    /// `zarr3`, `icechunk`, [`KERCHUNK`]; of what was promoted also `zarr2`, and `files` for anything but one store.
     pub format: String,
     /// Name of the current version.
     pub current: String,
@@ -50,6 +58,19 @@ pub struct Version {
     pub limit: Option<u64>,
 }
 
+impl ManagedDataset {
+    /// Where a version of it is, below its address.
+    pub fn key(&self, version: &str) -> String {
+        if self.format == KERCHUNK { format!("{version}/{REFERENCES}") } else { version.to_owned() }
+    }
+}
+
+/// The address of the dataset that a version of it is in, by the address of the version.
+pub fn dataset_of(version: &ObjectUrl) -> Option<ObjectUrl> {
+    let folder = if version.file_name() == REFERENCES { version.parent()? } else { version.clone() };
+    folder.parent().filter(|_| is_version(&folder.file_name()))
+}
+
 /// What is managed at this prefix; `None` where nothing is.
 ///
 /// # Errors
@@ -74,7 +95,9 @@ pub fn current(engine: &Engine, url: &ObjectUrl) -> Result<ObjectUrl, EngineErro
     }
     let prefix = engine.storage.prefix(url)?;
     match engine.storage.runtime().block_on(read(&prefix))? {
-        Some((dataset, _)) if ["zarr3", "zarr2"].contains(&dataset.format.as_str()) => Ok(url.child(&dataset.current)?),
+        Some((dataset, _)) if ["zarr3", "zarr2", KERCHUNK].contains(&dataset.format.as_str()) => {
+            Ok(url.child(&dataset.key(&dataset.current))?)
+        }
         _ => Ok(url.clone()),
     }
 }
@@ -155,7 +178,7 @@ pub async fn version_of(prefix: &Prefix, snapshot: &str) -> Result<String, Engin
     Ok(known.unwrap_or_else(|| format!("v{}", dataset.versions.len() + 1)))
 }
 
-/// The version prefix of a run of plain Zarr.
+/// The version prefix of a run of plain Zarr or of references.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionSlot {
     /// Its name.
@@ -166,11 +189,11 @@ pub struct VersionSlot {
     pub others: Vec<(String, RunRecord)>,
 }
 
-/// The version prefix of a run: the one it claimed before, else the first that nobody has.
+/// The version prefix of a run that makes this format: the one it claimed before, else the first that nobody has.
 ///
 /// # Errors
 /// What the storage says.
-pub async fn version_for(prefix: &Prefix, run: &str) -> Result<VersionSlot, EngineError> {
+pub async fn version_for(prefix: &Prefix, run: &str, format: &str) -> Result<VersionSlot, EngineError> {
     let named = read(prefix).await?.map(|(dataset, _)| dataset.versions).unwrap_or_default();
     let mut others = Vec::new();
     if let Some(version) = named.iter().find(|v| v.run == run) {
@@ -178,8 +201,8 @@ pub async fn version_for(prefix: &Prefix, run: &str) -> Result<VersionSlot, Engi
     }
     for number in 1..=100_000u32 {
         let version = format!("v{number}");
-        match Journal::holder(&prefix.child(&version)?).await? {
-            Some(record) if record.run != run => {
+        match holder_of(prefix, &version).await? {
+            Some((place, record)) if record.run != run || place != format => {
                 if !record.finished && !named.iter().any(|v| v.version == version) {
                     others.push((version, record));
                 }
@@ -189,6 +212,22 @@ pub async fn version_for(prefix: &Prefix, run: &str) -> Result<VersionSlot, Engi
         }
     }
     Err(EngineError::bug("100000 versions"))
+}
+
+/// The run that holds a version, and what it makes: `zarr3` or [`KERCHUNK`].
+async fn holder_of(dataset: &Prefix, version: &str) -> Result<Option<(&'static str, RunRecord)>, EngineError> {
+    if let Some(record) = Journal::holder(&dataset.child(version)?).await? {
+        return Ok(Some(("zarr3", record)));
+    }
+    Ok(Journal::holder(&work_of(dataset, version)?).await?.map(|record| (KERCHUNK, record)))
+}
+
+/// Where a run that makes references keeps what it needs.
+///
+/// # Errors
+/// A name that is no version's.
+pub fn work_of(dataset: &Prefix, version: &str) -> Result<Prefix, EngineError> {
+    Ok(dataset.child(&format!("{version}/{}", work_name(REFERENCES)))?)
 }
 
 /// Refuses a place where something else lies: a dataset of another format, an unfinished run of one, or foreign objects.
@@ -205,9 +244,9 @@ pub async fn check_place(prefix: &Prefix, format: &str) -> Result<(), EngineErro
         let what = format!("a dataset of the format {} is published there, not {format}", dataset.format);
         return Err(refused(what, "choose another path (`target: {path: …}` or --target), or keep the format"));
     }
-    let is_zarr3 = format == "zarr3";
+    let has_prefixes = format != "icechunk";
     if Journal::holder(prefix).await?.is_some() {
-        if is_zarr3 {
+        if has_prefixes {
             let what = "an unfinished run of an Icechunk repository lies there".to_owned();
             return Err(refused(what, "remove what it left: the same command with --abandon"));
         }
@@ -218,11 +257,11 @@ pub async fn check_place(prefix: &Prefix, format: &str) -> Result<(), EngineErro
     let mut names = level.objects.into_iter().map(|object| object.key);
     let foreign = names.find(|name| !is_own(name)).or_else(|| {
         let mut prefixes = level.prefixes.into_iter();
-        prefixes.find(|name| !(is_own(name) || is_zarr3 && is_version(name)))
+        prefixes.find(|name| !(is_own(name) || has_prefixes && is_version(name)))
     });
     match foreign {
         Some(name) if is_version(&name) => {
-            let what = format!("an unfinished run of plain Zarr lies there ({name})");
+            let what = format!("an unfinished run of plain Zarr or of references lies there ({name})");
             Err(refused(what, "remove what it left: the same command with --abandon"))
         }
         Some(name) => Err(refused(format!("it holds {name:?}, which no run of firn wrote"), "choose an empty target")),
@@ -235,7 +274,7 @@ pub fn is_own(name: &str) -> bool {
     name.starts_with(".firn")
 }
 
-/// Whether a name is that of a version of plain Zarr: `v<N>`.
+/// Whether a name is that of a prefix that is a version: `v<N>`.
 pub fn is_version(name: &str) -> bool {
     name.strip_prefix('v').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
@@ -255,7 +294,7 @@ pub async fn unpublished(prefix: &Prefix) -> Result<Vec<String>, EngineError> {
         let version = prefix.child(&name)?;
         let level = version.list_shallow("").await?;
         let unclaimed = level.objects.is_empty() && level.prefixes.iter().all(|name| is_own(name));
-        if unclaimed || Journal::holder(&version).await?.is_some() {
+        if unclaimed || holder_of(prefix, &name).await?.is_some() {
             found.push(name);
         }
     }

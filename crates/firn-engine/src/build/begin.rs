@@ -4,8 +4,9 @@ use super::{BuildOptions, Destination};
 use crate::error::EngineError;
 use crate::journal::{Claim, Journal, RunRecord};
 use crate::lease::RunLease;
-use crate::managed;
+use crate::managed::{self, VersionSlot};
 use crate::settings::Engine;
+use firn_model::combine::Noted;
 use firn_storage::Prefix;
 
 /// Claims a prefix that is written once, or says why not.
@@ -108,4 +109,18 @@ pub(super) fn other_run(
         what: format!("an unfinished run of {} lies there ({})", journal.differs(other), other.run),
         next: next.to_owned(),
     }
+}
+
+/// Runs that did not end and whose versions this one leaves alone.
+pub(super) fn passed_over(journal: &Journal, slot: &VersionSlot) -> Vec<Noted> {
+    let note = |(version, other): &(String, RunRecord)| Noted {
+        code: "other-run",
+        at: version.clone(),
+        what: format!(
+            "an unfinished run of {} holds {version}; this is a new run, in {}. What it left is removed by --abandon",
+            journal.differs(other),
+            slot.version
+        ),
+    };
+    slot.others.iter().map(note).collect()
 }

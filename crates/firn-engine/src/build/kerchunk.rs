@@ -1,12 +1,14 @@
-//! One kerchunk JSON file: references, and small arrays in it. Until it is published, everything lies in `<file>.firn/` beside it.
+//! A kerchunk JSON file, by itself or as the version of a dataset: references, and small arrays in it. Until it is published,
+//! everything lies in `<file>.firn/` beside it.
 
-use super::begin::{claim, enter};
+use super::begin::{claim, enter, passed_over};
 use super::icechunk::{VirtualPlan, report, stored_arrays, virtual_verdicts};
-use super::{BuildOptions, BuildReport, Destination, run_id, run_record, tasks_to_do};
+use super::{BuildOptions, BuildReport, Destination, name_version, run_id, run_record, tasks_to_do};
 use crate::error::EngineError;
 use crate::execute::{Execution, Output, OutputState};
-use crate::journal::{Claim, Journal};
+use crate::journal::{Claim, Journal, RunRecord};
 use crate::lease::RunLease;
+use crate::managed::{KERCHUNK, REFERENCES, VersionSlot, check_place, version_for};
 use crate::open::{ContainerSource, Dates};
 use crate::own_references::remember;
 use crate::phases::{Phases, Stopwatch};
@@ -31,19 +33,18 @@ use firn_storage::ObjectUrl;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-/// Writes a kerchunk JSON file at this address, or continues to.
+/// Writes a kerchunk JSON file, or continues to.
 ///
 /// # Errors
 /// Anything on the way; then nothing is at the address, and the same call continues.
 pub fn build_kerchunk(
     engine: &Engine,
     prepared: &mut Prepared,
-    url: &ObjectUrl,
+    destination: &Destination,
     options: &BuildOptions,
 ) -> Result<BuildReport, EngineError> {
     let mut watch = Stopwatch::start(&engine.storage);
     let runtime = engine.storage.runtime().clone();
-    let file = KerchunkFile::at(engine, url)?;
     let virtuals = with_plain_urls(virtual_verdicts(engine, prepared)?)?;
     let layouts: Vec<(NodePath, ArrayLayout)> = prepared
         .layouts(&options.target)?
@@ -54,16 +55,20 @@ pub fn build_kerchunk(
     let prepared: &Prepared = prepared;
     let arrays = stored_arrays(prepared, &virtuals, &layouts)?;
     let bare = Structure::new(&prepared.combined, &arrays, &options.provenance.added)?;
-    let run = run_id(engine, prepared, url, options, "kerchunk-json", &bare)?;
-    let journal = Journal::new(file.work.clone(), run_record(prepared, &run));
+    let run = run_id(engine, prepared, destination.url(), options, KERCHUNK, &bare)?;
     let planned = || {
-        let resources = prepared.resources(engine, Some(url), virtuals.count());
+        let resources = prepared.resources(engine, Some(destination.url()), virtuals.count());
         Ok(plan(&prepared.combined, &layouts, resources)?)
     };
-    let Some((lease, planned)) = begin(engine, &file, &journal, options, &planned)? else {
+    let Begun { file, slot, journal, work } =
+        begin(engine, destination, options, run_record(prepared, &run), &planned)?;
+    let url = &file.url;
+    let Some((lease, planned)) = work else {
+        let named = runtime.block_on(name_version(engine, destination, url, &run, prepared, None))?;
+        settle(engine, &file, &journal)?;
         let empty = Plan::empty();
         let done = report(url, &run, prepared, &layouts, &virtuals, &empty, &BTreeMap::new(), 0);
-        return Ok(BuildReport { published: true, up_to_date: true, ..of_kerchunk(done, &virtuals) });
+        return Ok(BuildReport { published: true, up_to_date: true, ..of_kerchunk(done, &virtuals) }.named(named));
     };
     let plan = runtime.block_on(journal.plan(planned))?;
     let done = runtime.block_on(journal.done(plan.tasks.len()))?;
@@ -93,6 +98,10 @@ pub fn build_kerchunk(
     let report = report(url, &run, prepared, &layouts, &virtuals, &plan, &outputs, resumed);
     let mut report = of_kerchunk(report, &virtuals);
     report.phases = phases;
+    report.noted.extend(slot.iter().flat_map(|slot| passed_over(&journal, slot)));
+    if options.part.is_some() {
+        return Ok(report);
+    }
     let copied = runtime.block_on(inline_tables(&file, &layouts, &arrays, &plan, &outputs))?;
     let document = document(prepared, &arrays, &virtuals, &copied, options, &run)?;
     report.phases.commit = watch.lap("commit");
@@ -104,6 +113,8 @@ pub fn build_kerchunk(
     remember(engine, &document);
     runtime.block_on(file.publish(document, |bytes| run_of(bytes).as_deref() == Some(run.as_str())))?;
     report.published = true;
+    let named = runtime.block_on(name_version(engine, destination, url, &run, prepared, None))?;
+    report = report.named(named);
     // No heartbeat may write into what is being removed.
     drop(lease);
     runtime.block_on(journal.finish())?;
@@ -112,41 +123,87 @@ pub fn build_kerchunk(
     Ok(report)
 }
 
-/// Claims the file for a run; `None` where nothing is left to do, because this run published it and was stopped while it
-/// cleared away what it had needed.
+/// Where a run writes.
+struct Begun {
+    file: KerchunkFile,
+    /// Which version of a managed dataset it is.
+    slot: Option<VersionSlot>,
+    journal: Journal,
+    /// Its lease and plan; `None` where this run has published the file.
+    work: Option<(RunLease, Plan)>,
+}
+
 fn begin(
+    engine: &Engine,
+    destination: &Destination,
+    options: &BuildOptions,
+    record: RunRecord,
+    planned: &dyn Fn() -> Result<Plan, EngineError>,
+) -> Result<Begun, EngineError> {
+    let runtime = engine.storage.runtime();
+    let slot = match destination {
+        Destination::Bare(_) => None,
+        Destination::Managed { url, .. } => {
+            let dataset = engine.target_prefix(url)?;
+            runtime.block_on(check_place(&dataset, KERCHUNK))?;
+            Some(runtime.block_on(version_for(&dataset, &record.run, KERCHUNK))?)
+        }
+    };
+    let url = match &slot {
+        None => destination.url().clone(),
+        Some(slot) => destination.url().child(&slot.version)?.child(REFERENCES)?,
+    };
+    let file = KerchunkFile::at(engine, &url)?;
+    let journal = Journal::new(file.work.clone(), record);
+    let work = if is_published(engine, &file, &journal, slot.as_ref())? {
+        None
+    } else {
+        // What does not fit into memory leaves nothing behind.
+        let plan = planned()?;
+        match runtime.block_on(claim(&journal, &file.work, destination, false))? {
+            Claim::Ours => enter(engine, &journal, &file.work, destination, options)?.map(|lease| (lease, plan)),
+            _ => return Err(EngineError::TargetExists { at: file.url.at() }),
+        }
+    };
+    Ok(Begun { file, slot, journal, work })
+}
+
+/// Whether this run has published the file: then it may have been stopped before it could name it, or while it cleared away
+/// what it had needed.
+fn is_published(
     engine: &Engine,
     file: &KerchunkFile,
     journal: &Journal,
-    options: &BuildOptions,
-    planned: &dyn Fn() -> Result<Plan, EngineError>,
-) -> Result<Option<(RunLease, Plan)>, EngineError> {
+    slot: Option<&VersionSlot>,
+) -> Result<bool, EngineError> {
     let runtime = engine.storage.runtime();
-    let work = &file.work;
-    let holder = runtime.block_on(Journal::holder(work))?;
+    let holder = runtime.block_on(Journal::holder(&file.work))?;
     if runtime.block_on(file.exists())? {
-        let is_ours = holder.is_some_and(|record| record.run == journal.run())
-            && runtime.block_on(file.read())?.is_some_and(|bytes| run_of(&bytes).as_deref() == Some(journal.run()));
-        if !is_ours {
+        let is_held =
+            slot.is_some_and(|slot| slot.is_named) || holder.is_some_and(|record| record.run == journal.run());
+        let written_by = || Ok::<_, EngineError>(runtime.block_on(file.read())?.and_then(|bytes| run_of(&bytes)));
+        if !is_held || written_by()?.as_deref() != Some(journal.run()) {
             return Err(EngineError::TargetExists { at: file.url.at() });
         }
-        // Another process of this run may be clearing away already.
-        drop(RunLease::take(engine, work, journal.run(), None)?);
-        runtime.block_on(journal.finish())?;
-        runtime.block_on(file.clear())?;
-        return Ok(None);
+        return Ok(true);
     }
     if holder.is_some_and(|record| record.finished) {
         // The file that it published has been removed since.
         runtime.block_on(file.clear())?;
     }
-    // What does not fit into memory leaves nothing behind.
-    let plan = planned()?;
-    let destination = Destination::Bare(work.url().clone());
-    match runtime.block_on(claim(journal, work, &destination, false))? {
-        Claim::Ours => Ok(enter(engine, journal, work, &destination, options)?.map(|lease| (lease, plan))),
-        _ => Err(EngineError::TargetExists { at: file.url.at() }),
+    Ok(false)
+}
+
+/// Clears away what a run needed whose file is published and named.
+fn settle(engine: &Engine, file: &KerchunkFile, journal: &Journal) -> Result<(), EngineError> {
+    let runtime = engine.storage.runtime();
+    if runtime.block_on(Journal::holder(&file.work))?.is_none() {
+        return Ok(());
     }
+    // Another process of this run may be clearing away already.
+    drop(RunLease::take(engine, &file.work, journal.run(), None)?);
+    runtime.block_on(journal.finish())?;
+    runtime.block_on(file.clear())
 }
 
 /// References by the URLs that readers of kerchunk ask for: those of local files are paths, without escapes.

@@ -1,6 +1,6 @@
 //! A plain Zarr v3 store.
 
-use super::begin::{claim, clear, enter, finish};
+use super::begin::{claim, clear, enter, finish, passed_over};
 use super::{BuildOptions, BuildReport, BuiltArray, Destination, name_version, run_id, run_record, tasks_to_do};
 use crate::error::EngineError;
 use crate::execute::{Execution, Output, OutputState};
@@ -15,7 +15,6 @@ use crate::target::structure::{Structure, stored_metadata};
 use crate::target::zarr3::{ROOT_KEY, Zarr3Target, ledger};
 use crate::verify::{StoreView, VerifyOptions, VerifyReport, verify};
 use bytes::Bytes;
-use firn_model::combine::Noted;
 use firn_model::dataset::NodePath;
 use firn_model::diagnose::At;
 use firn_model::plan::{ArrayLayout, Plan, plan};
@@ -140,7 +139,7 @@ fn begin(
         Destination::Managed { url, .. } => {
             let dataset = engine.target_prefix(url)?;
             runtime.block_on(check_place(&dataset, "zarr3"))?;
-            Some(runtime.block_on(version_for(&dataset, &record.run))?)
+            Some(runtime.block_on(version_for(&dataset, &record.run, "zarr3"))?)
         }
     };
     let url = match &slot {
@@ -163,20 +162,6 @@ fn begin(
         }
     };
     Ok(Begun { url, prefix, slot, journal, work })
-}
-
-/// Runs that did not end and whose versions this one leaves alone.
-fn passed_over(journal: &Journal, slot: &VersionSlot) -> Vec<Noted> {
-    let note = |(version, other): &(String, RunRecord)| Noted {
-        code: "other-run",
-        at: version.clone(),
-        what: format!(
-            "an unfinished run of {} holds {version}; this is a new run, in {}. What it left is removed by --abandon",
-            journal.differs(other),
-            slot.version
-        ),
-    };
-    slot.others.iter().map(note).collect()
 }
 
 /// The report where nothing was left to do.

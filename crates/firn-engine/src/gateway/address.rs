@@ -51,11 +51,13 @@ impl Address {
     ) -> Result<Self, EngineError> {
         let at = |engine, url, version| Ok(Self { engine, url, snapshot: None, version });
         match (managed, version) {
-            (Some((root, dataset)), None) => at(engine, root.child(&dataset.current)?, Some(dataset.current)),
+            (Some((root, dataset)), None) => {
+                at(engine, root.child(&dataset.key(&dataset.current))?, Some(dataset.current))
+            }
             (Some((root, dataset)), Some(version)) => {
                 let known = dataset.versions.iter().find(|known| known.version == version);
                 let known = known.ok_or_else(|| unknown(entry, version, &published(&dataset)))?;
-                at(engine, root.child(&known.version)?, Some(known.version.clone()))
+                at(engine, root.child(&dataset.key(&known.version))?, Some(known.version.clone()))
             }
             (None, None) => at(engine, named, None),
             (None, Some(version)) => Err(unknown(entry, version, "its store has no versions")),
@@ -123,15 +125,12 @@ fn managed(
     named: &ObjectUrl,
     is_asked: bool,
 ) -> Result<Option<(ObjectUrl, ManagedDataset)>, EngineError> {
-    if engine.storage.physical(named)?.scheme().starts_with("http")
-        || named.local_path().is_some_and(|path| path.is_file())
-    {
+    let above = managed::dataset_of(named);
+    let is_file = above.is_none() && named.local_path().is_some_and(|path| path.is_file());
+    if is_file || engine.storage.physical(named)?.scheme().starts_with("http") {
         return Ok(None);
     }
-    let root = match named.parent() {
-        Some(parent) if managed::is_version(&named.file_name()) => parent,
-        _ => named.clone(),
-    };
+    let root = above.unwrap_or_else(|| named.clone());
     let read = || engine.storage.runtime().block_on(managed::read(&engine.storage.prefix(&root)?));
     match read() {
         Ok(found) => Ok(found.map(|(dataset, _)| (root, dataset))),

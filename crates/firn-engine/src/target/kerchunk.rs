@@ -86,6 +86,7 @@ impl KerchunkFile {
     }
 }
 
-fn work_name(name: &str) -> String {
+/// The folder beside a file of this name.
+pub fn work_name(name: &str) -> String {
     format!("{name}.firn")
 }

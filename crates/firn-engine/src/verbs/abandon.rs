@@ -28,7 +28,14 @@ pub(super) fn abandon(
     let prefix = engine.target_prefix(target)?;
     let mut removed = Vec::new();
     for version in runtime.block_on(managed::unpublished(&prefix))? {
+        let work = managed::work_of(&prefix, &version)?;
         let version = prefix.child(&version)?;
+        if let Some(record) = runtime.block_on(Journal::holder(&work))? {
+            // The lease on what a run needs for its file of references lies there, and keeps all of the version.
+            let lease = RunLease::take(engine, &work, &record.run, None)?;
+            runtime.block_on(version.delete(managed::REFERENCES))?;
+            remove_all(engine, &work, Some(lease))?;
+        }
         let holder = runtime.block_on(Journal::holder(&version))?;
         let lease = holder.map(|record| RunLease::take(engine, &version, &record.run, None)).transpose()?;
         remove_all(engine, &version, lease)?;

@@ -1,6 +1,8 @@
 //! `firn run`: a recipe from its sources to a published version.
 
-use crate::build::{BuildOptions, BuildReport, Destination, build_icechunk, build_zarr3, containers, virtual_verdicts};
+use crate::build::{
+    BuildOptions, BuildReport, Destination, build_icechunk, build_kerchunk, build_zarr3, containers, virtual_verdicts,
+};
 use crate::error::EngineError;
 use crate::feedstock::{FeedstockDir, Sources, document_error, git_commit, git_origin, load, source_files};
 use crate::folder::local_folder;
@@ -166,12 +168,15 @@ fn run_recipe(
     refuse_inside(engine, &target)?;
     refuse_foreign(engine, &target)?;
     let destination = Destination::Managed { url: target.clone(), id, limit: request.limit.map(NonZeroU64::get) };
-    let build = if chosen.format == TargetFormat::Icechunk {
-        build_icechunk(engine, &mut prepared, &destination, &options).map_err(told)?
-    } else {
-        refuse_unconsolidated(engine, recipe, &target).map_err(told)?;
-        build_zarr3(engine, &mut prepared, &destination, &options).map_err(told)?
-    };
+    let build = match chosen.format {
+        TargetFormat::Icechunk => build_icechunk(engine, &mut prepared, &destination, &options),
+        TargetFormat::KerchunkJson => build_kerchunk(engine, &mut prepared, &destination, &options),
+        _ => {
+            refuse_unconsolidated(engine, recipe, &target).map_err(told)?;
+            build_zarr3(engine, &mut prepared, &destination, &options)
+        }
+    }
+    .map_err(told)?;
     let build = build.with_snippet(engine, &options)?;
     let mut failure = None;
     // A part of a dataset is not what the catalog tells of.
@@ -377,12 +382,21 @@ fn decide(engine: &Engine, recipe: &Recipe, prepared: &Prepared) -> Result<Chose
     };
     let relaid = recipe.target.chunks.is_some() || recipe.target.shards.is_some() || recipe.target.codec.is_some();
     match recipe.strategy {
+        Strategy::Transform if format == Some(TargetFormat::KerchunkJson) => Err(EngineError::Document {
+            code: "recipe-copy-kerchunk",
+            at: At::nowhere().node("target.format"),
+            what: "a file of references holds no copies".to_owned(),
+            category: Category::InvalidDocument,
+            next: "say `target: {format: zarr3}` or `icechunk`, or leave out `strategy: transform`".to_owned(),
+        }),
         Strategy::Transform => copy(None),
         Strategy::Auto if format == Some(TargetFormat::Zarr3) => {
             copy(Some("plain Zarr holds no references".to_owned()))
         }
-        Strategy::Auto if relaid => copy(Some("the recipe asks for chunks or codecs of its own".to_owned())),
-        Strategy::Auto => match virtual_verdicts(engine, prepared) {
+        Strategy::Auto if relaid && format != Some(TargetFormat::KerchunkJson) => {
+            copy(Some("the recipe asks for chunks or codecs of its own".to_owned()))
+        }
+        Strategy::Auto if format != Some(TargetFormat::KerchunkJson) => match virtual_verdicts(engine, prepared) {
             Ok(found) => match containers(engine, &found, SpecVersion::V1) {
                 Ok(_) => Ok(Chosen { is_virtual: true, format: TargetFormat::Icechunk, reason: None }),
                 Err(obstacle) => copy(Some(obstacle.to_string())),
@@ -403,6 +417,10 @@ fn decide(engine: &Engine, recipe: &Recipe, prepared: &Prepared) -> Result<Chose
             category: Category::InvalidDocument,
             next: "leave out chunks, shards and codec, or say `strategy: transform`".to_owned(),
         }),
+        _ if format == Some(TargetFormat::KerchunkJson) => {
+            virtual_verdicts(engine, prepared)?;
+            Ok(Chosen { is_virtual: true, format: TargetFormat::KerchunkJson, reason: None })
+        }
         _ => {
             containers(engine, &virtual_verdicts(engine, prepared)?, SpecVersion::V1)?;
             Ok(Chosen { is_virtual: true, format: TargetFormat::Icechunk, reason: None })

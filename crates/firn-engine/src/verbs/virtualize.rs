@@ -36,7 +36,7 @@ pub fn virtualize(engine: &Engine, request: &VirtualizeRequest) -> Result<BuildR
     let mut prepared = prepare(engine, &spec).map_err(told)?;
     let options = build_options(TargetOptions::default(), &request.concat, true, request.icechunk_spec);
     let report = match request.format {
-        VirtualizeFormat::KerchunkJson => build_kerchunk(engine, &mut prepared, &target, &options),
+        VirtualizeFormat::KerchunkJson => build_kerchunk(engine, &mut prepared, &Destination::Bare(target), &options),
         _ => build_icechunk(engine, &mut prepared, &Destination::Bare(target), &options),
     }
     .map_err(told)?;

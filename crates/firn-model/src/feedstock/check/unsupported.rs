@@ -58,11 +58,11 @@ pub(super) fn check(recipe: &Recipe, path: &DocumentPath, findings: &mut Finding
         }
     }
     let target = &recipe.target;
-    if let Some(format @ (TargetFormat::KerchunkJson | TargetFormat::KerchunkParquet)) = target.format {
+    if target.format == Some(TargetFormat::KerchunkParquet) {
         tell(
             path.keys(["target", "format"]),
-            format!("format: {} of a dataset with versions, which is Zarr or Icechunk", format.name()),
-            "write format: icechunk, which holds references too; a file of references is written by `firn virtualize URL… --format kerchunk-json`",
+            "format: kerchunk-parquet".to_owned(),
+            "write format: icechunk or kerchunk-json, which hold references too",
         );
     }
     if target.layout.is_some() {
