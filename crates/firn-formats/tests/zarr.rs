@@ -294,11 +294,26 @@ fn what_is_not_read_yet_is_refused_array_by_array() {
         document[key] = value;
         document
     };
+    let shard = |codecs: Value| {
+        json!({ "name": "sharding_indexed", "configuration": { "chunk_shape": base["chunk_grid"]["configuration"]["chunk_shape"],
+            "codecs": codecs, "index_codecs": [{ "name": "bytes" }] } })
+    };
+    let text = |codecs: Value| {
+        let mut document = with("codecs", codecs);
+        document["data_type"] = json!("string");
+        document["fill_value"] = json!("");
+        document
+    };
     let cases = [
         ("a", with("data_type", json!({ "name": "numpy.datetime64" })), "unsupported-data-type"),
         ("b", with("chunk_grid", json!({ "name": "rectilinear", "configuration": {} })), "unsupported-chunk-grid"),
         ("c", with("storage_transformers", json!([{ "name": "x" }])), "unsupported-zarr-extension"),
         ("d", with("magic", json!({ "must_understand": true })), "unsupported-zarr-extension"),
+        ("e", with("codecs", json!([{ "name": "vlen-utf8" }])), "unsupported-codec"),
+        ("f", with("codecs", json!([shard(json!([{ "name": "vlen-utf8" }]))])), "unsupported-codec"),
+        ("g", text(json!([{ "name": "bytes" }])), "unsupported-codec"),
+        ("h", text(json!([{ "name": "zstd" }])), "unsupported-codec"),
+        ("i", text(json!([shard(json!([{ "name": "bytes" }]))])), "unsupported-codec"),
     ];
     let documents: serde_json::Map<String, Value> =
         cases.iter().map(|(name, document, _)| ((*name).to_owned(), document.clone())).collect();

@@ -59,6 +59,11 @@ pub(super) fn array(document: &Value, path: &NodePath, at: &At) -> Result<Array,
     if let [CodecMetadata::ShardingIndexed { chunk_shape: inner, .. }] = codecs.as_slice() {
         chunk_codec::inner_grid(&chunk_shape, inner, at)?;
     }
+    let is_variable = data_type == DataType::String && stored_as == StoredAs::Elements;
+    if let Some(codec) = misfit(&codecs, is_variable) {
+        let what = format!("elements of the type {} are not stored by the codec {codec}", data_type.name());
+        return Err(FormatError::unsupported("unsupported-codec", at, what));
+    }
     let metadata = ArrayMetadata {
         dimension_names: dimension_names(document, path, shape.len(), at)?,
         shape,
@@ -107,6 +112,23 @@ fn data_type(document: &Value, at: &At) -> Result<(DataType, StoredAs), FormatEr
         }
         ("null_terminated_bytes", Some(length)) => Ok((DataType::String, StoredAs::FixedText { length })),
         _ => DataType::from_name(name).map(|known| (known, StoredAs::Elements)).ok_or_else(unsupported),
+    }
+}
+
+/// The codec that serializes other elements than those of the array: texts of variable length have a codec of their own. A
+/// codec that is not known may do anything; decoding refuses it.
+fn misfit(codecs: &[CodecMetadata], is_variable: bool) -> Option<&'static str> {
+    if codecs.iter().any(|codec| matches!(codec, CodecMetadata::Unknown { .. })) {
+        return None;
+    }
+    let serializes = |codec: &&CodecMetadata| {
+        matches!(codec, CodecMetadata::Bytes { .. } | CodecMetadata::VlenUtf8 | CodecMetadata::ShardingIndexed { .. })
+    };
+    match codecs.iter().find(serializes) {
+        Some(CodecMetadata::ShardingIndexed { codecs, .. }) => misfit(codecs, is_variable),
+        Some(CodecMetadata::VlenUtf8) if !is_variable => Some("vlen-utf8"),
+        Some(CodecMetadata::Bytes { .. }) | None if is_variable => Some("bytes"),
+        _ => None,
     }
 }
 
