@@ -27,6 +27,8 @@ pub struct Listing {
     pub objects: Vec<ListedObject>,
     /// Objects with keys that are not safe to use ([`check_key`]).
     pub unusable: Vec<Unusable>,
+    /// Folders, without trailing slash, where one level was asked for.
+    pub folders: Vec<String>,
 }
 
 /// An object that is left alone because of its key.
@@ -49,6 +51,19 @@ impl Listing {
             Ok(()) => self.objects.push(ListedObject { key: text.to_owned(), version }),
             Err(StorageError::BadKey { what, .. }) => self.leave(key, &what),
             Err(error) => self.leave(key, &error.to_string()),
+        }
+    }
+
+    /// Sorts a folder in, whose name may end in a slash.
+    pub(crate) fn add_prefix(&mut self, at: &At, name: &[u8]) {
+        let name = name.strip_suffix(b"/").unwrap_or(name);
+        match std::str::from_utf8(name) {
+            Ok(text) => match check_key(at, text) {
+                Ok(()) => self.folders.push(text.to_owned()),
+                Err(StorageError::BadKey { what, .. }) => self.leave(&[name, b"/"].concat(), &what),
+                Err(error) => self.leave(&[name, b"/"].concat(), &error.to_string()),
+            },
+            Err(_) => self.leave(&[name, b"/"].concat(), "it is not UTF-8"),
         }
     }
 

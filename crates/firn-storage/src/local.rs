@@ -197,8 +197,8 @@ pub(crate) fn list(root: &Path) -> Result<Vec<ListedObject>, StorageError> {
     Ok(objects)
 }
 
-/// All files below `root`, with entity tags, and those whose names no key can hold.
-pub(crate) fn list_all(root: &Path) -> Result<Listing, StorageError> {
+/// All files below `root`, or one level of them, with entity tags, and those whose names no key can hold.
+pub(crate) fn list_all(root: &Path, one_level: bool) -> Result<Listing, StorageError> {
     let root_at = At::url(root.to_string_lossy());
     let mut listing = Listing::default();
     let mut open: Vec<(PathBuf, Vec<u8>, usize)> = vec![(root.to_owned(), Vec::new(), 0)];
@@ -222,6 +222,7 @@ pub(crate) fn list_all(root: &Path) -> Result<Listing, StorageError> {
             let separator: &[u8] = if base.is_empty() { b"" } else { b"/" };
             let key = [&base, separator, name.as_bytes()].concat();
             match std::fs::metadata(entry.path()) {
+                Ok(seen) if seen.is_dir() && one_level => listing.add_prefix(&root_at, &key),
                 Ok(seen) if seen.is_dir() => open.push((entry.path(), key, depth + 1)),
                 Ok(seen) if seen.is_file() => listing.add(&root_at, &key, crate::local_write::version(&seen)),
                 Ok(_) => listing.leave(&key, "it is a device, pipe or socket"),
@@ -236,6 +237,7 @@ pub(crate) fn list_all(root: &Path) -> Result<Listing, StorageError> {
         }
     }
     listing.objects.sort_by(|a, b| a.key.cmp(&b.key));
+    listing.folders.sort();
     Ok(listing)
 }
 

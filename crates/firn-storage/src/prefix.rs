@@ -447,10 +447,29 @@ impl Prefix {
         match &self.backend {
             Backend::Local(root) => {
                 let root = root.clone();
-                self.storage.bridge().blocking(move || crate::local::list_all(&root)).await
+                self.storage.bridge().blocking(move || crate::local::list_all(&root, false)).await
             }
-            Backend::S3(prefix) => prefix.list_all(self.storage.transport(), &at).await,
-            Backend::Web(folder) => Ok(Listing { objects: folder.list("").await?, unusable: Vec::new() }),
+            Backend::S3(prefix) => prefix.list_all(self.storage.transport(), &at, false).await,
+            Backend::Web(folder) => Ok(Listing { objects: folder.list("").await?, ..Listing::default() }),
+        }
+    }
+
+    /// The objects and folders directly below this prefix, as [`Prefix::list_all`] tells all.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub async fn list_level(&self) -> Result<Listing, StorageError> {
+        let at = self.url.at();
+        match &self.backend {
+            Backend::Local(root) => {
+                let root = root.clone();
+                self.storage.bridge().blocking(move || crate::local::list_all(&root, true)).await
+            }
+            Backend::S3(prefix) => prefix.list_all(self.storage.transport(), &at, true).await,
+            Backend::Web(_) => {
+                let level = self.storage.list_level_async(&self.url).await?;
+                Ok(Listing { objects: level.objects, unusable: Vec::new(), folders: level.prefixes })
+            }
         }
     }
 

@@ -20,25 +20,32 @@ pub(crate) struct RawObject {
     pub version: SourceVersion,
 }
 
-/// Everything whose key begins so, page by page, in the order of the server.
-pub(crate) async fn list(bucket: Bucket<'_>, prefix: &str) -> Result<Vec<RawObject>, Refusal> {
-    let mut objects = Vec::new();
+/// What a server lists.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct RawListing {
+    pub objects: Vec<RawObject>,
+    /// Prefixes with their last slash, where one level was asked for.
+    pub prefixes: Vec<Vec<u8>>,
+}
+
+/// Everything whose key begins so, or one level of it, page by page, in the order of the server.
+pub(crate) async fn list(bucket: Bucket<'_>, prefix: &str, one_level: bool) -> Result<RawListing, Refusal> {
+    let mut listing = RawListing::default();
     let mut token: Option<String> = None;
     for _ in 0..MOST_PAGES {
-        let mut query = vec![
-            ("list-type", "2".to_owned()),
-            ("encoding-type", "url".to_owned()),
-            ("prefix", prefix.to_owned()),
-        ];
+        let mut query =
+            vec![("list-type", "2".to_owned()), ("encoding-type", "url".to_owned()), ("prefix", prefix.to_owned())];
+        query.extend(one_level.then(|| ("delimiter", "/".to_owned())));
         query.extend(token.as_ref().map(|token| ("continuation-token", token.clone())));
         query.sort_unstable();
         let answer = bucket.send(&Request { query, ..Request::new(Method::GET, "") }).await?;
         let page = page(&String::from_utf8_lossy(&answer.body)).map_err(Refusal::Unreadable)?;
-        objects.extend(page.objects);
+        listing.objects.extend(page.listing.objects);
+        listing.prefixes.extend(page.listing.prefixes);
         match page.next {
             // The same token again would be the same page again.
             Some(next) if token.as_ref() != Some(&next) => token = Some(next),
-            _ => return Ok(objects),
+            _ => return Ok(listing),
         }
     }
     Err(Refusal::Unreadable("the listing does not end".to_owned()))
@@ -46,7 +53,7 @@ pub(crate) async fn list(bucket: Bucket<'_>, prefix: &str) -> Result<Vec<RawObje
 
 #[derive(Debug, Default, PartialEq)]
 struct Page {
-    objects: Vec<RawObject>,
+    listing: RawListing,
     next: Option<String>,
 }
 
@@ -79,7 +86,10 @@ fn page(text: &str) -> Result<Page, String> {
                     [_, "Contents", "Size"] => raw.size = value.trim().parse().ok(),
                     [_, "Contents", "ETag"] => raw.etag = Some(std::mem::take(&mut value)),
                     [_, "Contents", "LastModified"] => raw.modified = crate::http_date::parse_iso(&value),
-                    [_, "Contents"] => page.objects.push(std::mem::take(&mut raw).object()?),
+                    [_, "Contents"] => page.listing.objects.push(std::mem::take(&mut raw).object()?),
+                    [_, "CommonPrefixes", "Prefix"] => {
+                        page.listing.prefixes.push(std::mem::take(&mut value).into_bytes())
+                    }
                     _ => {}
                 }
                 path.pop();
@@ -93,7 +103,8 @@ fn page(text: &str) -> Result<Page, String> {
         return Err("the answer is no listing".to_owned());
     }
     if is_encoded {
-        page.objects.iter_mut().for_each(RawObject::decode);
+        page.listing.objects.iter_mut().for_each(|object| decode(&mut object.key));
+        page.listing.prefixes.iter_mut().for_each(decode);
     }
     if is_cut && page.next.is_none() {
         return Err("the listing is cut and does not say how it goes on".to_owned());
@@ -120,12 +131,10 @@ impl Raw {
     }
 }
 
-impl RawObject {
-    /// Keys of listings are encoded as those of forms are: a space is `+` or `%20`, a plus `%2B`.
-    fn decode(&mut self) {
-        let text = String::from_utf8_lossy(&self.key).replace('+', " ");
-        self.key = percent_decode_str(&text).collect();
-    }
+/// Keys of listings are encoded as those of forms are: a space is `+` or `%20`, a plus `%2B`.
+fn decode(key: &mut Vec<u8>) {
+    let text = String::from_utf8_lossy(key).replace('+', " ");
+    *key = percent_decode_str(&text).collect();
 }
 
 #[cfg(test)]
@@ -133,7 +142,7 @@ mod tests {
     use super::*;
 
     fn keys(page: &Page) -> Vec<String> {
-        page.objects.iter().map(|object| String::from_utf8_lossy(&object.key).into_owned()).collect()
+        page.listing.objects.iter().map(|object| String::from_utf8_lossy(&object.key).into_owned()).collect()
     }
 
     #[test]
@@ -143,7 +152,8 @@ mod tests {
             <NextContinuationToken>a&amp;b=</NextContinuationToken>
             <Contents><Key>a+b/%2B%0A//x</Key><LastModified>1994-11-06T08:49:37.000Z</LastModified><ETag>&quot;e-2&quot;</ETag>
             <Size>7</Size><StorageClass>STANDARD</StorageClass><Owner><ID>me</ID></Owner></Contents>
-            <Contents><Key>%FF</Key><Size>0</Size></Contents></ListBucketResult>"#;
+            <Contents><Key>%FF</Key><Size>0</Size></Contents>
+            <CommonPrefixes><Prefix>x%2F+y/</Prefix></CommonPrefixes></ListBucketResult>"#;
         let found = page(text).unwrap();
         assert_eq!(found.next.as_deref(), Some("a&b="));
         assert_eq!(keys(&found), ["a b/+\n//x", "\u{fffd}"]);
@@ -153,8 +163,9 @@ mod tests {
             nanoseconds: None,
             size: 7,
         };
-        assert_eq!(found.objects[0].version, seen);
-        assert_eq!(found.objects[1].key, [0xff]);
+        assert_eq!(found.listing.objects[0].version, seen);
+        assert_eq!(found.listing.objects[1].key, [0xff]);
+        assert_eq!(found.listing.prefixes, [b"x/ y/".to_vec()]);
     }
 
     #[test]

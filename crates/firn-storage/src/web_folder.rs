@@ -76,9 +76,7 @@ impl WebFolder {
 
     /// All that the index pages name below a key, in key order, without versions.
     pub(crate) async fn list(&self, key: &str) -> Result<Vec<ListedObject>, StorageError> {
-        let refused = |what: String| {
-            StorageError::Source(SourceError::NotListable { at: self.url.at(), what })
-        };
+        let refused = |what: String| StorageError::Source(SourceError::NotListable { at: self.url.at(), what });
         let (mut objects, mut open, mut pages) = (Vec::new(), vec![(key.to_owned(), 0)], 0);
         while let Some((folder, depth)) = open.pop() {
             pages += 1;

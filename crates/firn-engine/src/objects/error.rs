@@ -91,6 +91,15 @@ fn list(keys: &[String]) -> String {
     lines.concat()
 }
 
+impl ObjectsError {
+    /// An object below an address that is left alone.
+    pub fn unusable(below: &firn_storage::ObjectUrl, odd: &firn_storage::Unusable) -> Self {
+        let place = below.to_string();
+        let at = At::url(format!("{}/{}", place.trim_end_matches('/'), odd.key));
+        Self::Unusable { at, what: odd.what.clone() }
+    }
+}
+
 impl Diagnose for ObjectsError {
     fn code(&self) -> &'static str {
         match self {
@@ -133,7 +142,9 @@ impl Diagnose for ObjectsError {
             Self::CheckDiffers { .. } => "the two trees do not hold the same bytes",
             Self::Protected { .. } => "readers and records rely on what lies there",
             Self::Occupied { .. } => "on a file system a name is a file or a folder, not both",
-            Self::Unusable { .. } => "other tools would take such a key for something else, or for a path that leads elsewhere",
+            Self::Unusable { .. } => {
+                "other tools would take such a key for something else, or for a path that leads elsewhere"
+            }
             Self::Unconfirmed { .. } => "what is removed cannot be brought back",
         }
         .to_owned()

@@ -60,7 +60,9 @@ pub async fn published<'a>(
         above = folder.parent();
     }
     for key in all {
-        let Some(mark) = MARKS.iter().find(|mark| key == **mark || key.ends_with(&format!("/{mark}"))) else { continue };
+        let Some(mark) = MARKS.iter().find(|mark| key == **mark || key.ends_with(&format!("/{mark}"))) else {
+            continue;
+        };
         let root = &key[..key.len() - mark.len()];
         if changed.clone().any(|key| key.starts_with(root)) {
             let root = root.trim_end_matches('/');

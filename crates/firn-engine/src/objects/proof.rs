@@ -58,7 +58,12 @@ pub enum Trust {
 ///
 /// # Errors
 /// What reading says; [`SourceError::Changed`] where one changes meanwhile.
-pub async fn compare(a: Side<'_>, b: Side<'_>, arrival: Option<&Arrival>, trust: Trust) -> Result<Verdict, EngineError> {
+pub async fn compare(
+    a: Side<'_>,
+    b: Side<'_>,
+    arrival: Option<&Arrival>,
+    trust: Trust,
+) -> Result<Verdict, EngineError> {
     if a.version.size != b.version.size {
         return Ok(Verdict::Other(format!("{} and {} bytes", a.version.size, b.version.size)));
     }
@@ -69,7 +74,9 @@ pub async fn compare(a: Side<'_>, b: Side<'_>, arrival: Option<&Arrival>, trust:
             (Some(recorded), Trust::Bytes) => {
                 for side in [a, b].into_iter().filter(|side| side.is_local) {
                     if digest_of(side.place, side.key, side.version).await? != *recorded {
-                        return Ok(Verdict::Other("other bytes than were copied, at the same size and time".to_owned()));
+                        return Ok(Verdict::Other(
+                            "other bytes than were copied, at the same size and time".to_owned(),
+                        ));
                     }
                 }
                 return Ok(Verdict::Equal(Proof::Recorded));
@@ -82,7 +89,11 @@ pub async fn compare(a: Side<'_>, b: Side<'_>, arrival: Option<&Arrival>, trust:
     }
     let (first, second) =
         futures::try_join!(digest_of(a.place, a.key, a.version), digest_of(b.place, b.key, b.version))?;
-    Ok(if first == second { Verdict::Equal(Proof::Read) } else { Verdict::Other("the same size, other bytes".to_owned()) })
+    Ok(if first == second {
+        Verdict::Equal(Proof::Read)
+    } else {
+        Verdict::Other("the same size, other bytes".to_owned())
+    })
 }
 
 /// Whether entity tags prove that both are equal. That they differ proves nothing: they need not be MD5 sums.

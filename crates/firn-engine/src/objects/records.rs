@@ -31,6 +31,12 @@ pub struct Arrival {
 }
 
 impl Arrival {
+    /// The same, as a record of the way back.
+    #[must_use]
+    pub fn turned(&self) -> Self {
+        Self { from: self.to.clone(), to: self.from.clone(), ..self.clone() }
+    }
+
     /// Whether both objects are still those of this record.
     pub fn is_of(&self, from: &SourceVersion, to: &SourceVersion) -> bool {
         is_same(&self.from, from) && is_same(&self.to, to)
@@ -67,8 +73,7 @@ impl Records {
     pub fn between(engine: &Engine, from: &Prefix, to: &Prefix) -> Self {
         let id = blake3::hash(format!("{}\n{}", from.identity(), to.identity()).as_bytes());
         let path = engine.settings.state_dir.join(FOLDER).join(format!("{}.jsonl", &id.to_hex()[..32]));
-        let head =
-            Head { schema: SCHEMA.to_owned(), from: from.url().to_string(), to: to.url().to_string() };
+        let head = Head { schema: SCHEMA.to_owned(), from: from.url().to_string(), to: to.url().to_string() };
         Self { path, head, file: None }
     }
 
@@ -134,7 +139,8 @@ impl Records {
             text.push_str(&line(arrival)?);
         }
         let path = self.path.clone();
-        let failed = |error: &std::io::Error| EngineError::from(StorageError::io(At::url(path.to_string_lossy()), error));
+        let failed =
+            |error: &std::io::Error| EngineError::from(StorageError::io(At::url(path.to_string_lossy()), error));
         if self.file.is_none() {
             if let Some(folder) = self.path.parent() {
                 std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;

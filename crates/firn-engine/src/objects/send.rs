@@ -47,9 +47,8 @@ pub fn send(
     jobs: Option<usize>,
     records: &mut Records,
 ) -> Result<Sent, EngineError> {
-    let from_local = items
-        .iter()
-        .all(|item| engine.storage.physical(item.from.url()).is_ok_and(|url| url.local_path().is_some()));
+    let from_local =
+        items.iter().all(|item| engine.storage.physical(item.from.url()).is_ok_and(|url| url.local_path().is_some()));
     let transfer = Arc::new(Transfer::new(engine, from_local, to, jobs)?);
     let order = Order::of(all.iter().map(String::as_str));
     let total = items.iter().map(|item| item.version.size).sum();

@@ -2,7 +2,7 @@
 
 use crate::error::EngineError;
 use crate::objects::error::ObjectsError;
-use crate::objects::named::{self, Chosen, choose};
+use crate::objects::named::{self, choose};
 use crate::objects::pairs::{Pairs, pairs};
 use crate::objects::proof::{Proof, Side, Trust, Verdict, compare};
 use crate::objects::records::{Arrival, Records};
@@ -13,7 +13,7 @@ use crate::settings::Engine;
 use crate::verbs::requests::CopyRequest;
 use firn_model::diagnose::{Category, Diagnose, shell_word};
 use firn_model::source::SourceVersion;
-use firn_storage::{ObjectUrl, Prefix, Unusable};
+use firn_storage::{ObjectUrl, Prefix};
 use futures::{StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -117,7 +117,12 @@ pub fn cp(engine: &Engine, request: &CopyRequest) -> Result<(CopyReport, Option<
     let there = there(engine, &to, &items, request)?;
     guard::no_file_is_a_folder(
         &to,
-        there.keys().map(String::as_str).chain(items.iter().map(|i| i.to_key.as_str())).collect::<BTreeSet<_>>().into_iter(),
+        there
+            .keys()
+            .map(String::as_str)
+            .chain(items.iter().map(|i| i.to_key.as_str()))
+            .collect::<BTreeSet<_>>()
+            .into_iter(),
     )?;
     let (objects, bytes) = (items.len() as u64, items.iter().map(|item| item.version.size).sum());
     let all: BTreeSet<String> = items.iter().map(|item| item.to_key.clone()).collect();
@@ -133,7 +138,8 @@ pub fn cp(engine: &Engine, request: &CopyRequest) -> Result<(CopyReport, Option<
     }
     let extra: Vec<String> = if request.sync { extra } else { Vec::new() };
     let deletes: &[String] = if request.delete { &extra } else { &[] };
-    let changed = || compared.other.iter().map(|(item, _)| item.to_key.as_str()).chain(deletes.iter().map(String::as_str));
+    let changed =
+        || compared.other.iter().map(|(item, _)| item.to_key.as_str()).chain(deletes.iter().map(String::as_str));
     if changed().next().is_some() {
         guard::role(engine, to.url(), "replacing or removing objects")?;
         let runtime = engine.storage.runtime();
@@ -161,7 +167,7 @@ pub fn cp(engine: &Engine, request: &CopyRequest) -> Result<(CopyReport, Option<
     };
     let mut errors: Vec<EngineError> = compared.failures.into_iter().map(|(_, error)| error).collect();
     for odd in &chosen.unusable {
-        let error = unusable(&from, odd);
+        let error = ObjectsError::unusable(from.url(), odd).into();
         report.failures.push(ObjectFailure::new(&odd.key, &error));
         errors.push(error);
     }
@@ -171,7 +177,7 @@ pub fn cp(engine: &Engine, request: &CopyRequest) -> Result<(CopyReport, Option<
         report.copied = open.len() as u64;
         report.copied_bytes = open.iter().map(|item| item.version.size).sum();
         report.deleted = deletes.len() as u64;
-        report.next = request.without_dry_run();
+        report.next = request.again();
     } else {
         let kept = compared.equal.into_iter().map(|arrival| (arrival.key.clone(), arrival)).collect();
         records.keep(&kept)?;
@@ -192,14 +198,12 @@ pub fn cp(engine: &Engine, request: &CopyRequest) -> Result<(CopyReport, Option<
     Ok((report, EngineError::several(what, errors)))
 }
 
-fn unusable(from: &Prefix, odd: &Unusable) -> EngineError {
-    ObjectsError::Unusable { at: from.url().at().node(&odd.key), what: odd.what.clone() }.into()
-}
-
 fn next(request: &CopyRequest, report: &CopyReport) -> String {
     let words = |text: &str| shell_word(text);
-    match (report.failures.is_empty(), request.sources.as_slice()) {
-        (false, _) => format!("the same command again continues: {}", request.again()),
+    // The same command again would meet them again.
+    let is_final = report.failures.iter().all(|failure| failure.code == "objects-unusable-key");
+    match (is_final, request.sources.as_slice()) {
+        (false, _) => request.again(),
         (true, _) if request.sync && report.extra_objects > report.deleted => request.with("--delete"),
         (true, [source]) if !firn_storage::is_pattern(source) => {
             format!("firn check {} {}", words(source), words(&report.target))
@@ -255,7 +259,8 @@ fn apart(engine: &Engine, items: &[Item], to: &Prefix) -> Result<(), EngineError
     }
     let Some(first) = items.first() else { return Ok(()) };
     let from = slashed(&first.from);
-    let whole = items.iter().all(|item| slashed(&item.from) == from) && items.iter().all(|item| item.key == item.to_key);
+    let whole =
+        items.iter().all(|item| slashed(&item.from) == from) && items.iter().all(|item| item.key == item.to_key);
     let _ = engine;
     if whole && items.len() > 1 && target != from && target.starts_with(&from) {
         let inside = &target[from.len()..];
@@ -387,9 +392,4 @@ pub fn remove(
         }
     }
     Ok((removed, failures))
-}
-
-/// What one of several addresses names, and what is left alone there.
-pub fn chosen_of(engine: &Engine, source: &str) -> Result<Chosen, EngineError> {
-    choose(engine, &[source.to_owned()], true, "")
 }
