@@ -88,7 +88,7 @@ fn page(text: &str) -> Result<Page, String> {
                     [_, "Contents", "LastModified"] => raw.modified = crate::http_date::parse_iso(&value),
                     [_, "Contents"] => page.listing.objects.push(std::mem::take(&mut raw).object()?),
                     [_, "CommonPrefixes", "Prefix"] => {
-                        page.listing.prefixes.push(std::mem::take(&mut value).into_bytes())
+                        page.listing.prefixes.push(std::mem::take(&mut value).into_bytes());
                     }
                     _ => {}
                 }

@@ -51,7 +51,8 @@ pub async fn look(engine: &Engine, text: &str) -> Result<Named, EngineError> {
     if listing.objects.is_empty() && listing.unusable.is_empty() && !is_local_folder(engine, &url)? {
         return Err(SourceError::NotFound { at: url.at() }.into());
     }
-    Ok(Named::Folder { prefix, listing })
+    let objects = with_versions(&prefix, listing.objects).await?;
+    Ok(Named::Folder { prefix, listing: Listing { objects, ..listing } })
 }
 
 /// The object of exactly this address.
@@ -78,6 +79,8 @@ pub struct Chosen {
     pub items: Vec<Item>,
     /// What is left alone because of its key.
     pub unusable: Vec<Unusable>,
+    /// The folders that are taken with all that lies below them.
+    pub folders: Vec<Arc<Prefix>>,
     /// Whether the only address is one object: its destination may be given a name of its own.
     pub is_one_object: bool,
 }
@@ -122,11 +125,11 @@ pub fn choose(engine: &Engine, sources: &[String], recursive: bool, again: &str)
             "copy them to two places",
         ));
     }
-    chosen.items = runtime.block_on(complete(std::mem::take(&mut chosen.items)))?;
     Ok(chosen)
 }
 
 fn below(prefix: Arc<Prefix>, name: &str, listing: Listing, chosen: &mut Chosen) {
+    chosen.folders.push(Arc::clone(&prefix));
     let join = |key: &str| if name.is_empty() { key.to_owned() } else { format!("{name}/{key}") };
     chosen.items.extend(listing.objects.into_iter().map(|object| Item {
         from: Arc::clone(&prefix),
@@ -144,42 +147,30 @@ fn matched(engine: &Engine, pattern: &str, chosen: &mut Chosen) -> Result<(), En
         let at = firn_model::diagnose::At::url(pattern);
         return Err(SourceError::NotFound { at }.into());
     }
+    let runtime = engine.storage.runtime();
     for (url, object) in found {
         let missing = || SourceError::NotFound { at: url.at() };
         let (folder, key) = engine.storage.holder_of(&url)?.ok_or_else(missing)?;
-        let item = Item { from: Arc::new(folder), to_key: key.clone(), key, version: object.version };
-        chosen.items.push(item);
+        let object = ListedObject { key, version: object.version };
+        for ListedObject { key, version } in runtime.block_on(with_versions(&folder, vec![object]))? {
+            chosen.items.push(Item { from: Arc::new(folder.clone()), to_key: key.clone(), key, version });
+        }
     }
     Ok(())
 }
 
-/// Asks for the versions that a listing did not tell: entity tags of files, everything of web servers.
-async fn complete(items: Vec<Item>) -> Result<Vec<Item>, EngineError> {
-    futures::stream::iter(items)
-        .map(|item| async move {
-            if item.version.etag.is_some() {
-                return Ok::<_, EngineError>(item);
-            }
-            let missing = || SourceError::NotFound { at: item.from.url().at().node(&item.key) };
-            let version = item.from.head(&item.key).await?.ok_or_else(missing)?;
-            Ok(Item { version, ..item })
-        })
-        .buffered(REQUESTS)
-        .try_collect()
-        .await
-}
-
-/// A listing whose every entry has its version.
+/// Asks for the versions that a listing did not tell, as index pages of web servers do not.
 ///
 /// # Errors
-/// What the storage says.
+/// What the storage says; [`SourceError::NotFound`] where a server names what it does not have.
 pub async fn with_versions(prefix: &Prefix, objects: Vec<ListedObject>) -> Result<Vec<ListedObject>, EngineError> {
     futures::stream::iter(objects)
         .map(|object| async move {
             if object.version.etag.is_some() || object.version.last_modified.is_some() {
                 return Ok::<_, EngineError>(object);
             }
-            let version = prefix.head(&object.key).await?.unwrap_or_default();
+            let missing = || SourceError::NotFound { at: prefix.url().at().node(&object.key) };
+            let version = prefix.head(&object.key).await?.ok_or_else(missing)?;
             Ok(ListedObject { version, ..object })
         })
         .buffered(REQUESTS)

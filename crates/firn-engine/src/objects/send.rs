@@ -54,8 +54,8 @@ pub fn send(
     let total = items.iter().map(|item| item.version.size).sum();
     let progress = engine.progress.task("copy", Some(total), Unit::Bytes);
     let mut sent = Sent::default();
-    let (mut ranks, mut open) = ([Rank::Data, Rank::Metadata, Rank::Root].into_iter(), items);
-    while let Some(rank) = ranks.next() {
+    let mut open = items;
+    for rank in [Rank::Data, Rank::Metadata, Rank::Root] {
         let (now, later): (Vec<Item>, Vec<Item>) = open.into_iter().partition(|item| order.rank(&item.to_key) == rank);
         open = later;
         if !sent.failures.is_empty() && rank != Rank::Data {

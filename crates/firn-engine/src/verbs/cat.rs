@@ -39,16 +39,15 @@ impl Opened {
 /// [`SourceError::NotFound`]; [`ObjectsError::Folder`]; what the storage says.
 pub fn cat(engine: &Engine, text: &str) -> Result<Opened, EngineError> {
     let url = ObjectUrl::parse(text)?;
-    let reader = match engine.storage.open(&url)? {
-        Some(reader) => reader,
-        None => match engine.storage.runtime().block_on(look(engine, text))? {
+    let Some(reader) = engine.storage.open(&url)? else {
+        return match engine.storage.runtime().block_on(look(engine, text))? {
             Named::Folder { listing, .. } => {
                 let objects = listing.objects.len() as u64;
                 let next = format!("firn ls {}", shell_word(text));
-                return Err(ObjectsError::Folder { at: url.at(), objects, next }.into());
+                Err(ObjectsError::Folder { at: url.at(), objects, next }.into())
             }
-            Named::Object { .. } => return Err(SourceError::NotFound { at: url.at() }.into()),
-        },
+            Named::Object { .. } => Err(SourceError::NotFound { at: url.at() }.into()),
+        };
     };
     Ok(Opened { url: url.to_string(), size: reader.size()?, reader, cancel: engine.cancel.clone() })
 }

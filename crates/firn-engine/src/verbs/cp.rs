@@ -16,6 +16,7 @@ use firn_model::source::SourceVersion;
 use firn_storage::{ObjectUrl, Prefix};
 use futures::{StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Comparisons that are under way at once.
 const COMPARED: usize = 16;
@@ -111,7 +112,7 @@ pub fn cp(engine: &Engine, request: &CopyRequest) -> Result<(CopyReport, Option<
     let chosen = choose(engine, &request.sources, request.recursive, &request.with("-r"))?;
     let (to, items) = destination(engine, request, chosen.items, chosen.is_one_object)?;
     let from = source_of(engine, request, &items)?;
-    apart(engine, &items, &to)?;
+    apart(&chosen.folders, &items, &to)?;
     let mut records = Records::between(engine, &from, &to);
     let known = records.read()?;
     let there = there(engine, &to, &items, request)?;
@@ -246,28 +247,19 @@ fn source_of(engine: &Engine, request: &CopyRequest, items: &[Item]) -> Result<P
     }
 }
 
-/// Refuses to copy into what is copied, and over it.
-fn apart(engine: &Engine, items: &[Item], to: &Prefix) -> Result<(), EngineError> {
+/// Refuses to copy objects over themselves, and a folder into itself.
+fn apart(folders: &[Arc<Prefix>], items: &[Item], to: &Prefix) -> Result<(), EngineError> {
     let slashed = |prefix: &Prefix| format!("{}/", prefix.identity().trim_end_matches('/'));
     let target = slashed(to);
-    for item in items {
-        let source = format!("{}{}", slashed(&item.from), item.key);
-        if source == format!("{target}{}", item.to_key) {
-            let what = format!("{} would be copied to itself", item.from.url().child(&item.key)?);
-            return Err(EngineError::usage(what, "name another destination"));
-        }
+    if let Some(item) =
+        items.iter().find(|item| format!("{}{}", slashed(&item.from), item.key) == format!("{target}{}", item.to_key))
+    {
+        let what = format!("{} would be copied to itself", item.from.url().child(&item.key)?);
+        return Err(EngineError::usage(what, "name another destination"));
     }
-    let Some(first) = items.first() else { return Ok(()) };
-    let from = slashed(&first.from);
-    let whole =
-        items.iter().all(|item| slashed(&item.from) == from) && items.iter().all(|item| item.key == item.to_key);
-    let _ = engine;
-    if whole && items.len() > 1 && target != from && target.starts_with(&from) {
-        let inside = &target[from.len()..];
-        if items.iter().any(|item| item.key.starts_with(inside)) || inside.len() > 1 {
-            let what = format!("{} lies in what is copied", to.url());
-            return Err(EngineError::usage(what, "name a destination outside of the source"));
-        }
+    if let Some(folder) = folders.iter().find(|folder| target.starts_with(&slashed(folder))) {
+        let what = format!("{} lies in {}, which is copied", to.url(), folder.url());
+        return Err(EngineError::usage(what, "name a destination outside of the source"));
     }
     Ok(())
 }

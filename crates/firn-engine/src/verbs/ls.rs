@@ -84,7 +84,7 @@ fn all(engine: &Engine, text: &str, listed: &mut Listed) -> Result<(), EngineErr
             listed.entries.push(entry(&url, key, &version));
         }
         Named::Folder { prefix, listing } => {
-            for object in engine.storage.runtime().block_on(with_versions(&prefix, listing.objects))? {
+            for object in listing.objects {
                 let url = prefix.url().child(&object.key)?;
                 listed.entries.push(entry(&url, object.key, &object.version));
             }

@@ -17,6 +17,7 @@ use std::io::{self, Write};
 /// there already is left where it is equal and never replaced without --replace. Stores appear last, as a whole. Bytes are hashed as
 /// they pass, and recorded: the same command continues, and `firn check` compares.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the flags of a command line")]
 #[command(
     after_help = "Examples:\n  firn cp -r air.zarr osn:me/air.zarr\n  firn cp 'https://host/data/*.nc' data/\n  \
                   firn cp -r --dry-run s3://bucket/a s3://other/a"

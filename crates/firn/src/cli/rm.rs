@@ -37,7 +37,7 @@ impl Arguments {
         let (yes, asks) = (self.yes || self.dry_run, io::stdin().is_terminal() && io::stderr().is_terminal());
         let (report, error) = blocking(move || {
             let removal = find(&engine, &request)?;
-            if !yes && !(asks && confirmed(removal.objects, removal.bytes)) {
+            if !(yes || asks && confirmed(removal.objects, removal.bytes)) {
                 return Err(removal.unconfirmed());
             }
             removal.perform(&engine)
