@@ -105,6 +105,14 @@ def test_other_objects_are_replaced_only_on_demand(here):
     assert (report["copied"], report["replaced"]) == (2, 1) and tree(here / "dst") == tree(source)
 
 
+def test_copies_of_single_objects_are_all_remembered(here):
+    fill(here / "src")
+    for name in ("note.txt", "empty", "with space.nc"):
+        fits("cp", firn("cp", f"src/{name}", "dst/", cwd=here))
+    again = fits("cp", firn("cp", "src/note.txt", "src/empty", "src/with space.nc", "dst/", cwd=here))
+    assert (again["copied"], again["kept_by"]["record"]) == (0, 3)
+
+
 def test_a_dry_run_does_nothing(here):
     source = fill(here / "src")
     report = fits("cp", firn("cp", "-r", "--dry-run", "src", "dst", cwd=here))
@@ -303,6 +311,8 @@ def test_published_stores_are_not_changed_object_by_object(here):
     chunk = next(name for name in before if name.startswith("t/c"))
     write(here / "chunk", b"other")
     refused(firn("cp", "--replace", "chunk", f"made/{chunk}", cwd=here), "objects-protected", 5)
+    write(here / "many/made" / chunk, b"other")
+    refused(firn("cp", "-r", "--replace", "many", ".", cwd=here), "objects-protected", 5)
     refused(firn("sync", "--delete", "copy/t", "made", cwd=here), "objects-protected", 5)
     assert tree(here / "made") == before
     assert xarray.open_zarr(here / "copy").t.values.tolist() == [1.0, 2.0, 3.0]
@@ -320,6 +330,12 @@ def test_rm_asks(here):
     fits("rm", firn("rm", "-r", "--yes", "src/a.zarr", cwd=here))
     assert set(before) - set(tree(here / "src")) == {name for name in before if name.startswith("a.zarr") or name == "note.txt"}
     refused(firn("rm", "--yes", "src/note.txt", cwd=here), "source-not-found", 4)
+    write(here / "precious/data", b"1")
+    (here / "src/link").symlink_to(here / "precious")
+    (here / "whole").symlink_to(here / "precious")
+    refused(firn("rm", "-r", "--yes", "src", cwd=here), "objects-protected", 5)
+    refused(firn("rm", "-r", "--yes", "whole", cwd=here), "objects-protected", 5)
+    assert (here / "precious/data").exists() and (here / "src/a.zarr").exists() is False and (here / "src/empty").exists()
 
 
 # ------------------------------------------------------------------ reading

@@ -8,13 +8,13 @@ use firn_model::source::SourceVersion;
 use firn_storage::{Prefix, StorageError};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 const FOLDER: &str = "transfers";
 const SCHEMA: &str = "firn/transfer-record/1";
 /// Longest line that is read, bytes: a key has at most 1,024.
-const LONGEST: usize = 1 << 16;
+const LONGEST: u64 = 1 << 16;
 
 /// One object that arrived.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -86,28 +86,52 @@ impl Records {
     /// # Errors
     /// Where the file is there and cannot be read.
     pub fn read(&self) -> Result<BTreeMap<String, Arrival>, EngineError> {
+        Ok(self.lines()?.0)
+    }
+
+    /// As [`Records::read`], for who goes on to add some: where most lines of the file are of no use any more, or the last is cut,
+    /// it is written anew.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn tidy(&mut self) -> Result<BTreeMap<String, Arrival>, EngineError> {
+        let (found, lines) = self.lines()?;
+        if lines == 0 || lines > 2 * found.len() + 1 {
+            self.keep(&found)?;
+        }
+        Ok(found)
+    }
+
+    /// What arrived, and the number of lines; 0 where the file cannot be added to as it is.
+    fn lines(&self) -> Result<(BTreeMap<String, Arrival>, usize), EngineError> {
         let file = match File::open(&self.path) {
             Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok((BTreeMap::new(), 0)),
             Err(error) => return Err(self.failed(&error)),
         };
-        let mut found = BTreeMap::new();
-        for line in BufReader::new(file).split(b'\n') {
-            let line = line.map_err(|error| self.failed(&error))?;
-            if line.len() <= LONGEST
-                && let Ok(arrival) = serde_json::from_slice::<Arrival>(&line)
-            {
+        let (mut found, mut lines, mut is_whole) = (BTreeMap::new(), 0, true);
+        let mut reader = BufReader::new(file);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = reader.by_ref().take(LONGEST).read_until(b'\n', &mut line);
+            if read.map_err(|error| self.failed(&error))? == 0 {
+                break;
+            }
+            lines += 1;
+            is_whole = line.last() == Some(&b'\n');
+            if is_whole && let Ok(arrival) = serde_json::from_slice::<Arrival>(&line) {
                 found.insert(arrival.key.clone(), arrival);
             }
         }
-        Ok(found)
+        Ok((found, if is_whole { lines } else { 0 }))
     }
 
     /// Leaves the last record of each of these keys alone in the file: it does not grow for ever.
     ///
     /// # Errors
     /// What the file system says.
-    pub fn keep(&mut self, arrivals: &BTreeMap<String, Arrival>) -> Result<(), EngineError> {
+    fn keep(&mut self, arrivals: &BTreeMap<String, Arrival>) -> Result<(), EngineError> {
         let Some(folder) = self.path.parent().map(Path::to_owned) else { return Ok(()) };
         let mut text = line(&self.head)?;
         for arrival in arrivals.values() {
@@ -197,7 +221,9 @@ mod tests {
         std::fs::OpenOptions::new().append(true).open(&records.path).unwrap().write_all(b"{\"key\": \"c").unwrap();
         let found = records.read().unwrap();
         assert_eq!(found.values().cloned().collect::<Vec<_>>(), [arrival("a\n", 1), arrival("b", 3)]);
-        records.keep(&found).unwrap();
+        // Beginning anew ends the cut line.
+        records.file = None;
+        assert_eq!(records.tidy().unwrap(), found);
         records.add(&[arrival("c", 4)]).unwrap();
         assert_eq!(records.read().unwrap().len(), 3);
         let text = std::fs::read_to_string(&records.path).unwrap();

@@ -101,6 +101,8 @@ impl ObjectFailure {
     }
 }
 
+/// Objects about which the destination is asked one by one: listing it may tell of many more.
+const FEW: usize = 100;
 /// Extra keys that a report names.
 const NAMED: usize = 1000;
 
@@ -114,7 +116,7 @@ pub fn cp(engine: &Engine, request: &CopyRequest) -> Result<(CopyReport, Option<
     let from = source_of(engine, request, &items)?;
     apart(&chosen.folders, &items, &to)?;
     let mut records = Records::between(engine, &from, &to);
-    let known = records.read()?;
+    let known = if request.dry_run { records.read()? } else { records.tidy()? };
     let there = there(engine, &to, &items, request)?;
     guard::no_file_is_a_folder(
         &to,
@@ -143,9 +145,7 @@ pub fn cp(engine: &Engine, request: &CopyRequest) -> Result<(CopyReport, Option<
         || compared.other.iter().map(|(item, _)| item.to_key.as_str()).chain(deletes.iter().map(String::as_str));
     if changed().next().is_some() {
         guard::role(engine, to.url(), "replacing or removing objects")?;
-        let runtime = engine.storage.runtime();
-        let marks = all_there.iter().map(String::as_str);
-        runtime.block_on(guard::published(engine, &to, marks, changed().collect::<Vec<_>>().into_iter()))?;
+        engine.storage.runtime().block_on(guard::published(engine, &to, changed()))?;
     }
     let mut report = CopyReport {
         target: request.target.clone(),
@@ -157,7 +157,7 @@ pub fn cp(engine: &Engine, request: &CopyRequest) -> Result<(CopyReport, Option<
         copied: 0,
         copied_bytes: 0,
         replaced: compared.other.len() as u64,
-        kept: compared.equal.len() as u64,
+        kept: compared.by.record + compared.by.tag + compared.by.reading,
         kept_by: compared.by,
         extra_objects: extra.len() as u64,
         extra: extra.iter().take(NAMED).cloned().collect(),
@@ -180,8 +180,7 @@ pub fn cp(engine: &Engine, request: &CopyRequest) -> Result<(CopyReport, Option<
         report.deleted = deletes.len() as u64;
         report.next = request.again();
     } else {
-        let kept = compared.equal.into_iter().map(|arrival| (arrival.key.clone(), arrival)).collect();
-        records.keep(&kept)?;
+        records.add(&compared.proven)?;
         let sent = send(engine, to.clone(), open, &all, request.jobs, &mut records)?;
         let Sent { objects, bytes, failures, held_back } = sent;
         (report.copied, report.copied_bytes, report.held_back) = (objects, bytes, held_back.len() as u64);
@@ -227,13 +226,15 @@ fn destination(
         || url.parent().is_none()
         || url.file_name().is_empty()
         || named::is_local_folder(engine, &url)?;
-    if !is_one_object || is_folder {
-        return Ok((engine.target_prefix(&url)?, items));
-    }
-    let (Some(folder), name) = (url.parent(), url.file_name()) else {
-        return Ok((engine.target_prefix(&url)?, items));
+    // A place that is written to is probed first, which writes.
+    let place = |url: &ObjectUrl| {
+        if request.dry_run { engine.storage.prefix(url) } else { engine.target_prefix(url) }
     };
-    let to = engine.target_prefix(&folder)?;
+    if !is_one_object || is_folder {
+        return Ok((place(&url)?, items));
+    }
+    let (Some(folder), name) = (url.parent(), url.file_name()) else { return Ok((place(&url)?, items)) };
+    let to = place(&folder)?;
     let items = items.into_iter().map(|item| Item { to_key: name.clone(), ..item }).collect();
     Ok((to, items))
 }
@@ -264,7 +265,7 @@ fn apart(folders: &[Arc<Prefix>], items: &[Item], to: &Prefix) -> Result<(), Eng
     Ok(())
 }
 
-/// What lies at the destination: one question for one object, else one listing.
+/// What lies at the destination: a question for each of few objects, else one listing.
 fn there(
     engine: &Engine,
     to: &Prefix,
@@ -272,9 +273,13 @@ fn there(
     request: &CopyRequest,
 ) -> Result<BTreeMap<String, SourceVersion>, EngineError> {
     let runtime = engine.storage.runtime();
-    if let ([item], false) = (items, request.sync) {
-        let version = runtime.block_on(to.head(&item.to_key))?;
-        return Ok(version.map(|version| (item.to_key.clone(), version)).into_iter().collect());
+    if items.len() <= FEW && !request.sync {
+        let asked = futures::stream::iter(items).map(|item| async move {
+            let version = to.head(&item.to_key).await?;
+            Ok::<_, EngineError>(version.map(|version| (item.to_key.clone(), version)))
+        });
+        let found = asked.buffer_unordered(COMPARED).try_filter_map(|found| async move { Ok(found) });
+        return runtime.block_on(found.try_collect());
     }
     let listing = runtime.block_on(to.list_all())?;
     Ok(listing.objects.into_iter().map(|object| (object.key, object.version)).collect())
@@ -282,7 +287,8 @@ fn there(
 
 #[derive(Default)]
 struct Compared {
-    equal: Vec<Arrival>,
+    /// What is equal and had no record yet.
+    proven: Vec<Arrival>,
     by: ProvenBy,
     other: Vec<(Item, String)>,
     failures: Vec<(String, EngineError)>,
@@ -319,9 +325,10 @@ fn compare_all(
             match verdict {
                 Ok(Verdict::Equal(proof)) => {
                     compared.by.count(proof);
-                    let before = known.get(&item.to_key).filter(|_| proof == Proof::Recorded);
-                    let blake3 = before.and_then(|arrival| arrival.blake3.clone());
-                    compared.equal.push(Arrival { key: item.to_key, from: item.version, to: version, blake3 });
+                    if proof != Proof::Recorded {
+                        let (key, from) = (item.to_key, item.version);
+                        compared.proven.push(Arrival { key, from, to: version, blake3: None });
+                    }
                 }
                 Ok(Verdict::Other(how)) => compared.other.push((item, how)),
                 Err(error) if error.category() == Category::Interrupted => return Err(error),

@@ -9,6 +9,7 @@ use crate::verbs::cp::{ObjectFailure, remove};
 use firn_model::diagnose::shell_word;
 use firn_storage::{LocationRole, ObjectUrl, Prefix};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Keys that a report names.
 const NAMED: usize = 1000;
@@ -29,6 +30,8 @@ pub struct Removal {
     request: RemoveRequest,
     /// By place: prefix and keys.
     places: BTreeMap<String, (Prefix, Vec<String>)>,
+    /// Folders that are removed as a whole.
+    folders: Vec<Arc<Prefix>>,
     /// Objects.
     pub objects: usize,
     /// Their bytes.
@@ -71,9 +74,13 @@ pub fn find(engine: &Engine, request: &RemoveRequest) -> Result<Removal, EngineE
         holds_no_location(engine, &url)?;
     }
     let mut places: BTreeMap<String, (Prefix, Vec<String>)> = BTreeMap::new();
-    let (mut objects, mut bytes) = (0, 0);
+    let (mut folders, mut objects, mut bytes) = (Vec::new(), 0, 0);
     for text in &request.urls {
         let chosen = choose(engine, std::slice::from_ref(text), request.recursive, &request.with("-r"))?;
+        for folder in &chosen.folders {
+            engine.storage.runtime().block_on(guard::no_link(folder))?;
+        }
+        folders.extend(chosen.folders);
         for item in chosen.items {
             let place = places.entry(item.from.identity()).or_insert_with(|| ((*item.from).clone(), Vec::new()));
             objects += 1;
@@ -84,7 +91,7 @@ pub fn find(engine: &Engine, request: &RemoveRequest) -> Result<Removal, EngineE
     for (prefix, _) in places.values() {
         guard::role(engine, prefix.url(), "removing objects")?;
     }
-    Ok(Removal { request: request.clone(), places, objects, bytes })
+    Ok(Removal { request: request.clone(), places, folders, objects, bytes })
 }
 
 /// Refuses a folder in which a protected location lies.
@@ -94,6 +101,19 @@ fn holds_no_location(engine: &Engine, url: &ObjectUrl) -> Result<(), EngineError
         let is_protected = !matches!(location.role, LocationRole::Scratch | LocationRole::Persistent);
         if is_protected && location.url.key_below(&physical).is_some() {
             guard::role(engine, &ObjectUrl::named(&location.name, "")?, "removing objects")?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the empty directories that a file system has besides its files.
+fn without_directories(engine: &Engine, folder: &Prefix) -> Result<(), EngineError> {
+    let physical = engine.storage.physical(folder.url())?;
+    if let Some(path) = physical.local_path() {
+        engine.storage.runtime().block_on(folder.sweep(usize::MAX))?;
+        // One that is not empty holds what was left alone.
+        if let Err(error) = std::fs::remove_dir(path) {
+            tracing::debug!(folder = %folder.url(), %error, "the directory stays");
         }
     }
     Ok(())
@@ -133,6 +153,9 @@ impl Removal {
                 report.removed += removed;
                 report.failures.extend(failures.iter().map(|(key, error)| ObjectFailure::new(key, error)));
                 errors.extend(failures.into_iter().map(|(_, error)| error));
+            }
+            if errors.is_empty() {
+                self.folders.iter().try_for_each(|folder| without_directories(engine, folder))?;
             }
         }
         Ok((report, EngineError::several("rm", errors)))
