@@ -13,10 +13,12 @@ use firn_storage::Prefix;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 /// Arrivals that are recorded together.
-const SEGMENT: usize = 256;
+const SEGMENT: usize = 1024;
+/// Groups of arrivals that are made safe while others arrive.
+const SETTLING: usize = 2;
 /// Longest time between an arrival and its record.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A server that refuses this many in a row refuses all: the rest is not tried.
@@ -78,24 +80,20 @@ struct Sender<'a> {
 }
 
 type Outcome = (Item, Result<Moved, EngineError>);
+type Settled = Result<Vec<(Item, Moved)>, EngineError>;
 
 impl Sender<'_> {
     /// After a stop nothing is begun, and what was begun is waited for: a write that is dropped may happen nevertheless.
     async fn all(&mut self, items: Vec<Item>) -> Result<(), EngineError> {
         let mut waiting = items.into_iter();
         let mut running: JoinSet<Outcome> = JoinSet::new();
+        let mut settling: JoinSet<Settled> = JoinSet::new();
         let (mut arrived, mut since, mut in_a_row) = (Vec::new(), Instant::now(), 0);
         loop {
             let goes_on = !self.engine.cancel.is_set() && in_a_row < HOPELESS;
             while goes_on && running.len() < self.transfer.at_once {
                 let Some(item) = waiting.next() else { break };
-                let transfer = Arc::clone(self.transfer);
-                running.spawn(async move {
-                    // What the server copies is proven by its tag; it need not be read.
-                    let proof = if transfer.is_by_server(&item.from) { Proof::Tag } else { Proof::Digest };
-                    let moved = transfer.copy(&item.from, &item.key, &item.to_key, &item.version, None, proof).await;
-                    (item, moved)
-                });
+                running.spawn(copy(Arc::clone(self.transfer), item));
             }
             let Some(ended) = running.join_next().await else { break };
             let (item, moved) = ended.map_err(|error| EngineError::bug(error.to_string()))?;
@@ -111,18 +109,25 @@ impl Sender<'_> {
                 }
             }
             if arrived.len() >= SEGMENT || since.elapsed() > PATIENCE {
-                self.record(std::mem::take(&mut arrived)).await?;
+                settling.spawn(settle(Arc::clone(self.transfer), std::mem::take(&mut arrived)));
                 since = Instant::now();
             }
+            while let Some(settled) =
+                if settling.len() >= SETTLING { settling.join_next().await } else { settling.try_join_next() }
+            {
+                self.record(settled)?;
+            }
         }
-        self.record(arrived).await?;
+        settling.spawn(settle(Arc::clone(self.transfer), arrived));
+        while let Some(settled) = settling.join_next().await {
+            self.record(settled)?;
+        }
         self.sent.held_back.extend(waiting.map(|item| item.to_key));
         Ok(self.engine.cancel.check()?)
     }
 
-    /// Only what is safe is recorded.
-    async fn record(&mut self, arrived: Vec<(Item, Moved)>) -> Result<(), EngineError> {
-        self.transfer.settle(arrived.iter().map(|(item, _)| item.to_key.clone()).collect()).await?;
+    fn record(&mut self, settled: Result<Settled, JoinError>) -> Result<(), EngineError> {
+        let arrived = settled.map_err(|error| EngineError::bug(error.to_string()))??;
         let arrivals: Vec<Arrival> = arrived
             .into_iter()
             .map(|(item, moved)| {
@@ -134,4 +139,17 @@ impl Sender<'_> {
             .collect();
         self.records.add(&arrivals)
     }
+}
+
+async fn copy(transfer: Arc<Transfer>, item: Item) -> Outcome {
+    // What the server copies is proven by its tag; it need not be read.
+    let proof = if transfer.is_by_server(&item.from) { Proof::Tag } else { Proof::Digest };
+    let moved = transfer.copy(&item.from, &item.key, &item.to_key, &item.version, None, proof).await;
+    (item, moved)
+}
+
+/// Only what is safe is recorded.
+async fn settle(transfer: Arc<Transfer>, arrived: Vec<(Item, Moved)>) -> Settled {
+    transfer.settle(arrived.iter().map(|(item, _)| item.to_key.clone()).collect()).await?;
+    Ok(arrived)
 }
