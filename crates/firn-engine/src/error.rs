@@ -41,6 +41,9 @@ pub enum EngineError {
     /// An upload is not what it must be.
     #[error(transparent)]
     Upload(#[from] firn_model::upload::UploadError),
+    /// Objects that cannot be copied, compared or removed like this.
+    #[error(transparent)]
+    Objects(#[from] crate::objects::ObjectsError),
     /// The user stopped it.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -244,6 +247,7 @@ impl EngineError {
             Self::Icechunk(e) => e,
             Self::Catalog(e) => e,
             Self::Upload(e) => e,
+            Self::Objects(e) => e,
             Self::Interrupted(e) => e,
             Self::Several { errors, .. } => errors.first()?,
             Self::Advised { error, .. } | Self::InRecipe { error, .. } | Self::NotEntered { error, .. } => {

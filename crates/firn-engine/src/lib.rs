@@ -14,6 +14,7 @@ pub mod journal;
 pub mod lease;
 mod ledgered;
 pub mod managed;
+pub mod objects;
 pub mod open;
 mod own_references;
 pub mod phases;

@@ -58,3 +58,62 @@ impl Host {
         *not_before = (*not_before).max(until);
     }
 }
+
+/// A bound on bytes a second. Whole bodies are counted, so that the bound holds on average, not at every moment.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    rate: Option<u64>,
+    /// When what was moved so far has had its time.
+    paid: Mutex<Instant>,
+}
+
+impl Pace {
+    pub(crate) fn new(rate: Option<u64>) -> Self {
+        Self { rate, paid: Mutex::new(Instant::now()) }
+    }
+
+    /// Counts bytes that were or will be moved.
+    pub(crate) fn spend(&self, bytes: u64) {
+        let Some(rate) = self.rate else { return };
+        let time = Duration::from_secs_f64(bytes as f64 / rate as f64);
+        let mut paid = self.paid.lock().unwrap_or_else(PoisonError::into_inner);
+        *paid = (*paid).max(Instant::now()) + time;
+    }
+
+    /// Waits until it is time to send this many bytes, and counts them.
+    pub(crate) async fn turn(&self, bytes: u64) {
+        if self.rate.is_none() {
+            return;
+        }
+        loop {
+            let wait = {
+                let paid = self.paid.lock().unwrap_or_else(PoisonError::into_inner);
+                paid.saturating_duration_since(Instant::now())
+            };
+            if wait.is_zero() {
+                break;
+            }
+            tokio::time::sleep(wait).await;
+        }
+        self.spend(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn bytes_take_their_time() {
+        let pace = Pace::new(Some(100_000));
+        let begun = Instant::now();
+        for _ in 0..5 {
+            pace.turn(2000).await;
+        }
+        // The first four have had their 20 milliseconds each when the fifth goes.
+        assert!(begun.elapsed() >= Duration::from_millis(79), "{:?}", begun.elapsed());
+        let free = Pace::new(None);
+        free.spend(u64::MAX);
+        free.turn(u64::MAX).await;
+    }
+}

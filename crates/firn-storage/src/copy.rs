@@ -197,7 +197,7 @@ impl Prefix {
 
     /// A reader of exactly the expected version.
     async fn original(&self, key: &str, expected: &CopyExpected) -> Result<Arc<dyn RangeReader>, StorageError> {
-        let url = self.url().child(key)?;
+        let url = self.address(key)?;
         if matches!(self.backend(), Backend::Local(_)) {
             // The tag of a file is not among what its reader compares.
             let seen = self.head(key).await?.ok_or_else(|| SourceError::NotFound { at: url.at() })?;

@@ -6,7 +6,7 @@ use crate::s3::{S3Failure, S3Object, version};
 use crate::storage::{Place, Storage};
 use crate::url::{ObjectUrl, check_key, join};
 use firn_model::diagnose::At;
-use firn_model::source::{ListedObject, SourceError};
+use firn_model::source::{ListedObject, SourceError, SourceVersion};
 use futures::TryStreamExt;
 use globset::{GlobBuilder, GlobMatcher};
 use object_store::ObjectStore;
@@ -18,6 +18,61 @@ pub struct Level {
     pub objects: Vec<ListedObject>,
     /// Prefixes ("folders") directly below it, without trailing slash.
     pub prefixes: Vec<String>,
+}
+
+/// All that lies below a prefix, also what no key can name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Objects, in key order; keys relative to the prefix.
+    pub objects: Vec<ListedObject>,
+    /// Objects with keys that are not safe to use ([`check_key`]).
+    pub unusable: Vec<Unusable>,
+    /// Folders, without trailing slash, where one level was asked for.
+    pub folders: Vec<String>,
+}
+
+/// An object that is left alone because of its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable {
+    /// The key, with what is no text escaped.
+    pub key: String,
+    /// The rule that it breaks.
+    pub what: String,
+}
+
+impl Listing {
+    /// Sorts an object in. The marker of an empty folder (a key with a slash at its end, no bytes) is no object.
+    pub(crate) fn add(&mut self, at: &At, key: &[u8], version: SourceVersion) {
+        let Ok(text) = std::str::from_utf8(key) else { return self.leave(key, "it is not UTF-8") };
+        if text.is_empty() || text.ends_with('/') && version.size == 0 {
+            return;
+        }
+        match check_key(at, text) {
+            Ok(()) => self.objects.push(ListedObject { key: text.to_owned(), version }),
+            Err(StorageError::BadKey { what, .. }) => self.leave(key, &what),
+            Err(error) => self.leave(key, &error.to_string()),
+        }
+    }
+
+    /// Sorts a folder in, whose name may end in a slash.
+    pub(crate) fn add_prefix(&mut self, at: &At, name: &[u8]) {
+        let name = name.strip_suffix(b"/").unwrap_or(name);
+        match std::str::from_utf8(name) {
+            Ok(text) => match check_key(at, text) {
+                Ok(()) => self.folders.push(text.to_owned()),
+                Err(StorageError::BadKey { what, .. }) => self.leave(&[name, b"/"].concat(), &what),
+                Err(error) => self.leave(&[name, b"/"].concat(), &error.to_string()),
+            },
+            Err(_) => self.leave(&[name, b"/"].concat(), "it is not UTF-8"),
+        }
+    }
+
+    /// Notes an object that is left alone.
+    pub(crate) fn leave(&mut self, key: &[u8], what: &str) {
+        let shown = |text: &str| text.chars().flat_map(char::escape_debug).collect();
+        let key = std::str::from_utf8(key).map_or_else(|_| key.escape_ascii().to_string(), shown);
+        self.unusable.push(Unusable { key, what: what.to_owned() });
+    }
 }
 
 impl Storage {

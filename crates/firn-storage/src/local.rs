@@ -1,12 +1,14 @@
 //! Local files: read at positions, without async.
 
 use crate::error::{StorageError, is_loop};
+use crate::listing::Listing;
 use crate::remote::check_bounds;
 use bytes::Bytes;
 use firn_model::diagnose::At;
 use firn_model::source::{ByteRange, ListedObject, RangeReader, SourceError, SourceVersion};
 use std::fs::{File, Metadata};
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -193,6 +195,50 @@ pub(crate) fn list(root: &Path) -> Result<Vec<ListedObject>, StorageError> {
     }
     objects.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(objects)
+}
+
+/// All files below `root`, or one level of them, with entity tags, and those whose names no key can hold.
+pub(crate) fn list_all(root: &Path, one_level: bool) -> Result<Listing, StorageError> {
+    let root_at = At::url(root.to_string_lossy());
+    let mut listing = Listing::default();
+    let mut open: Vec<(PathBuf, Vec<u8>, usize)> = vec![(root.to_owned(), Vec::new(), 0)];
+    while let Some((path, base, depth)) = open.pop() {
+        let at = || At::url(path.to_string_lossy());
+        if depth > DEEPEST {
+            let what = format!("it is nested deeper than {DEEPEST} directories; a link may lead back to one above");
+            return Err(StorageError::Source(SourceError::NotListable { at: at(), what }));
+        }
+        let entries = match std::fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if is_absent(&error) => continue,
+            Err(error) => return Err(StorageError::io(at(), &error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|error| StorageError::io(at(), &error))?;
+            let name = entry.file_name();
+            if name.as_bytes().starts_with(TEMPORARY.as_bytes()) {
+                continue;
+            }
+            let separator: &[u8] = if base.is_empty() { b"" } else { b"/" };
+            let key = [&base, separator, name.as_bytes()].concat();
+            match std::fs::metadata(entry.path()) {
+                Ok(seen) if seen.is_dir() && one_level => listing.add_prefix(&root_at, &key),
+                Ok(seen) if seen.is_dir() => open.push((entry.path(), key, depth + 1)),
+                Ok(seen) if seen.is_file() => listing.add(&root_at, &key, crate::local_write::version(&seen)),
+                Ok(_) => listing.leave(&key, "it is a device, pipe or socket"),
+                Err(error) if is_absent(&error) || is_loop(&error) => {
+                    // Else it was removed since the directory was read.
+                    if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+                        listing.leave(&key, "it is a link that leads nowhere");
+                    }
+                }
+                Err(error) => return Err(StorageError::io(At::url(entry.path().to_string_lossy()), &error)),
+            }
+        }
+    }
+    listing.objects.sort_by(|a, b| a.key.cmp(&b.key));
+    listing.folders.sort();
+    Ok(listing)
 }
 
 #[cfg(all(test, unix))]

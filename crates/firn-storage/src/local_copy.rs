@@ -3,9 +3,7 @@
 use crate::copy::{Copied, CopyExpected, CopyOptions, How};
 use crate::error::StorageError;
 use crate::local::is_absent;
-use crate::local_write::{
-    Temporary, again_where_a_directory_vanished, at, create, etag, io, make_parent, rename, sync,
-};
+use crate::local_write::{Temporary, again_where_a_directory_vanished, at, create, etag, io, make_parent, sync};
 use crate::prefix::Guarantee;
 use firn_model::source::SourceError;
 use std::fs::{File, Metadata};
@@ -43,7 +41,7 @@ impl LocalWriter {
         let guarantee = if only_new {
             create(&self.temporary.path, &self.target, &self.directory)?
         } else {
-            rename(&self.temporary.path, &self.target)?;
+            self.temporary.place(&self.target)?;
             Guarantee::Atomic
         };
         sync(&self.directory)?;

@@ -6,6 +6,7 @@ use crate::prefix::{Guarantee, Precondition, PutResult};
 use bytes::Bytes;
 use firn_model::diagnose::At;
 use firn_model::source::SourceVersion;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::{File, Metadata, OpenOptions};
 use std::hash::{BuildHasher, Hasher};
@@ -13,6 +14,10 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+/// So many files are made durable together with all else that waits in their file system: each alone would wait for the
+/// journal of the file system once more.
+const MANY: usize = 64;
 
 /// Writes a file below `root`: a temporary file beside it, synchronised, then put in place in one step. A plain put
 /// renames; [`Precondition::Create`] makes a hard link, which fails where the name exists, also over NFS;
@@ -44,13 +49,16 @@ pub(crate) fn put_deferred(root: &Path, key: &str, bytes: &Bytes) -> Result<(), 
         if target.symlink_metadata().is_ok() {
             temporary.file.sync_all().map_err(|error| io(&temporary.path, &error))?;
         }
-        rename(&temporary.path, &target)
+        temporary.place(&target)
     })
 }
 
 /// Files that were written, and then the directories that name them, up to the root: one wait for many files costs little
 /// more than one for each of them.
 pub(crate) fn make_durable(root: &Path, keys: &[String]) -> Result<(), StorageError> {
+    if keys.len() >= MANY && sync_file_system(root)? {
+        return Ok(());
+    }
     let mut directories = BTreeSet::new();
     for key in keys {
         let path = root.join(key);
@@ -61,6 +69,19 @@ pub(crate) fn make_durable(root: &Path, keys: &[String]) -> Result<(), StorageEr
     directories.iter().try_for_each(|directory| sync(directory))
 }
 
+/// Writes all that waits for the disk in the file system of a directory; says whether the system can.
+#[cfg(target_os = "linux")]
+fn sync_file_system(root: &Path) -> Result<bool, StorageError> {
+    let directory = File::open(root).map_err(|error| io(root, &error))?;
+    rustix::fs::syncfs(&directory).map_err(|error| io(root, &error.into()))?;
+    Ok(true)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_file_system(_: &Path) -> Result<bool, StorageError> {
+    Ok(false)
+}
+
 fn try_put(root: &Path, key: &str, bytes: &Bytes, when: &Precondition) -> Result<PutResult, StorageError> {
     let target = root.join(key);
     let directory = make_parent(root, key)?;
@@ -68,7 +89,7 @@ fn try_put(root: &Path, key: &str, bytes: &Bytes, when: &Precondition) -> Result
     temporary.file.sync_all().map_err(|error| io(&temporary.path, &error))?;
     let guarantee = match when {
         Precondition::None => {
-            rename(&temporary.path, &target)?;
+            temporary.place(&target)?;
             Guarantee::Atomic
         }
         Precondition::Create => create(&temporary.path, &target, &directory)?,
@@ -212,10 +233,6 @@ pub(crate) fn io(path: &Path, error: &std::io::Error) -> StorageError {
     StorageError::io(at(path), error)
 }
 
-pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), StorageError> {
-    std::fs::rename(from, to).map_err(|error| io(to, &error))
-}
-
 pub(crate) fn sync(directory: &Path) -> Result<(), StorageError> {
     File::open(directory).and_then(|file| file.sync_all()).map_err(|error| io(directory, &error))
 }
@@ -292,7 +309,7 @@ pub(crate) fn create(from: &Path, to: &Path, directory: &Path) -> Result<Guarant
             if to.symlink_metadata().is_ok() {
                 return Err(exists());
             }
-            rename(from, to)?;
+            std::fs::rename(from, to).map_err(|error| io(to, &error))?;
             Ok(Guarantee::Coordinated)
         }
         Err(error) => Err(io(to, &error)),
@@ -319,7 +336,7 @@ fn replace(temporary: &Temporary, target: &Path, expected: &str) -> Result<(), S
         let set = temporary.file.set_modified(later).and_then(|()| temporary.file.sync_all());
         set.map_err(|error| io(&temporary.path, &error))?;
     }
-    rename(&temporary.path, target)
+    temporary.place(target)
 }
 
 /// Held until dropped; the operating system frees it if the process dies.
@@ -344,6 +361,7 @@ fn lock(directory: &Path) -> Result<Lock, StorageError> {
 pub(crate) struct Temporary {
     pub path: PathBuf,
     pub file: File,
+    is_placed: Cell<bool>,
 }
 
 impl Temporary {
@@ -351,15 +369,25 @@ impl Temporary {
         let random = std::hash::RandomState::new().build_hasher().finish();
         let path = directory.join(format!("{TEMPORARY}{random:016x}"));
         let file = OpenOptions::new().write(true).create_new(true).open(&path);
-        let mut temporary = Self { file: file.map_err(|error| io(&path, &error))?, path };
+        let file = file.map_err(|error| io(&path, &error))?;
+        let mut temporary = Self { file, path, is_placed: Cell::new(false) };
         temporary.file.write_all(bytes).map_err(|error| io(&temporary.path, &error))?;
         Ok(temporary)
+    }
+
+    /// Gives the file its name; what had it is replaced.
+    pub(crate) fn place(&self, target: &Path) -> Result<(), StorageError> {
+        std::fs::rename(&self.path, target).map_err(|error| io(target, &error))?;
+        self.is_placed.set(true);
+        Ok(())
     }
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // Gone already after a rename; one that stays is never listed.
-        let _ = std::fs::remove_file(&self.path);
+        if !self.is_placed.get() {
+            // One that stays is never listed.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }

@@ -3,12 +3,13 @@
 use crate::capabilities::{Capabilities, Capability, Conditions, EtagForm};
 use crate::claims::Claim;
 use crate::error::StorageError;
-use crate::listing::Level;
+use crate::listing::{Level, Listing};
 use crate::remote::Remote;
 use crate::s3::S3Object;
 use crate::s3_write::S3Prefix;
 use crate::storage::{Place, Storage};
 use crate::url::{ObjectUrl, check_key};
+use crate::web_folder::WebFolder;
 use crate::{local_write, url};
 use bytes::Bytes;
 use firn_model::source::{ByteRange, ListedObject, SourceError, SourceVersion};
@@ -55,7 +56,8 @@ pub struct Object {
     pub version: SourceVersion,
 }
 
-/// A place to write below: a local directory or an S3 prefix. Cheap to clone.
+/// A place below which objects lie: a local directory, an S3 prefix, or, to read only, a folder of a web server
+/// ([`Storage::tree`]). Cheap to clone.
 ///
 /// All methods are async and may be awaited on any runtime thread; keys are checked by [`check_key`] each time.
 #[derive(Clone)]
@@ -71,22 +73,22 @@ pub struct Prefix {
 pub(crate) enum Backend {
     Local(PathBuf),
     S3(S3Prefix),
+    Web(WebFolder),
 }
 
 impl Prefix {
     pub(crate) fn new(storage: Storage, url: ObjectUrl) -> Result<Self, StorageError> {
+        let prefix = Self::readable(storage, url)?;
+        if matches!(prefix.backend, Backend::Web(_)) { Err(read_only(&prefix.url)) } else { Ok(prefix) }
+    }
+
+    pub(crate) fn readable(storage: Storage, url: ObjectUrl) -> Result<Self, StorageError> {
         let backend = match storage.place(&url)? {
             Place::Local(path) => Backend::Local(path),
             Place::Remote(Remote::S3(S3Object { store, path, at, address })) => {
                 Backend::S3(S3Prefix::new(store, path, at, address))
             }
-            Place::Remote(Remote::Http(_)) => {
-                return Err(StorageError::Unsupported {
-                    at: url.at(),
-                    what: "a web server cannot be written to".to_owned(),
-                    next: "name a local directory, s3://bucket/prefix, or a location of firn.toml".into(),
-                });
-            }
+            Place::Remote(Remote::Http(_)) => Backend::Web(WebFolder::new(storage.clone(), url.clone())),
         };
         Ok(Self { storage, url, backend, conditions: None, copies: Arc::default() })
     }
@@ -97,6 +99,31 @@ impl Prefix {
     pub fn with_capabilities(self, table: &Capabilities) -> Self {
         let copies = Arc::new(table.copies_from.clone());
         Self { conditions: Some(Arc::new(table.conditions.clone())), copies, ..self }
+    }
+
+    /// The prefix that an object lies in, and its key there. `None` at a root.
+    ///
+    /// # Errors
+    /// As [`Storage::tree`].
+    pub(crate) fn holding(storage: &Storage, url: &ObjectUrl) -> Result<Option<(Self, String)>, StorageError> {
+        let (Some(folder), name) = (url.parent(), url.file_name()) else { return Ok(None) };
+        if name.is_empty() {
+            return Ok(None);
+        }
+        let prefix = Self::readable(storage.clone(), folder)?;
+        let backend = match prefix.backend {
+            Backend::Web(web) => Backend::Web(web.of(name.clone(), url.clone())),
+            other => other,
+        };
+        Ok(Some((Self { backend, ..prefix }, name)))
+    }
+
+    /// The address of an object of this prefix.
+    pub(crate) fn address(&self, key: &str) -> Result<ObjectUrl, StorageError> {
+        match &self.backend {
+            Backend::Web(folder) => folder.address(key),
+            _ => self.url.child(key),
+        }
     }
 
     pub(crate) fn backend(&self) -> &Backend {
@@ -113,6 +140,7 @@ impl Prefix {
         match &self.backend {
             Backend::Local(root) => root.display().to_string(),
             Backend::S3(prefix) => prefix.identity(),
+            Backend::Web(folder) => folder.identity(),
         }
     }
 
@@ -131,7 +159,7 @@ impl Prefix {
     /// # Errors
     /// [`StorageError::BadKey`].
     pub fn child(&self, key: &str) -> Result<Self, StorageError> {
-        let child = Self::new(self.storage.clone(), self.url.child(key)?)?;
+        let child = Self::readable(self.storage.clone(), self.url.child(key)?)?;
         Ok(Self { conditions: self.conditions.clone(), copies: Arc::clone(&self.copies), ..child })
     }
 
@@ -148,6 +176,7 @@ impl Prefix {
                 self.storage.bridge().blocking(move || local_write::get(&root, &key, limit)).await?
             }
             Backend::S3(prefix) => prefix.get(key, limit).await?,
+            Backend::Web(folder) => folder.get(key, limit).await?,
         };
         Ok(found.map(|(bytes, version)| Object { bytes, version }))
     }
@@ -157,9 +186,9 @@ impl Prefix {
     /// # Errors
     /// [`SourceError::NotFound`], [`SourceError::OutOfBounds`], else what the storage says.
     pub async fn get_range(&self, key: &str, range: ByteRange) -> Result<Bytes, StorageError> {
-        let url = self.url.child(key)?;
+        let url = self.address(key)?;
         match &self.backend {
-            Backend::Local(_) => {
+            Backend::Local(_) | Backend::Web(_) => {
                 let storage = self.storage.clone();
                 let work = move || {
                     let reader = storage.open(&url)?.ok_or_else(|| SourceError::NotFound { at: url.at() })?;
@@ -183,6 +212,7 @@ impl Prefix {
                 self.storage.bridge().blocking(move || local_write::head(&root, &key)).await
             }
             Backend::S3(prefix) => prefix.head(key).await,
+            Backend::Web(folder) => folder.head(key).await,
         }
     }
 
@@ -227,6 +257,7 @@ impl Prefix {
                 self.storage.bridge().blocking(work).await
             }
             Backend::S3(_) => Ok(self.put(key, bytes, Precondition::Create).await?.guarantee),
+            Backend::Web(_) => Err(read_only(&self.url)),
         }
     }
 
@@ -244,6 +275,7 @@ impl Prefix {
                 self.storage.bridge().blocking(move || local_write::put_deferred(&root, &key, &bytes)).await
             }
             Backend::S3(_) => self.put_plain(key, bytes).await.map(|_| ()),
+            Backend::Web(_) => Err(read_only(&self.url)),
         }
     }
 
@@ -258,7 +290,7 @@ impl Prefix {
                 let root = root.clone();
                 self.storage.bridge().blocking(move || local_write::make_durable(&root, &keys)).await
             }
-            Backend::S3(_) => Ok(()),
+            Backend::S3(_) | Backend::Web(_) => Ok(()),
         }
     }
 
@@ -272,7 +304,7 @@ impl Prefix {
                 let probe = || async { Box::pin(crate::probe::conditions(self)).await.map(Arc::new) };
                 cell.get_or_try_init(probe).await.map(Arc::clone)
             }
-            (None, Backend::Local(_)) => Ok(Arc::default()),
+            (None, Backend::Local(_) | Backend::Web(_)) => Ok(Arc::default()),
         }
     }
 
@@ -290,6 +322,7 @@ impl Prefix {
                 self.storage.bridge().blocking(move || local_write::put(&root, &key, &bytes, &when)).await
             }
             Backend::S3(prefix) => prefix.put(self.storage.transport(), key, bytes, when, form).await,
+            Backend::Web(_) => Err(read_only(&self.url)),
         }
     }
 
@@ -334,6 +367,7 @@ impl Prefix {
         match &self.backend {
             Backend::Local(_) => self.put_plain(key, bytes).await.map(|_| ()),
             Backend::S3(prefix) => prefix.put_in_parts(self.storage.transport(), key, bytes).await.map(|_| ()),
+            Backend::Web(_) => Err(read_only(&self.url)),
         }
     }
 
@@ -351,6 +385,7 @@ impl Prefix {
                 self.put_plain(to, object.bytes).await.map(|_| ())
             }
             Backend::S3(prefix) => prefix.copy(from, to).await,
+            Backend::Web(_) => Err(read_only(&self.url)),
         }
     }
 
@@ -366,6 +401,7 @@ impl Prefix {
                 self.storage.bridge().blocking(move || local_write::delete(&root, &key)).await
             }
             Backend::S3(prefix) => prefix.delete(key).await,
+            Backend::Web(_) => Err(read_only(&self.url)),
         }
     }
 
@@ -383,17 +419,58 @@ impl Prefix {
                 self.storage.bridge().blocking(move || local_write::sweep(&root, depth)).await
             }
             Backend::S3(_) => crate::probe::sweep(self).await,
+            Backend::Web(_) => Ok(()),
         }
     }
 
-    /// All objects below a key of this prefix (the empty key: all), in key order; keys relative to this prefix.
+    /// All objects below a key of this prefix (the empty key: all), in key order; keys relative to this prefix. Of a web
+    /// server, what the index pages name, without versions.
     ///
     /// # Errors
     /// What the storage says.
     pub async fn list(&self, key: &str) -> Result<Vec<ListedObject>, StorageError> {
+        if let Backend::Web(folder) = &self.backend {
+            return folder.list(key).await;
+        }
         let listed = self.storage.list_async(&self.below(key)?).await?;
         let rooted = |object: ListedObject| ListedObject { key: url::join(key, &object.key), ..object };
         Ok(listed.into_iter().map(rooted).collect())
+    }
+
+    /// All objects below this prefix with what the listing itself tells of their versions, and those that are left alone
+    /// because of their keys: one odd name hides no others.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub async fn list_all(&self) -> Result<Listing, StorageError> {
+        let at = self.url.at();
+        match &self.backend {
+            Backend::Local(root) => {
+                let root = root.clone();
+                self.storage.bridge().blocking(move || crate::local::list_all(&root, false)).await
+            }
+            Backend::S3(prefix) => prefix.list_all(self.storage.transport(), &at, false).await,
+            Backend::Web(folder) => Ok(Listing { objects: folder.list("").await?, ..Listing::default() }),
+        }
+    }
+
+    /// The objects and folders directly below this prefix, as [`Prefix::list_all`] tells all.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub async fn list_level(&self) -> Result<Listing, StorageError> {
+        let at = self.url.at();
+        match &self.backend {
+            Backend::Local(root) => {
+                let root = root.clone();
+                self.storage.bridge().blocking(move || crate::local::list_all(&root, true)).await
+            }
+            Backend::S3(prefix) => prefix.list_all(self.storage.transport(), &at, true).await,
+            Backend::Web(_) => {
+                let level = self.storage.list_level_async(&self.url).await?;
+                Ok(Listing { objects: level.objects, unusable: Vec::new(), folders: level.prefixes })
+            }
+        }
     }
 
     /// A symbolic link at this prefix (the empty key) or below it, on a file system: listings follow links, so what they name
@@ -417,5 +494,13 @@ impl Prefix {
 
     fn below(&self, key: &str) -> Result<ObjectUrl, StorageError> {
         if key.is_empty() { Ok(self.url.clone()) } else { self.url.child(key) }
+    }
+}
+
+fn read_only(url: &ObjectUrl) -> StorageError {
+    StorageError::Unsupported {
+        at: url.at(),
+        what: "a web server cannot be written to".to_owned(),
+        next: "name a local directory, s3://bucket/prefix, or a location of firn.toml".into(),
     }
 }

@@ -47,6 +47,8 @@ pub(crate) enum Refusal {
     Transport(TransportError),
     /// The request could not be made.
     Unsigned(String),
+    /// The answer of success is not what it has to be.
+    Unreadable(String),
 }
 
 impl std::fmt::Display for Refusal {
@@ -56,6 +58,7 @@ impl std::fmt::Display for Refusal {
             Self::Answer { status, code } => write!(f, "the server answers with status {status} {code}"),
             Self::Transport(error) => write!(f, "{error}"),
             Self::Unsigned(what) => write!(f, "the request could not be signed: {what}"),
+            Self::Unreadable(what) => f.write_str(what),
         }
     }
 }

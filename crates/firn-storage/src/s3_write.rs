@@ -3,6 +3,7 @@
 use crate::capabilities::EtagForm;
 use crate::error::StorageError;
 use crate::http::unreachable_source;
+use crate::listing::Listing;
 use crate::prefix::{Guarantee, Precondition, PutResult};
 use crate::s3::{BucketAddress, S3Failure, bucket_of, version};
 use crate::s3_signed::{Bucket, Refusal};
@@ -75,7 +76,9 @@ impl S3Prefix {
             }
             Refusal::Answer { status: 404, .. } => SourceError::NotFound { at },
             Refusal::Answer { status: 409, .. } => SourceError::Unavailable { at, what: refusal.to_string() },
-            Refusal::Answer { .. } | Refusal::Unsigned(_) => SourceError::Broken { at, what: refusal.to_string() },
+            Refusal::Answer { .. } | Refusal::Unsigned(_) | Refusal::Unreadable(_) => {
+                SourceError::Broken { at, what: refusal.to_string() }
+            }
         };
         error.into()
     }
@@ -253,6 +256,33 @@ impl S3Prefix {
             Precondition::IfMatch(expected) => Found::Other(format!("it is {tag} now, not {expected}")),
             _ => Found::Other("it exists already".to_owned()),
         })
+    }
+
+    /// Everything below the prefix, or one level of it.
+    pub(crate) async fn list_all(
+        &self,
+        transport: &Transport,
+        at: &At,
+        one_level: bool,
+    ) -> Result<Listing, StorageError> {
+        let base = self.base.as_ref();
+        let folder = if base.is_empty() { String::new() } else { format!("{base}/") };
+        let listed = crate::s3_list::list(self.bucket(transport), &folder, one_level).await;
+        let listed = listed.map_err(|refusal| self.refused("", &refusal))?;
+        let mut listing = Listing::default();
+        let below = |key: &[u8]| {
+            let what = "the server lists an object that was not asked for".to_owned();
+            let wrong = || StorageError::from(SourceError::Broken { at: at.clone(), what });
+            key.strip_prefix(folder.as_bytes()).map(<[u8]>::to_vec).ok_or_else(wrong)
+        };
+        for object in listed.objects {
+            listing.add(at, &below(&object.key)?, object.version);
+        }
+        for prefix in listed.prefixes {
+            listing.add_prefix(at, &below(&prefix)?);
+        }
+        listing.objects.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(listing)
     }
 
     /// Copies within the bucket, on the server.

@@ -254,6 +254,22 @@ impl Storage {
         Prefix::new(self.clone(), url.clone())
     }
 
+    /// A place to read below: as [`Storage::prefix`], and folders of web servers too, where nothing can be written.
+    ///
+    /// # Errors
+    /// As [`Storage::source`].
+    pub fn tree(&self, url: &ObjectUrl) -> Result<Prefix, StorageError> {
+        Prefix::readable(self.clone(), url.clone())
+    }
+
+    /// The place that an object lies in, and its key there. `None` for the root of a location, bucket, server or file system.
+    ///
+    /// # Errors
+    /// As [`Storage::source`].
+    pub fn holder_of(&self, url: &ObjectUrl) -> Result<Option<(Prefix, String)>, StorageError> {
+        Prefix::holding(self, url)
+    }
+
     /// The address where the object physically is: `name:key` and what lies below a location's `public_url` become the
     /// location's own URL with the key, a local path gets its one spelling ([`ObjectUrl::absolute`]). Two addresses mean the same object if their
     /// physical addresses are equal.

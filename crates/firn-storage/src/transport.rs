@@ -4,7 +4,7 @@
 //! one rule for `Retry-After`. A request that may not be repeated blindly (a conditional write) is repeated here only
 //! where the server cannot have seen it or says that it did nothing.
 
-use crate::budget::{Host, Hosts};
+use crate::budget::{Host, Hosts, Pace};
 use crate::settings::{LimitSettings, RetrySettings, TimeoutSettings};
 use bytes::{Bytes, BytesMut};
 use firn_model::diagnose::without_secrets;
@@ -112,6 +112,7 @@ pub(crate) struct Transport {
     pub(crate) limits: LimitSettings,
     requests: AtomicU64,
     received: AtomicU64,
+    pace: Pace,
 }
 
 impl std::fmt::Debug for Transport {
@@ -143,6 +144,7 @@ impl Transport {
             hosts: Hosts::default(),
             retry,
             timeouts,
+            pace: Pace::new(limits.bandwidth),
             limits,
             requests: AtomicU64::new(0),
             received: AtomicU64::new(0),
@@ -161,7 +163,12 @@ impl Transport {
         let mut attempts = 0;
         loop {
             attempts += 1;
+            let sent = call.body.as_ref().map_or(0, |body| body.content_length() as u64);
+            self.pace.turn(sent).await;
             let outcome = host.turn(self.once(call)).await;
+            if let Ok(answer) = &outcome {
+                self.pace.spend(answer.body.len() as u64);
+            }
             tell(call, &outcome);
             let kind = match outcome {
                 Ok(answer) if !is_transient(answer.status) => return Ok(answer),

@@ -118,6 +118,11 @@ impl Transfer {
         Ok(Moved { etag: copied.etag, part_size, blake3: hashed.or(copied.digest) })
     }
 
+    /// Whether the server copies from there.
+    pub fn is_by_server(&self, from: &Prefix) -> bool {
+        self.to.can_copy_from(from)
+    }
+
     async fn copy_small(
         &self,
         from: &Prefix,

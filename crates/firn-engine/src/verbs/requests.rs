@@ -327,3 +327,56 @@ pub struct PromoteRequest {
     /// Prints store entries and does not write them.
     pub no_write: bool,
 }
+
+/// `firn cp SRC… DST`, `firn sync SRC DST`.
+#[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the flags of a command line")]
+pub struct CopyRequest {
+    /// What is copied: objects, patterns, folders.
+    pub sources: Vec<String>,
+    /// Where to.
+    pub target: String,
+    /// Folders are copied with all that lies below them.
+    pub recursive: bool,
+    /// Other objects at the destination are replaced.
+    pub replace: bool,
+    /// The destination becomes equal to the only source: `sync`.
+    pub sync: bool,
+    /// Objects that the source does not have are removed (`sync`).
+    pub delete: bool,
+    /// Nothing is done, only said.
+    pub dry_run: bool,
+    /// Objects under way at once.
+    pub jobs: Option<usize>,
+}
+
+impl CopyRequest {
+    /// The same command, as it is typed.
+    pub fn again(&self) -> String {
+        let mut words = vec![if self.sync { "firn sync".to_owned() } else { "firn cp".to_owned() }];
+        words.extend(
+            [
+                (self.recursive && !self.sync, "-r"),
+                (self.replace && !self.sync, "--replace"),
+                (self.delete, "--delete"),
+            ]
+            .into_iter()
+            .filter(|(is_set, _)| *is_set)
+            .map(|(_, flag)| flag.to_owned()),
+        );
+        words.extend(self.sources.iter().chain([&self.target]).map(|text| firn_model::diagnose::shell_word(text)));
+        words.join(" ")
+    }
+
+    /// The same command with another flag.
+    pub fn with(&self, flag: &str) -> String {
+        let mut more = self.clone();
+        match flag {
+            "-r" => more.recursive = true,
+            "--replace" => more.replace = true,
+            "--delete" => more.delete = true,
+            _ => {}
+        }
+        more.again()
+    }
+}

@@ -1,7 +1,7 @@
 //! What every command line shares.
 
 use super::command::Verb;
-use super::values::parse_size;
+use super::values::{parse_rate, parse_size};
 use crate::config::size::Size;
 use clap::{ArgAction, Args, CommandFactory, Parser, ValueEnum};
 use std::num::NonZeroUsize;
@@ -22,8 +22,6 @@ pub const VERBS: [(&str, &[&str]); 34] = [
     ("inbox", &["list", "review", "promote", "invite", "reject"]),
     ("catalog", &["validate", "build", "show", "snippet", "search", "test", "fix", "export"]),
     ("serve", &[]),
-    ("config", &["show", "check"]),
-    ("explain", &[]),
     ("ls", &[]),
     ("du", &[]),
     ("cat", &[]),
@@ -31,6 +29,8 @@ pub const VERBS: [(&str, &[&str]); 34] = [
     ("sync", &[]),
     ("check", &[]),
     ("rm", &[]),
+    ("config", &["show", "check"]),
+    ("explain", &[]),
     ("adopt", &[]),
     ("update", &[]),
     ("log", &[]),
@@ -101,6 +101,23 @@ pub struct Resources {
     /// Pieces of work side by side [default: the machine's cores]
     #[arg(long, value_name = "N", help_heading = "Resources")]
     pub jobs: Option<NonZeroUsize>,
+}
+
+/// How much of the machine and of the network a transfer may take.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Transfer {
+    #[command(flatten)]
+    pub resources: Resources,
+    /// Most bytes a second over the network, in both directions together: 10MB, 500KiB
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, help_heading = "Resources")]
+    pub bwlimit: Option<u64>,
+}
+
+impl Transfer {
+    /// Objects under way at once, where that was said.
+    pub fn jobs(&self) -> Option<usize> {
+        self.resources.jobs.map(NonZeroUsize::get)
+    }
 }
 
 /// The command line as clap sees it: for tests and generated documentation.

@@ -3,8 +3,8 @@
 use super::context::Context;
 use super::outcome::Outcome;
 use super::{
-    catalog, config, demo, explain, inbox, init, inspect, later, link, plan, push, run, seal, serve, transform, verify,
-    virtualize,
+    cat, catalog, check, config, cp, demo, du, explain, inbox, init, inspect, later, link, ls, plan, push, rm, run,
+    seal, serve, sync, transform, verify, virtualize,
 };
 use crate::error::FirnError;
 use clap::Subcommand;
@@ -26,6 +26,13 @@ pub enum Verb {
     Inbox(inbox::Arguments),
     Catalog(catalog::Arguments),
     Serve(serve::Arguments),
+    Ls(ls::Arguments),
+    Du(du::Arguments),
+    Cat(cat::Arguments),
+    Cp(cp::Arguments),
+    Sync(sync::Arguments),
+    Check(check::Arguments),
+    Rm(rm::Arguments),
     Config(config::Arguments),
     Explain(explain::Arguments),
     #[command(flatten)]
@@ -50,6 +57,13 @@ impl Verb {
             Self::Inbox(arguments) => format!("inbox {}", arguments.verb.word()),
             Self::Catalog(arguments) => format!("catalog {}", arguments.verb.word()),
             Self::Serve(_) => "serve".to_owned(),
+            Self::Ls(_) => "ls".to_owned(),
+            Self::Du(_) => "du".to_owned(),
+            Self::Cat(_) => "cat".to_owned(),
+            Self::Cp(_) => "cp".to_owned(),
+            Self::Sync(_) => "sync".to_owned(),
+            Self::Check(_) => "check".to_owned(),
+            Self::Rm(_) => "rm".to_owned(),
             Self::Config(arguments) => format!("config {}", arguments.verb.word()),
             Self::Explain(_) => "explain".to_owned(),
             Self::Later(later) => later.words(),
@@ -81,6 +95,13 @@ impl Verb {
             Self::Inbox(arguments) => arguments.perform(context).await,
             Self::Catalog(arguments) => arguments.perform(context).await,
             Self::Serve(arguments) => arguments.perform(context).await,
+            Self::Ls(arguments) => arguments.perform(context).await,
+            Self::Du(arguments) => arguments.perform(context).await,
+            Self::Cat(arguments) => arguments.perform(context).await,
+            Self::Cp(arguments) => arguments.perform(context).await,
+            Self::Sync(arguments) => arguments.perform(context).await,
+            Self::Check(arguments) => arguments.perform(context).await,
+            Self::Rm(arguments) => arguments.perform(context).await,
             Self::Config(arguments) => arguments.perform(context).await,
             Self::Explain(arguments) => arguments.perform(),
             Self::Later(_) => Err(FirnError::VerbUnsupported { verb: self.words() }),

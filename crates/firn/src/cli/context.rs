@@ -1,6 +1,6 @@
 //! What every verb gets: settings, an engine, where to report.
 
-use super::arguments::{Cli, Common, OutputFormat, Resources};
+use super::arguments::{Cli, Common, OutputFormat, Resources, Transfer};
 use super::bars::Bars;
 use super::lines::Lines;
 use crate::config::{Environment, Flags, Settings};
@@ -36,6 +36,24 @@ impl Context {
         self.common.output == OutputFormat::Text && std::io::stdout().is_terminal()
     }
 
+    /// Whether the answer is for people.
+    pub fn is_text(&self) -> bool {
+        self.common.output == OutputFormat::Text
+    }
+
+    /// An engine that may take this much of the machine and of the network.
+    ///
+    /// # Errors
+    /// As [`Context::engine`].
+    pub fn engine_for(&self, transfer: &Transfer) -> Result<Engine, FirnError> {
+        let resources = &transfer.resources;
+        let flags = Flags { memory: resources.memory, jobs: resources.jobs, catalog: None };
+        let settings = self.settings(&flags)?;
+        let mut storage = self.storage_settings(&settings)?;
+        storage.limits.bandwidth = transfer.bwlimit;
+        self.engine_over(&settings, storage)
+    }
+
     /// The effective settings.
     ///
     /// # Errors
@@ -58,13 +76,17 @@ impl Context {
     /// # Errors
     /// What is wrong with a location or with credentials.
     pub fn engine_of(&self, settings: &Settings) -> Result<Engine, FirnError> {
+        self.engine_over(settings, self.storage_settings(settings)?)
+    }
+
+    fn engine_over(&self, settings: &Settings, storage: StorageSettings) -> Result<Engine, FirnError> {
         let engine = EngineSettings {
             memory: settings.memory.value,
             jobs: settings.jobs.value,
             state_dir: settings.state_dir.value.clone(),
             catalog: settings.catalog.value.clone(),
         };
-        let storage = Storage::new(self.storage_settings(settings)?, tokio::runtime::Handle::current())?;
+        let storage = Storage::new(storage, tokio::runtime::Handle::current())?;
         Ok(Engine::new(storage, engine).with_progress(self.progress()).with_cancel(self.cancel.clone()))
     }
 

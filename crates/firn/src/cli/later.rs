@@ -1,34 +1,12 @@
 //! Verbs that are designed and not there yet: their names and flags are kept, so that a script written for them never
 //! means something else. They answer *unsupported*, whatever their arguments are.
 
-use super::arguments::Resources;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
 /// A verb of a later version.
 #[derive(Debug, Subcommand)]
 pub enum Later {
-    /// List objects
-    #[command(hide = true)]
-    Ls(Objects),
-    /// Sum up the sizes of objects
-    #[command(hide = true)]
-    Du(Objects),
-    /// Print an object
-    #[command(hide = true)]
-    Cat(Objects),
-    /// Copy objects
-    #[command(hide = true)]
-    Cp(Copy),
-    /// Make a prefix equal to another
-    #[command(hide = true)]
-    Sync(Copy),
-    /// Compare two trees
-    #[command(hide = true)]
-    Check(Copy),
-    /// Remove objects
-    #[command(hide = true)]
-    Rm(Remove),
     /// Take over what is stored already
     #[command(hide = true)]
     Adopt(Adopt),
@@ -68,13 +46,6 @@ impl Later {
     /// The words of the verb.
     pub fn words(&self) -> String {
         match self {
-            Self::Ls(_) => "ls",
-            Self::Du(_) => "du",
-            Self::Cat(_) => "cat",
-            Self::Cp(_) => "cp",
-            Self::Sync(_) => "sync",
-            Self::Check(_) => "check",
-            Self::Rm(_) => "rm",
             Self::Adopt(_) => "adopt",
             Self::Update(_) => "update",
             Self::Log(_) => "log",
@@ -95,52 +66,6 @@ impl Later {
 #[derive(Debug, Args)]
 pub struct Words {
     pub words: Vec<String>,
-}
-
-/// `firn ls|du|cat URL…`.
-#[derive(Debug, Args)]
-pub struct Objects {
-    pub urls: Vec<String>,
-}
-
-/// How fast bytes may move.
-#[derive(Debug, Args)]
-pub struct Transfer {
-    #[command(flatten)]
-    pub resources: Resources,
-    #[arg(long, value_name = "RATE")]
-    pub bwlimit: Option<String>,
-}
-
-/// `firn cp|sync|check SRC DST`.
-#[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "they are the flags of a command line")]
-pub struct Copy {
-    pub urls: Vec<String>,
-    #[arg(short)]
-    pub recursive: bool,
-    #[arg(long)]
-    pub replace: bool,
-    #[arg(long)]
-    pub delete: bool,
-    #[arg(long)]
-    pub explain: bool,
-    #[arg(long)]
-    pub dry_run: bool,
-    #[command(flatten)]
-    pub transfer: Transfer,
-}
-
-/// `firn rm URL…`.
-#[derive(Debug, Args)]
-pub struct Remove {
-    pub urls: Vec<String>,
-    #[arg(short)]
-    pub recursive: bool,
-    #[arg(long)]
-    pub yes: bool,
-    #[arg(long)]
-    pub dry_run: bool,
 }
 
 /// `firn adopt URL|LOCATION/PREFIX`.

@@ -1,6 +1,6 @@
 //! `firn push`.
 
-use super::arguments::Resources;
+use super::arguments::Transfer;
 use super::build::{blocking, bytes};
 use super::context::Context;
 use super::outcome::{Outcome, Style};
@@ -36,10 +36,8 @@ pub struct Arguments {
     /// Say that the upload is complete, once it is
     #[arg(long)]
     pub seal: bool,
-    #[arg(long, value_name = "RATE", hide = true)]
-    pub bwlimit: Option<String>,
     #[command(flatten)]
-    pub resources: Resources,
+    pub transfer: Transfer,
 }
 
 impl Arguments {
@@ -48,21 +46,17 @@ impl Arguments {
             let (what, next) = (what.to_owned(), next.to_owned());
             FirnError::from(EngineError::Unsupported { code, at: At::nowhere(), what, next })
         };
-        if self.bwlimit.is_some() {
-            let next = "leave it out; --jobs 1 sends one object at a time";
-            return Err(refused("unsupported-bwlimit", "limits of the bandwidth are not part of this version", next));
-        }
         let Some(to) = self.to.clone() else {
             let next = "push with the credentials of the bucket: --to INBOX/NAME";
             return Err(refused("unsupported-token", "pushing by token is not part of this version", next));
         };
-        let jobs = self.resources.jobs.map(std::num::NonZeroUsize::get);
+        let jobs = self.transfer.jobs();
         Ok(PushRequest { paths: self.paths.clone(), to, as_is: self.as_is, seal: self.seal, jobs })
     }
 
     pub(super) async fn perform(&self, context: &Context) -> Result<Outcome, FirnError> {
         let request = self.request()?;
-        let engine = context.engine(&self.resources)?;
+        let engine = context.engine_for(&self.transfer)?;
         Ok(Outcome::of(blocking(move || push(&engine, &request)).await?, draw))
     }
 }

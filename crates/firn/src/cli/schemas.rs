@@ -1,5 +1,6 @@
 //! JSON Schemas of what `-o json` and `-o jsonl` print, made from the types that are printed.
 
+use super::cat::Content;
 use super::catalog::answer as validated;
 use super::config::{check, show};
 use super::explain::Explained;
@@ -9,14 +10,19 @@ use crate::report::ErrorReport;
 use firn_engine::build::BuildReport;
 use firn_engine::verbs::catalog_build::CatalogBuildReport;
 use firn_engine::verbs::catalog_show::{ShownDataset, ShownSnippet};
+use firn_engine::verbs::check::CheckReport;
+use firn_engine::verbs::cp::CopyReport;
 use firn_engine::verbs::demo::DemoReport;
+use firn_engine::verbs::du::Usage;
 use firn_engine::verbs::inbox_list::InboxList;
 use firn_engine::verbs::inbox_review::ReviewReport;
 use firn_engine::verbs::init::InitReport;
 use firn_engine::verbs::link::LinkReport;
+use firn_engine::verbs::ls::{Entry, Listed};
 use firn_engine::verbs::plan::PlanReport;
 use firn_engine::verbs::promote::PromoteReport;
 use firn_engine::verbs::push::PushReport;
+use firn_engine::verbs::rm::RemoveReport;
 use firn_engine::verbs::run::RunReport;
 use firn_engine::verbs::seal::SealReport;
 use firn_engine::verify::VerifyReport;
@@ -27,14 +33,18 @@ use serde_json::Value;
 /// `firn inspect -o jsonl`.
 pub fn output_schemas() -> Vec<(&'static str, Value)> {
     vec![
+        ("cat", document::<Content>("cat")),
         ("catalog-build", document::<CatalogBuildReport>("catalog-build")),
         ("catalog-show", document::<ShownDataset>("catalog-show")),
         ("catalog-snippet", document::<ShownSnippet>("catalog-snippet")),
         ("catalog-validate", document::<validated::Feedstocks>("catalog-validate")),
         ("catalog-validate.line", line::<validated::Validation>()),
+        ("check", document::<CheckReport>("check")),
         ("config-check", document::<check::Checked>("config-check")),
         ("config-show", document::<show::Shown>("config-show")),
+        ("cp", document::<CopyReport>("cp")),
         ("demo", document::<DemoReport>("demo")),
+        ("du", document::<Usage>("du")),
         ("explain", document::<Explained>("explain")),
         ("inbox-list", document::<InboxList>("inbox-list")),
         ("inbox-promote", document::<PromoteReport>("inbox-promote")),
@@ -44,11 +54,15 @@ pub fn output_schemas() -> Vec<(&'static str, Value)> {
         ("inspect.chunk-line", line::<answer::ChunkLine<'static>>()),
         ("inspect.line", line::<answer::File>()),
         ("link", document::<LinkReport>("link")),
+        ("ls", document::<Listed>("ls")),
+        ("ls.line", line::<Entry>()),
         ("plan", document::<PlanReport>("plan")),
         ("push", document::<PushReport>("push")),
+        ("rm", document::<RemoveReport>("rm")),
         ("run", document::<RunReport>("run")),
         ("seal", document::<SealReport>("seal")),
         ("serve", document::<Serving>("serve")),
+        ("sync", document::<CopyReport>("sync")),
         ("transform", document::<BuildReport>("transform")),
         ("verify", document::<VerifyReport>("verify")),
         ("virtualize", document::<BuildReport>("virtualize")),

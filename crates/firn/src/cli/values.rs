@@ -11,6 +11,14 @@ pub fn parse_size(text: &str) -> Result<Size, String> {
     text.parse()
 }
 
+/// Bytes a second: `10MB`, `500KiB`, with or without `/s`.
+pub fn parse_rate(text: &str) -> Result<u64, String> {
+    match text.trim().trim_end_matches("/s").parse() {
+        Ok(Size::Bytes(bytes)) => Ok(bytes),
+        _ => Err(format!("{text:?} is no rate: write 10MB or 500KiB, in bytes a second")),
+    }
+}
+
 /// `NAME=VALUE`, both not empty.
 pub fn parse_pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
