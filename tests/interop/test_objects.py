@@ -14,6 +14,7 @@ import time
 
 import pytest
 from support.binary import binary, environment, firn
+from support.servers import BadNetwork
 from test_outputs import fits
 
 
@@ -386,6 +387,22 @@ def test_a_copy_that_is_killed_goes_on(here, s3, bucket, s3_env, place):
         now = tree(here / f"dst{number}") if place == "local" else s3.objects(bucket, f"dst{number}/")
         assert {k: v for k, v in now.items() if ".firn-tmp-" not in k} == tree(source)
     assert killed and kept, "no kill came while there was something to lose"
+
+
+def test_s3_nothing_is_lost_on_a_bad_network(here, s3, bucket, s3_env):
+    source = fill(here / "src", count=400, size=3000)
+    with BadNetwork(s3.endpoint, share=0.05) as network:
+        env = s3_env | {"AWS_ENDPOINT_URL": network.url}
+        fits("cp", firn("cp", "-r", "src", f"s3://{bucket}/x", cwd=here, env=env))
+        assert s3.objects(bucket, "x/") == tree(source)
+        fits("cp", firn("cp", "-r", f"s3://{bucket}/x", f"s3://{bucket}/y", cwd=here, env=env))
+        assert s3.objects(bucket, "y/") == tree(source)
+        fits("cp", firn("cp", "-r", f"s3://{bucket}/y", "back", cwd=here, env=env))
+        assert tree(here / "back") == tree(source)
+        shutil.rmtree(here / "state")
+        assert fits("check", firn("check", "back", f"s3://{bucket}/x", cwd=here, env=env))["ok"]
+        fits("rm", firn("rm", "-r", "--yes", f"s3://{bucket}/y", cwd=here, env=env))
+        assert s3.objects(bucket, "y/") == {} and min(network.counts.values()) > 3, network.counts
 
 
 def test_s3_no_secret_is_told(here, s3, bucket, s3_env):
