@@ -135,6 +135,19 @@ def test_sync_shows_its_deletions_and_needs_a_word_for_them(here):
     assert (done["copied"], done["deleted"]) == (0, 1) and tree(here / "dst") == tree(source) and not (here / "dst/old").exists()
 
 
+def test_sync_takes_a_folder_that_holds_something(here):
+    fill(here / "src")
+    write(here / "work/file", b"1")
+    write(here / "work/precious", b"2")
+    (here / "empty").mkdir()
+    before = tree(here)
+    for words in (["work/file", "work/copy"], ["src/*.nc", "work"], ["empty", "work"]):
+        refused(firn("sync", "--delete", *words, cwd=here), "usage", 2)
+    assert tree(here) == before
+    fits("sync", firn("sync", "empty", "work", cwd=here))
+    assert {k: v for k, v in tree(here).items() if not k.startswith("state")} == before
+
+
 def test_a_store_appears_last_or_not_at_all(here):
     fill(here / "src")
     (here / "dst/a.zarr/x").mkdir(parents=True)
