@@ -14,6 +14,7 @@ import time
 
 import pytest
 from support.binary import binary, environment, firn
+from support.servers import BadNetwork
 from test_outputs import fits
 
 
@@ -132,6 +133,19 @@ def test_sync_shows_its_deletions_and_needs_a_word_for_them(here):
     assert shown["next"] == "firn sync --delete src dst"
     done = fits("sync", firn("sync", "src", "dst", "--delete", cwd=here))
     assert (done["copied"], done["deleted"]) == (0, 1) and tree(here / "dst") == tree(source) and not (here / "dst/old").exists()
+
+
+def test_sync_takes_a_folder_that_holds_something(here):
+    fill(here / "src")
+    write(here / "work/file", b"1")
+    write(here / "work/precious", b"2")
+    (here / "empty").mkdir()
+    before = tree(here)
+    for words in (["work/file", "work/copy"], ["src/*.nc", "work"], ["empty", "work"]):
+        refused(firn("sync", "--delete", *words, cwd=here), "usage", 2)
+    assert tree(here) == before
+    fits("sync", firn("sync", "empty", "work", cwd=here))
+    assert {k: v for k, v in tree(here).items() if not k.startswith("state")} == before
 
 
 def test_a_store_appears_last_or_not_at_all(here):
@@ -386,6 +400,22 @@ def test_a_copy_that_is_killed_goes_on(here, s3, bucket, s3_env, place):
         now = tree(here / f"dst{number}") if place == "local" else s3.objects(bucket, f"dst{number}/")
         assert {k: v for k, v in now.items() if ".firn-tmp-" not in k} == tree(source)
     assert killed and kept, "no kill came while there was something to lose"
+
+
+def test_s3_nothing_is_lost_on_a_bad_network(here, s3, bucket, s3_env):
+    source = fill(here / "src", count=400, size=3000)
+    with BadNetwork(s3.endpoint, share=0.05) as network:
+        env = s3_env | {"AWS_ENDPOINT_URL": network.url}
+        fits("cp", firn("cp", "-r", "src", f"s3://{bucket}/x", cwd=here, env=env))
+        assert s3.objects(bucket, "x/") == tree(source)
+        fits("cp", firn("cp", "-r", f"s3://{bucket}/x", f"s3://{bucket}/y", cwd=here, env=env))
+        assert s3.objects(bucket, "y/") == tree(source)
+        fits("cp", firn("cp", "-r", f"s3://{bucket}/y", "back", cwd=here, env=env))
+        assert tree(here / "back") == tree(source)
+        shutil.rmtree(here / "state")
+        assert fits("check", firn("check", "back", f"s3://{bucket}/x", cwd=here, env=env))["ok"]
+        fits("rm", firn("rm", "-r", "--yes", f"s3://{bucket}/y", cwd=here, env=env))
+        assert s3.objects(bucket, "y/") == {} and min(network.counts.values()) > 3, network.counts
 
 
 def test_s3_no_secret_is_told(here, s3, bucket, s3_env):

@@ -1,9 +1,11 @@
 """Servers of the tests: files over HTTP with ranges, and S3."""
 import contextlib
 import email.utils
+import http.client
 import http.server
 import os
 import pathlib
+import random
 import socket
 import subprocess
 import sys
@@ -166,3 +168,75 @@ class S3:
         import icechunk
         return icechunk.s3_storage(bucket=bucket, prefix=prefix, endpoint_url=self.endpoint, access_key_id=self.key, secret_access_key=self.secret,
                                    region="us-east-1", allow_http=True, force_path_style=True)
+
+
+# ------------------------------------------------------------------ a bad network
+class _Broken(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def forward(self):
+        server = self.server
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        with server.lock:
+            fault = server.random.choice(sorted(server.counts)) if server.random.random() < server.share else None
+            if fault:
+                server.counts[fault] += 1
+        if fault == "reset":
+            return self.hang_up()
+        if fault == "unavailable":
+            return self.answer(503, [("Retry-After", "0")], b"<Error><Code>SlowDown</Code></Error>")
+        upstream = http.client.HTTPConnection(server.upstream, timeout=60)
+        try:
+            upstream.request(self.command, self.path, body, dict(self.headers))
+            answer = upstream.getresponse()
+            data = answer.read()
+        finally:
+            upstream.close()
+        if fault == "lost":
+            return self.hang_up()
+        headers = [(name, value) for name, value in answer.getheaders() if name.lower() not in ("content-length", "transfer-encoding", "connection")]
+        length = answer.getheader("Content-Length") if self.command == "HEAD" else None
+        if fault == "cut" and len(data) > 1:
+            self.answer(answer.status, headers, data[:len(data) // 2], length=len(data))
+            return self.hang_up()
+        return self.answer(answer.status, headers, data, length=length)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = forward
+
+    def answer(self, status, headers, data, length=None):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data) if length is None else length))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def hang_up(self):
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            self.connection.close()
+
+
+class BadNetwork(http.server.ThreadingHTTPServer):
+    """In front of an endpoint: of so many requests some are refused (503), cut off before or after they were carried out, or answered by half. `counts` tells."""
+    daemon_threads = True
+
+    def __init__(self, endpoint, share, seed=1):
+        super().__init__(("127.0.0.1", 0), _Broken)
+        self.upstream = endpoint.removeprefix("http://")
+        self.share, self.random, self.lock = share, random.Random(seed), threading.Lock()
+        self.counts = {"unavailable": 0, "reset": 0, "lost": 0, "cut": 0}
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, *_):
+        pass
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()

@@ -2,7 +2,7 @@
 
 use crate::error::EngineError;
 use crate::objects::error::ObjectsError;
-use crate::objects::named::{self, choose};
+use crate::objects::named::{self, Chosen, choose};
 use crate::objects::pairs::{Pairs, pairs};
 use crate::objects::proof::{Proof, Side, Trust, Verdict, compare};
 use crate::objects::records::{Arrival, Records};
@@ -112,9 +112,13 @@ const NAMED: usize = 1000;
 /// Where nothing can be begun: addresses that lead nowhere, a destination that is protected, objects that would be replaced.
 pub fn cp(engine: &Engine, request: &CopyRequest) -> Result<(CopyReport, Option<EngineError>), EngineError> {
     let chosen = choose(engine, &request.sources, request.recursive, &request.with("-r"))?;
-    let (to, items) = destination(engine, request, chosen.items, chosen.is_one_object)?;
+    if request.sync {
+        whole_folder(request, &chosen)?;
+    }
+    let Chosen { items, folders, unusable, is_one_object } = chosen;
+    let (to, items) = destination(engine, request, items, is_one_object)?;
     let from = source_of(engine, request, &items)?;
-    apart(&chosen.folders, &items, &to)?;
+    apart(&folders, &items, &to)?;
     let mut records = Records::between(engine, &from, &to);
     let known = if request.dry_run { records.read()? } else { records.tidy()? };
     let there = there(engine, &to, &items, request)?;
@@ -167,7 +171,7 @@ pub fn cp(engine: &Engine, request: &CopyRequest) -> Result<(CopyReport, Option<
         next: String::new(),
     };
     let mut errors: Vec<EngineError> = compared.failures.into_iter().map(|(_, error)| error).collect();
-    for odd in &chosen.unusable {
+    for odd in &unusable {
         let error = ObjectsError::unusable(from.url(), odd).into();
         report.failures.push(ObjectFailure::new(&odd.key, &error));
         errors.push(error);
@@ -237,6 +241,21 @@ fn destination(
     let to = place(&folder)?;
     let items = items.into_iter().map(|item| Item { to_key: name.clone(), ..item }).collect();
     Ok((to, items))
+}
+
+/// What a destination becomes equal to is a folder: of a single object or a pattern nothing could be said of the others there.
+fn whole_folder(request: &CopyRequest, chosen: &Chosen) -> Result<(), EngineError> {
+    let source = request.sources.first().map_or("", String::as_str);
+    let copy = CopyRequest { sync: false, recursive: false, delete: false, ..request.clone() };
+    if chosen.folders.len() != 1 || firn_storage::is_pattern(source) {
+        return Err(EngineError::usage(format!("{source} is no folder"), copy.again()));
+    }
+    // A disk that is not mounted, or a word too short, is more likely than that all is to go.
+    if request.delete && chosen.items.is_empty() {
+        let what = format!("{source} is empty, and all of {} would be removed", request.target);
+        return Err(EngineError::usage(what, format!("firn rm -r {}", shell_word(&request.target))));
+    }
+    Ok(())
 }
 
 /// What stands for the source in the records: the place of the only address, or that of the first object.

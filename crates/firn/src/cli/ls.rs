@@ -17,8 +17,8 @@ use std::io::{self, Write};
 #[command(after_help = "Examples:\n  firn ls osn:leap/\n  firn ls -r s3://bucket/air.zarr -o jsonl\n  \
                   firn ls 'https://host/data/*.nc'")]
 pub struct Arguments {
-    /// Folders, objects, patterns
-    #[arg(value_name = "URL", required = true)]
+    /// Folders, objects, patterns [default: the current directory]
+    #[arg(value_name = "URL")]
     pub urls: Vec<String>,
     /// All levels
     #[arg(short, long)]
@@ -28,7 +28,10 @@ pub struct Arguments {
 impl Arguments {
     pub(super) async fn perform(&self, context: &Context) -> Result<Outcome, FirnError> {
         let engine = context.engine(&Resources::default())?;
-        let (urls, recursive) = (self.urls.clone(), self.recursive);
+        let (mut urls, recursive) = (self.urls.clone(), self.recursive);
+        if urls.is_empty() {
+            urls.push(".".to_owned());
+        }
         let listed = blocking(move || ls(&engine, &urls, recursive)).await?;
         Ok(Outcome::answer(Listing(listed)))
     }
