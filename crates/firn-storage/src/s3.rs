@@ -1,15 +1,16 @@
 //! S3 through `object_store`, the only module that knows it: signing, listing and multipart are its work; requests
 //! are sent by [`crate::transport`], which also decides about repetition.
 
-use crate::credentials::Credentials;
+use crate::credentials::{CredentialState, Fetched};
 use crate::error::StorageError;
+use crate::fetched::{FetchError, Provider};
 use crate::http::unreachable_source;
 use crate::remote::{Opened, check_version};
 use crate::transport::{Answer, Call, Transport, TransportError, TransportKind, status_kind};
 use bytes::Bytes;
 use firn_model::diagnose::At;
 use firn_model::source::{ByteRange, SourceError, SourceVersion};
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
 };
@@ -28,6 +29,8 @@ pub(crate) struct BucketAddress {
     pub region: String,
     pub virtual_hosted: bool,
     pub anonymous: bool,
+    /// Where the credentials come from: two accounts may reach one bucket.
+    pub account: String,
 }
 
 impl BucketAddress {
@@ -42,7 +45,7 @@ impl BucketAddress {
 pub(crate) fn client(
     transport: &Arc<Transport>,
     address: &BucketAddress,
-    keys: Option<&Credentials>,
+    state: &CredentialState,
 ) -> Result<Arc<AmazonS3>, StorageError> {
     // Repetition is the transport's: two loops inside each other would multiply.
     let no_retry = RetryConfig { max_retries: 0, ..RetryConfig::default() };
@@ -57,8 +60,8 @@ pub(crate) fn client(
     if let Some(endpoint) = &address.endpoint {
         builder = builder.with_endpoint(endpoint_text(endpoint, address)).with_allow_http(endpoint.scheme() == "http");
     }
-    builder = match keys {
-        Some(keys) => {
+    builder = match state {
+        CredentialState::Keys(keys) => {
             let builder =
                 builder.with_access_key_id(&keys.access_key_id).with_secret_access_key(&keys.secret_access_key);
             match &keys.session_token {
@@ -66,7 +69,16 @@ pub(crate) fn client(
                 None => builder,
             }
         }
-        None => builder.with_skip_signature(true),
+        CredentialState::Fetched(how) => match &**how {
+            Fetched::Ambient(settings) => settings.iter().try_fold(builder, |builder, (key, value)| {
+                let key: AmazonS3ConfigKey = key
+                    .parse()
+                    .map_err(|error: object_store::Error| StorageError::Misuse { what: error.to_string() })?;
+                Ok::<_, StorageError>(builder.with_config(key, value))
+            })?,
+            how => builder.with_credentials(Arc::new(Provider::new(transport, how))),
+        },
+        CredentialState::None | CredentialState::Unusable { .. } => builder.with_skip_signature(true),
     };
     let at = At::url(format!("s3://{}", address.bucket));
     let store = builder.build().map_err(|error| StorageError::BadUrl { at, what: scrub(&error.to_string()) })?;
@@ -192,6 +204,9 @@ impl S3Failure {
                 TransportKind::Status { status: 401 | 403, .. } => Self::Denied(transport.to_string()),
                 _ => Self::Transport(transport.clone()),
             };
+        }
+        if let Some(fetch) = find::<FetchError>(error) {
+            return Self::Denied(fetch.to_string());
         }
         match error {
             object_store::Error::NotFound { source, .. } => {

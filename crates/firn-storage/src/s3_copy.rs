@@ -110,7 +110,7 @@ impl Refusal {
             Self::Transport(error) => error.kind.may_have_happened(),
             Self::Answer { status: 200..300, .. } => true,
             Self::Answer { code, .. } => code == "NoSuchUpload",
-            Self::Unsigned(_) | Self::Unreadable(_) => false,
+            Self::Unsigned(_) | Self::NoKeys(_) | Self::Unreadable(_) => false,
         }
     }
 }
@@ -185,7 +185,7 @@ impl<'a> Job<'a> {
                 Err(SourceError::Unavailable { at: self.to_at.clone(), what: refusal.to_string() }.into())
             }
             Refusal::Transport(error) => Err(unreachable_source(&self.to_at, error).into()),
-            Refusal::Answer { .. } | Refusal::Unsigned(_) | Refusal::Unreadable(_) => Ok(refusal),
+            Refusal::Answer { .. } | Refusal::Unsigned(_) | Refusal::NoKeys(_) | Refusal::Unreadable(_) => Ok(refusal),
         }
     }
 

@@ -70,7 +70,9 @@ impl S3Prefix {
         let at = self.at(key);
         let error = match refusal {
             Refusal::Transport(error) => unreachable_source(&at, error),
-            Refusal::Answer { status: 401 | 403, .. } => SourceError::Denied { at, what: refusal.to_string() },
+            Refusal::Answer { status: 401 | 403, .. } | Refusal::NoKeys(_) => {
+                SourceError::Denied { at, what: refusal.to_string() }
+            }
             Refusal::Answer { status: 404, code } if code == "NoSuchBucket" => {
                 SourceError::NotFound { at: bucket_of(&at) }
             }

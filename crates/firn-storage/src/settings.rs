@@ -1,10 +1,11 @@
 //! Everything that decides how storage is reached, read once and passed down.
 
-use crate::credentials::CredentialState;
+use crate::credentials::{Account, CredentialState};
 use crate::error::StorageError;
 use crate::location::{Addressing, Location, LocationConfig, parse_endpoint};
-use crate::profile::Profile;
-use firn_model::diagnose::At;
+use crate::rclone::Remote;
+use crate::sources::Sources;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Component, Path};
@@ -130,8 +131,10 @@ impl Default for CacheSettings {
 pub struct StorageSettings {
     /// The configured locations.
     pub locations: BTreeMap<String, Location>,
-    /// Credentials for S3.
-    pub credentials: CredentialState,
+    /// Whose requests those to `s3://` outside of locations are.
+    pub account: Account,
+    /// Where the credentials of locations are looked for.
+    pub sources: Sources,
     /// Endpoint for `s3://` outside of locations.
     pub endpoint: Option<Url>,
     /// Region for `s3://` outside of locations.
@@ -198,19 +201,17 @@ impl Default for LimitSettings {
 }
 
 impl StorageSettings {
-    /// The settings of this environment: `AWS_*` and the AWS profile files. The only place where they are read.
-    ///
-    /// `variable` looks up an environment variable (`|name| std::env::var(name).ok()`). Variables that are set but
-    /// empty count as unset. Seen: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_PROFILE`,
-    /// `AWS_REGION`, `AWS_DEFAULT_REGION`, `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, `AWS_CONFIG_FILE`,
-    /// `AWS_SHARED_CREDENTIALS_FILE`, `AWS_SKIP_SIGNATURE`, `AWS_VIRTUAL_HOSTED_STYLE_REQUEST`, `HOME`.
+    /// The settings of these environment variables, of the AWS profile files and `rclone.conf`. The only place where they
+    /// are read. Variables that are empty count as unset. Seen are `HOME`, `AWS_*` as the AWS tools understand them,
+    /// `RCLONE_CONFIG*` and `XDG_CONFIG_HOME`.
     ///
     /// # Errors
     /// [`StorageError::Credentials`] for a named profile that does not exist, a file that cannot be read, or a
     /// malformed endpoint.
-    pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Self, StorageError> {
-        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let profile = profile(&variable)?;
+    pub fn from_env(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, StorageError> {
+        let sources = Sources::read(variables)?;
+        let variable = |name: &str| sources.variable(name);
+        let profile = sources.profile_of_environment()?;
         let from_profile = |key: &str| profile.as_ref().and_then(|profile| profile.get(key)).map(str::to_owned);
         let endpoint = variable("AWS_ENDPOINT_URL_S3")
             .or_else(|| variable("AWS_ENDPOINT_URL"))
@@ -220,16 +221,17 @@ impl StorageSettings {
             .as_deref()
             .map(parse_endpoint)
             .transpose()
-            .map_err(|what| StorageError::Credentials { at: At::nowhere().node("AWS_ENDPOINT_URL"), what })?;
+            .map_err(|what| StorageError::BadSetting { name: "AWS_ENDPOINT_URL".to_owned(), what })?;
         let is_true = |name: &str| variable(name).is_some_and(|value| matches!(value.as_str(), "true" | "1" | "TRUE"));
         Ok(Self {
-            credentials: CredentialState::find(&variable, profile.as_ref()),
+            account: sources.account_of_environment(),
             endpoint,
             region: variable("AWS_REGION")
                 .or_else(|| variable("AWS_DEFAULT_REGION"))
                 .or_else(|| from_profile("region")),
             addressing: is_true("AWS_VIRTUAL_HOSTED_STYLE_REQUEST").then_some(Addressing::Virtual),
             anonymous: is_true("AWS_SKIP_SIGNATURE"),
+            sources,
             ..Self::default()
         })
     }
@@ -243,36 +245,42 @@ impl StorageSettings {
         tables: impl IntoIterator<Item = (&'a String, &'a LocationConfig)>,
     ) -> Result<Self, StorageError> {
         for (name, table) in tables {
-            self.locations.insert(name.clone(), Location::new(name, table)?);
+            self.locations.insert(name.clone(), Location::new(name, table, &self.sources)?);
         }
         Ok(self)
     }
-}
 
-fn profile(variable: &impl Fn(&str) -> Option<String>) -> Result<Option<Profile>, StorageError> {
-    let named = variable("AWS_PROFILE");
-    let name = named.as_deref().unwrap_or("default");
-    let text = |from: &str, file: &str| -> Result<String, StorageError> {
-        let path = match (variable(from), variable("HOME")) {
-            (Some(path), _) => path,
-            (None, Some(home)) => format!("{home}/.aws/{file}"),
-            (None, None) => return Ok(String::new()),
-        };
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Ok(text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-            Err(error) => Err(StorageError::Credentials { at: At::url(&path), what: error.to_string() }),
-        }
-    };
-    let config = text("AWS_CONFIG_FILE", "config")?;
-    let credentials = text("AWS_SHARED_CREDENTIALS_FILE", "credentials")?;
-    let found = Profile::find(name, &config, &credentials);
-    // Keys of the environment win over the profile, as in the AWS tools: then a missing profile does not matter.
-    if found.is_none() && named.is_some() && variable("AWS_ACCESS_KEY_ID").is_none() {
-        let what = format!("the profile {name:?} that AWS_PROFILE names is in neither file");
-        return Err(StorageError::Credentials { at: At::nowhere().node("AWS_PROFILE"), what });
+    /// Names and kinds of the remotes of `rclone.conf`, in order.
+    pub fn remotes(&self) -> Vec<(String, String)> {
+        let remotes = &self.sources.remotes;
+        remotes.names().map(|name| (name.to_owned(), remotes.kind(name).unwrap_or_default().to_owned())).collect()
     }
-    Ok(found)
+
+    /// Where a remote leads and whose requests those to it are, for people; the error is why it cannot be used.
+    ///
+    /// # Errors
+    /// The reason, as a text.
+    pub fn remote_leads_to(&self, name: &str) -> Result<String, String> {
+        match self.sources.remote(name) {
+            None => Err("there is no such remote".to_owned()),
+            Some(Remote::Refused { what, .. }) => Err(what),
+            Some(Remote::Below(url)) => Ok(url.to_string()),
+            Some(Remote::Service { service, folder }) => {
+                let place = service.endpoint.as_ref().map_or("Amazon S3".to_owned(), Url::to_string);
+                let whose = match &service.account {
+                    Some(Account { state: CredentialState::Unusable { what }, .. }) => return Err(what.clone()),
+                    Some(account) if !service.anonymous => account.source.clone(),
+                    _ => "no credentials".to_owned(),
+                };
+                Ok(format!("{}/{folder} by {whose}", place.trim_end_matches('/')).replace("/ by ", " by "))
+            }
+        }
+    }
+
+    /// The file of rclone's remotes, where there is one.
+    pub fn remotes_file(&self) -> Option<&Path> {
+        self.sources.remotes_file.as_deref()
+    }
 }
 
 #[cfg(test)]

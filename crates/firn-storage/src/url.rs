@@ -13,7 +13,7 @@ use url::Url;
 /// | `data/a.nc`, `/data/a.nc`, `file:///data/a.nc` | a local file or directory |
 /// | `http://host/a.nc`, `https://…` | an object of a web server |
 /// | `s3://bucket/key` | an object of an S3 service |
-/// | `name:key` | a key below the location `name` of `firn.toml` |
+/// | `name:key` | a key below the location `name` of `firn.toml`, or the remote `name` of `rclone.conf` |
 ///
 /// A local path whose first segment has a colon is written `./a:b`. The text never carries credentials: user
 /// information is refused, and the values of a query (which may be a signature) are not shown.
@@ -338,22 +338,34 @@ fn parse_s3(text: &str, rest: &str) -> Result<ObjectUrl, StorageError> {
 }
 
 fn parse_named(text: &str, location: &str, key: &str) -> Result<ObjectUrl, StorageError> {
-    if !is_location_name(location) {
-        let what = "the part before the colon is neither a scheme nor the name of a location".to_owned();
+    if !is_location_name(location) && !is_remote_name(location) {
+        let what = "the part before the colon is neither a scheme nor the name of a location or remote".to_owned();
         return Err(StorageError::BadUrl { at: At::url(text), what });
     }
     ObjectUrl::named(location, key.trim_end_matches('/'))
 }
 
+/// Can this be the name of a remote of `rclone.conf`? Letters and digits of any script, `_`, `-`, `.`, `+`, `@` and, not at
+/// the ends, spaces: <https://rclone.org/docs/#valid-remote-names>.
+fn is_remote_name(name: &str) -> bool {
+    let valid = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '@' | ' ');
+    let is_scheme = is_scheme(&name.to_ascii_lowercase());
+    !is_scheme && name.chars().all(valid) && !name.starts_with(['-', ' ']) && !name.is_empty() && !name.ends_with(' ')
+}
+
+fn is_scheme(name: &str) -> bool {
+    const SCHEMES: [&str; 13] =
+        ["file", "http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "ftp", "sftp", "hf"];
+    SCHEMES.contains(&name)
+}
+
 /// Can this be the name of a location? Lower-case letters, digits, `-` and `_`, beginning with a letter or digit, and
 /// not the name of a URL scheme.
 pub(crate) fn is_location_name(name: &str) -> bool {
-    const SCHEMES: [&str; 13] =
-        ["file", "http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "ftp", "sftp", "hf"];
     let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
     name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && name.chars().all(valid)
-        && !SCHEMES.contains(&name)
+        && !is_scheme(name)
 }
 
 fn unsupported_scheme(text: &str, scheme: &str) -> StorageError {
