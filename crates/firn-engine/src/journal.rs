@@ -259,7 +259,11 @@ impl Journal {
     /// # Errors
     /// What the storage says.
     pub async fn remove(&self) -> Result<bool, EngineError> {
-        remove_below(&self.prefix, &format!(".firn/runs/{}", self.record.run)).await
+        let folder = format!(".firn/runs/{}", self.record.run);
+        let found = remove_below(&self.prefix, &folder).await?;
+        // Who was stopped while it took its lease left half of it.
+        self.prefix.child(&folder)?.sweep(usize::MAX).await?;
+        Ok(found)
     }
 }
 
@@ -295,4 +299,24 @@ async fn remove(prefix: &Prefix, listed: Vec<ListedObject>) -> Result<(), Engine
 
 fn json(value: &impl serde::Serialize) -> Result<Bytes, EngineError> {
     serde_json::to_vec(value).map(Bytes::from).map_err(|error| EngineError::bug(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use firn_storage::{ObjectUrl, Storage, StorageSettings};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nothing_of_the_journal_stays_not_even_half_of_a_lease() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::new(StorageSettings::default(), tokio::runtime::Handle::current()).unwrap();
+        let prefix = storage.prefix(&ObjectUrl::local(folder.path())).unwrap();
+        let leases = folder.path().join(".firn/runs/abc/leases/all");
+        std::fs::create_dir_all(&leases).unwrap();
+        std::fs::write(leases.join(".firn-tmp-0"), "half").unwrap();
+        std::fs::write(folder.path().join(".firn/runs/abc/plan.json"), "{}").unwrap();
+        let journal = Journal::new(prefix, RunRecord::new("abc", "", 1));
+        assert!(journal.remove().await.unwrap());
+        assert!(!leases.exists() && !folder.path().join(".firn/runs/abc/plan.json").exists());
+    }
 }
