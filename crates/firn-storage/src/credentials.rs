@@ -1,5 +1,6 @@
 //! Credentials for S3: which there are, and where they come from. What has to be fetched is fetched by [`crate::fetched`].
 
+use crate::cloud_keys::CloudKeys;
 use crate::error::StorageError;
 use crate::profile::Profile;
 use firn_model::diagnose::At;
@@ -65,6 +66,8 @@ pub enum CredentialState {
     Keys(Credentials),
     /// Keys that last for a while, and how to get them.
     Fetched(Box<Fetched>),
+    /// Those of Google Cloud or Azure.
+    Cloud(CloudKeys),
     /// There is something that this version cannot use. An error only once credentials are needed.
     Unusable {
         /// Why.
@@ -146,6 +149,7 @@ impl CredentialState {
     pub(crate) fn is_signing(&self, at: &At) -> Result<bool, StorageError> {
         match self {
             Self::None => Ok(false),
+            Self::Cloud(keys) => Ok(keys.get("azure_skip_signature").is_none()),
             Self::Keys(_) | Self::Fetched(_) => Ok(true),
             Self::Unusable { what } => Err(StorageError::Credentials { at: at.clone(), what: what.clone() }),
         }

@@ -53,9 +53,10 @@ pub enum Addressing {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocationConfig {
-    /// `s3://bucket/prefix`, an absolute path, `file:///path`, or `remote:path` of a remote of `rclone.conf`.
+    /// `s3://bucket/prefix` (`gs://`, `az://`), an absolute path, `file:///path`, or `remote:path` of a remote of `rclone.conf`.
     pub url: String,
-    /// Endpoint of the S3 service, `https://host[:port]`; without it `AWS_ENDPOINT_URL`, else AWS itself.
+    /// Endpoint of the S3 service, `https://host[:port]`; without it `AWS_ENDPOINT_URL`, else AWS itself. Of Azure
+    /// `https://ACCOUNT.blob.core.windows.net`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub endpoint: Option<String>,
     /// Region; without it `AWS_REGION`, else `us-east-1`.
@@ -83,7 +84,7 @@ pub struct LocationConfig {
 pub struct Location {
     /// Its name.
     pub name: String,
-    /// Where its objects lie: a local directory or an S3 prefix.
+    /// Where its objects lie: a local directory or a prefix of a bucket.
     pub url: ObjectUrl,
     /// Endpoint of the S3 service.
     pub endpoint: Option<Url>,
@@ -171,9 +172,12 @@ impl Location {
             _ => {}
         }
         let is_s3 = matches!(location.url.kind(), Kind::S3 { .. });
-        let of_s3 = config.endpoint.is_some() || config.region.is_some() || config.addressing.is_some();
-        if !is_s3 && (of_s3 || config.profile.is_some()) {
-            return Err(bad("endpoint, region, addressing and profile belong to s3:// locations only".to_owned()));
+        let is_cloud = matches!(location.url.kind(), Kind::Cloud { .. });
+        if !is_s3 && (config.region.is_some() || config.addressing.is_some() || config.profile.is_some()) {
+            return Err(bad("region, addressing and profile belong to s3:// locations only".to_owned()));
+        }
+        if !is_s3 && !is_cloud && config.endpoint.is_some() {
+            return Err(bad("an endpoint belongs to the bucket of a service (s3://, gs://, az://)".to_owned()));
         }
         Ok(location)
     }
@@ -195,7 +199,7 @@ impl Location {
                     return Err(format!("url: it names no bucket; write {remote}:BUCKET/PREFIX"));
                 }
                 Ok(Self {
-                    url: ObjectUrl::s3(bucket, key),
+                    url: service.url.in_bucket(bucket, key),
                     name: self.name.clone(),
                     public_url: self.public_url.clone(),
                     role: self.role,

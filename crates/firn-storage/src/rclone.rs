@@ -3,11 +3,14 @@
 //! Only what firn does alike is taken. A remote whose objects would have other names or other bytes (crypt, compress,
 //! chunker, …) is refused by its kind.
 
+use crate::cloud::CloudService;
+use crate::cloud_keys::CloudKeys;
 use crate::credentials::{Account, CredentialState, Credentials};
 use crate::location::{Addressing, Location, LocationRole, parse_endpoint};
 use crate::url::{Kind, ObjectUrl};
 use std::collections::BTreeMap;
 use std::fmt;
+use url::Url;
 
 /// Aliases that may lead to one another.
 const ALIASES: usize = 8;
@@ -49,6 +52,8 @@ pub(crate) trait Accounts {
     fn of_environment(&self) -> Account;
     /// The account of an AWS profile.
     fn of_profile(&self, name: &str) -> Account;
+    /// The account of the environment for this service, and the endpoint that comes with it.
+    fn of_cloud(&self, service: CloudService) -> (Account, Option<String>);
 }
 
 impl Remotes {
@@ -112,6 +117,8 @@ impl Remotes {
         let kind = get("type").unwrap_or_default();
         match kind {
             "s3" => service(name, &get, accounts),
+            "google cloud storage" | "gcs" => google(name, &get, accounts),
+            "azureblob" => azure(name, &get, accounts),
             "local" => Remote::Below(ObjectUrl::local("/")),
             "http" => match get("url").map(ObjectUrl::parse) {
                 Some(Ok(url)) if matches!(url.kind(), Kind::Http(_)) && get("headers").is_none() => Remote::Below(url),
@@ -204,17 +211,98 @@ fn service<'a>(name: &str, get: &dyn Fn(&str) -> Option<&'a str>, accounts: &dyn
         Some(_) => Some(Addressing::Path),
         None => None,
     };
-    let service = Location {
+    let service = root(name, ObjectUrl::s3("", ""), endpoint, account);
+    let service = Location { region: get("region").map(str::to_owned), addressing, ..service };
+    Remote::Service { service: Box::new(service), folder: String::new() }
+}
+
+/// All buckets of a service.
+fn root(name: &str, url: ObjectUrl, endpoint: Option<Url>, account: Account) -> Location {
+    Location {
         name: name.to_owned(),
-        url: ObjectUrl::s3("", ""),
-        region: get("region").map(str::to_owned),
+        url,
+        region: None,
         endpoint,
-        addressing,
+        addressing: None,
         public_url: None,
         role: LocationRole::default(),
         anonymous: account.state == CredentialState::None,
         account: Some(account),
+    }
+}
+
+/// A remote of the kind `google cloud storage`: <https://rclone.org/googlecloudstorage/>.
+fn google<'a>(name: &str, get: &dyn Fn(&str) -> Option<&'a str>, accounts: &dyn Accounts) -> Remote {
+    let is = |key: &str| get(key).is_some_and(|value| matches!(value, "true" | "1" | "yes" | "on"));
+    let source = format!("the rclone remote {name:?}");
+    let with = |key: &str, value: &str| Account {
+        source: source.clone(),
+        state: CredentialState::Cloud(CloudKeys::of([(key, value.to_owned())])),
     };
+    let account = if is("anonymous") {
+        Account::default()
+    } else if let Some(key) = get("service_account_credentials") {
+        with("google_service_account_key", key)
+    } else if let Some(file) = get("service_account_file") {
+        with("google_service_account_path", file)
+    } else if let Some(token) = get("access_token") {
+        with("token", token)
+    } else if is("env_auth") {
+        accounts.of_cloud(CloudService::Google).0
+    } else {
+        return Remote::refused(
+            format!("the remote {name:?} signs in through a browser (token), which firn does not do"),
+            "gcloud auth application-default login, and write gs://BUCKET/KEY",
+        );
+    };
+    let endpoint = match get("endpoint").map(parse_endpoint).transpose() {
+        Ok(endpoint) => endpoint,
+        Err(what) => return Remote::refused(format!("the endpoint of the remote {name:?}: {what}"), "rclone config"),
+    };
+    let service = root(name, ObjectUrl::cloud(CloudService::Google, "", ""), endpoint, account);
+    Remote::Service { service: Box::new(service), folder: String::new() }
+}
+
+/// A remote of the kind `azureblob`: <https://rclone.org/azureblob/>.
+fn azure<'a>(name: &str, get: &dyn Fn(&str) -> Option<&'a str>, accounts: &dyn Accounts) -> Remote {
+    let is = |key: &str| get(key).is_some_and(|value| matches!(value, "true" | "1" | "yes" | "on"));
+    let invalid = |what: String| Remote::refused(format!("the remote {name:?}: {what}"), "rclone config");
+    let source = format!("the rclone remote {name:?}");
+    let state = |pairs: Vec<(&str, String)>| CredentialState::Cloud(CloudKeys::of(pairs));
+    let named = get("account").map(str::to_owned);
+    let of_account = named.clone().map(|account| ("azure_storage_account_name", account));
+    let with = |key, value: &str| state(of_account.clone().into_iter().chain([(key, value.to_owned())]).collect());
+    let (state, endpoint) = if let Some(text) = get("connection_string") {
+        match crate::cloud_keys::connection_string(text) {
+            Ok((keys, endpoint)) => (CredentialState::Cloud(keys), endpoint),
+            Err(what) => return invalid(what),
+        }
+    } else if let Some(url) = get("sas_url") {
+        let Ok(url) = Url::parse(url) else { return invalid("its sas_url is no URL".to_owned()) };
+        let mut endpoint = url.clone();
+        endpoint.set_query(None);
+        endpoint.set_path("");
+        let account = url.domain().and_then(|host| host.split('.').next()).unwrap_or_default().to_owned();
+        let signature = url.query().unwrap_or_default().to_owned();
+        let keys = vec![("azure_storage_account_name", account), ("azure_storage_sas_key", signature)];
+        (state(keys), Some(endpoint.to_string()))
+    } else if let Some(key) = get("key") {
+        (with("azure_storage_account_key", key), None)
+    } else if is("env_auth") {
+        let (account, endpoint) = accounts.of_cloud(CloudService::Azure);
+        (account.state, endpoint)
+    } else if is("use_emulator") {
+        return invalid("it means an emulator; name its account, key and endpoint".to_owned());
+    } else {
+        let unsigned = of_account.into_iter().chain([("azure_skip_signature", "true".to_owned())]);
+        (state(unsigned.collect()), None)
+    };
+    let endpoint = get("endpoint").map(str::to_owned).or(endpoint);
+    let endpoint = match endpoint.as_deref().map(parse_endpoint).transpose() {
+        Ok(endpoint) => endpoint,
+        Err(what) => return invalid(what),
+    };
+    let service = root(name, ObjectUrl::cloud(CloudService::Azure, "", ""), endpoint, Account { source, state });
     Remote::Service { service: Box::new(service), folder: String::new() }
 }
 
@@ -231,6 +319,10 @@ mod tests {
 
         fn of_profile(&self, name: &str) -> Account {
             Account { source: format!("profile {name}"), state: CredentialState::None }
+        }
+
+        fn of_cloud(&self, _service: CloudService) -> (Account, Option<String>) {
+            (Account::default(), None)
         }
     }
 

@@ -78,7 +78,9 @@ pub(crate) fn client(
             })?,
             how => builder.with_credentials(Arc::new(Provider::new(transport, how))),
         },
-        CredentialState::None | CredentialState::Unusable { .. } => builder.with_skip_signature(true),
+        CredentialState::None | CredentialState::Cloud(_) | CredentialState::Unusable { .. } => {
+            builder.with_skip_signature(true)
+        }
     };
     let at = At::url(format!("s3://{}", address.bucket));
     let store = builder.build().map_err(|error| StorageError::BadUrl { at, what: scrub(&error.to_string()) })?;
@@ -98,9 +100,9 @@ pub(crate) fn endpoint_text(endpoint: &Url, address: &BucketAddress) -> String {
 ///
 /// # Errors
 /// [`StorageError::Unsupported`] for keys that exist in buckets but that the library cannot name (`a//b`).
-pub(crate) fn path(bucket: &str, key: &str) -> Result<Path, StorageError> {
+pub(crate) fn path(at: &At, key: &str) -> Result<Path, StorageError> {
     Path::parse(key).map_err(|_| StorageError::Unsupported {
-        at: At::url(format!("s3://{bucket}/{key}")),
+        at: at.clone(),
         what: "the key has an empty, `.` or `..` segment or a control character".to_owned(),
         next: "copy the object to a key without them".into(),
     })
@@ -108,8 +110,8 @@ pub(crate) fn path(bucket: &str, key: &str) -> Result<Path, StorageError> {
 
 /// Gives the library a client that sends by way of our transport.
 #[derive(Debug)]
-struct Connector {
-    transport: Arc<Transport>,
+pub(crate) struct Connector {
+    pub transport: Arc<Transport>,
 }
 
 impl HttpConnector for Connector {
@@ -169,7 +171,9 @@ fn response(answer: Answer) -> HttpResponse {
 /// May the request be sent again when nobody knows whether the first was carried out? A conditional write may not:
 /// its own first success would make the second fail. Neither may the completion of an upload.
 fn is_repeatable(method: &Method, url: &Url, headers: &HeaderMap) -> bool {
-    let conditional = headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MATCH);
+    let conditional = headers.contains_key(IF_NONE_MATCH)
+        || headers.contains_key(IF_MATCH)
+        || headers.contains_key("x-goog-if-generation-match");
     let completes = *method == Method::POST && url.query_pairs().any(|(key, _)| key == "uploadId");
     !(completes || conditional && *method == Method::PUT)
 }
@@ -250,8 +254,11 @@ impl S3Failure {
 }
 
 pub(crate) fn bucket_of(at: &At) -> At {
-    let url = at.url.as_deref().and_then(|url| url.strip_prefix("s3://")).and_then(|rest| rest.split('/').next());
-    url.map_or_else(|| at.clone(), |bucket| At::url(format!("s3://{bucket}")))
+    let address = at.url.as_deref().and_then(|url| url.split_once("://"));
+    address.map_or_else(
+        || at.clone(),
+        |(scheme, rest)| At::url(format!("{scheme}://{}", rest.split('/').next().unwrap_or_default())),
+    )
 }
 
 /// The first error of this type among the causes.
@@ -285,23 +292,22 @@ pub(crate) fn scrub(text: &str) -> String {
     words.join(" ").chars().take(300).collect()
 }
 
-/// An object of a bucket.
+/// An object of a bucket, by what all services have in common.
 #[derive(Clone)]
-pub(crate) struct S3Object {
-    pub store: Arc<AmazonS3>,
+pub(crate) struct StoreObject {
+    pub store: Arc<dyn ObjectStore>,
     pub path: Path,
     pub at: At,
-    pub address: Arc<BucketAddress>,
 }
 
-impl S3Object {
+impl StoreObject {
     /// Asks for the first `head` bytes, and so learns whether the object exists, its size and its version.
     pub(crate) async fn open(&self, head: u64) -> Result<Option<Opened>, SourceError> {
         match self.get(0..head.max(1)).await {
             Ok((version, head)) => Ok(Some(Opened { version, head })),
             Err(S3Failure::NotFound { bucket: false }) => Ok(None),
             Err(S3Failure::Transport(TransportError { kind: TransportKind::Status { status: 416, .. }, .. })) => {
-                let head = ObjectStore::get_opts(&*self.store, &self.path, GetOptions::new().with_head(true)).await;
+                let head = self.store.get_opts(&self.path, GetOptions::new().with_head(true)).await;
                 let meta = head.map_err(|error| S3Failure::of(&error).source(&self.at))?.meta;
                 if meta.size > 0 {
                     let what = "the server says that the object has no first byte, and that it is not empty".to_owned();
@@ -336,7 +342,7 @@ impl S3Object {
     async fn get(&self, range: ByteRange) -> Result<(SourceVersion, Bytes), S3Failure> {
         let options = GetOptions::new().with_range(Some(GetRange::Bounded(range)));
         let failure = |error: object_store::Error| S3Failure::of(&error);
-        let result = ObjectStore::get_opts(&*self.store, &self.path, options).await.map_err(failure)?;
+        let result = self.store.get_opts(&self.path, options).await.map_err(failure)?;
         let version = version(&result.meta);
         let expected = result.range.end - result.range.start;
         let bytes = result.bytes().await.map_err(failure)?;
@@ -345,6 +351,14 @@ impl S3Object {
         }
         Ok((version, bytes))
     }
+}
+
+/// An object of a bucket of an S3 service.
+#[derive(Clone)]
+pub(crate) struct S3Object {
+    pub object: StoreObject,
+    pub client: Arc<AmazonS3>,
+    pub address: Arc<BucketAddress>,
 }
 
 /// What a listing or an answer says of an object.

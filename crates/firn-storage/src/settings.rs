@@ -36,14 +36,15 @@ impl FromStr for HostPolicy {
             _ => {}
         }
         let place = |place: &str| {
-            let host = place.strip_prefix("s3://").unwrap_or(place);
+            let host =
+                ["s3://", "gs://", "az://"].iter().find_map(|scheme| place.strip_prefix(scheme)).unwrap_or(place);
             let is_folder = place.starts_with('/') && Path::new(place).components().all(|c| c != Component::ParentDir);
             let is_name = !host.is_empty() && !host.contains(['/', '@', '?', '#', ' ']);
             if is_folder || is_name {
                 return Ok(place.trim_end_matches('/').to_owned());
             }
             Err(format!(
-                "{place:?} is no place: write same-host, any, or a list of host[:port], s3://bucket and /folder"
+                "{place:?} is no place: write same-host, any, or a list of host[:port], s3://bucket (gs://, az://) and /folder"
             ))
         };
         text.split(',').map(|part| place(part.trim())).collect::<Result<_, _>>().map(Self::Hosts)
@@ -133,6 +134,12 @@ pub struct StorageSettings {
     pub locations: BTreeMap<String, Location>,
     /// Whose requests those to `s3://` outside of locations are.
     pub account: Account,
+    /// Whose requests those to `gs://` outside of locations are.
+    pub google: Account,
+    /// Whose requests those to `az://` outside of locations are.
+    pub azure: Account,
+    /// Where the blob service of Azure is, for `az://` outside of locations.
+    pub azure_endpoint: Option<Url>,
     /// Where the credentials of locations are looked for.
     pub sources: Sources,
     /// Endpoint for `s3://` outside of locations.
@@ -222,9 +229,18 @@ impl StorageSettings {
             .map(parse_endpoint)
             .transpose()
             .map_err(|what| StorageError::BadSetting { name: "AWS_ENDPOINT_URL".to_owned(), what })?;
+        let (azure, azure_endpoint) = sources.account_of_azure();
+        let azure_endpoint = azure_endpoint
+            .as_deref()
+            .map(parse_endpoint)
+            .transpose()
+            .map_err(|what| StorageError::BadSetting { name: "AZURE_STORAGE_CONNECTION_STRING".to_owned(), what })?;
         let is_true = |name: &str| variable(name).is_some_and(|value| matches!(value.as_str(), "true" | "1" | "TRUE"));
         Ok(Self {
             account: sources.account_of_environment(),
+            google: sources.account_of_google(),
+            azure,
+            azure_endpoint,
             endpoint,
             region: variable("AWS_REGION")
                 .or_else(|| variable("AWS_DEFAULT_REGION"))

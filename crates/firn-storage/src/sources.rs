@@ -1,5 +1,6 @@
 //! Where credentials are looked for: environment variables, the AWS profile files, `rclone.conf`. Read once.
 
+use crate::cloud::CloudService;
 use crate::credentials::{Account, Finder};
 use crate::error::StorageError;
 use crate::profile::{Profile, ProfileFiles};
@@ -28,7 +29,10 @@ impl Sources {
     pub(crate) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, StorageError> {
         let seen = |name: &str| {
             let whole = ["HOME", "XDG_CONFIG_HOME"];
-            whole.contains(&name) || ["AWS_", "RCLONE_CONFIG"].iter().any(|prefix| name.starts_with(prefix))
+            whole.contains(&name)
+                || ["AWS_", "AZURE_", "CLOUDSDK_", "GCE_", "GOOGLE_", "RCLONE_CONFIG"]
+                    .iter()
+                    .any(|prefix| name.starts_with(prefix))
         };
         let variables: BTreeMap<String, String> =
             variables.into_iter().filter(|(name, value)| seen(name) && !value.is_empty()).collect();
@@ -101,6 +105,16 @@ impl Sources {
         self.with_finder(|finder| finder.of_profile(name))
     }
 
+    /// The account for Google Cloud.
+    pub(crate) fn account_of_google(&self) -> Account {
+        crate::cloud_keys::of_google(&|name| self.variable(name))
+    }
+
+    /// The account for Azure, and the endpoint that comes with it.
+    pub(crate) fn account_of_azure(&self) -> (Account, Option<String>) {
+        crate::cloud_keys::of_azure(&self.variables)
+    }
+
     /// The remote of this name.
     pub(crate) fn remote(&self, name: &str) -> Option<Remote> {
         self.remotes.get(name, self)
@@ -114,6 +128,13 @@ impl Accounts for Sources {
 
     fn of_profile(&self, name: &str) -> Account {
         self.account_of_profile(name)
+    }
+
+    fn of_cloud(&self, service: CloudService) -> (Account, Option<String>) {
+        match service {
+            CloudService::Google => (self.account_of_google(), None),
+            CloudService::Azure => self.account_of_azure(),
+        }
     }
 }
 

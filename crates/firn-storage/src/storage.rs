@@ -3,6 +3,7 @@
 use crate::bridge::Bridge;
 use crate::cache::CachedReader;
 use crate::capabilities::Conditions;
+use crate::cloud::{CloudAddress, CloudObject, CloudService};
 use crate::credentials::CredentialState;
 use crate::error::StorageError;
 use crate::http::{HttpObject, WebAnswer, WebPage};
@@ -11,7 +12,7 @@ use crate::location::{Addressing, Location};
 use crate::prefix::Prefix;
 use crate::rclone;
 use crate::remote::{BridgedReader, Opened, Remote};
-use crate::s3::{BucketAddress, S3Object};
+use crate::s3::{BucketAddress, S3Object, StoreObject};
 use crate::settings::StorageSettings;
 use crate::source::StorageSource;
 use crate::transport::{Traffic, Transport};
@@ -19,6 +20,7 @@ use crate::url::{Kind, ObjectUrl, join};
 use bytes::Bytes;
 use firn_model::diagnose::At;
 use firn_model::source::{ByteRange, RangeReader, Source, SourceError, SourceVersion};
+use object_store::ObjectStore;
 use object_store::aws::AmazonS3;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -35,6 +37,7 @@ struct Shared {
     transport: Arc<Transport>,
     bridge: Bridge,
     buckets: Mutex<HashMap<BucketAddress, Arc<AmazonS3>>>,
+    clouds: Mutex<HashMap<CloudAddress, Arc<dyn ObjectStore>>>,
     conditions: Mutex<HashMap<String, ConditionsCell>>,
     /// From which bucket to which the server refused to copy, and how.
     refused_copies: Mutex<HashMap<(String, String), String>>,
@@ -80,6 +83,7 @@ impl Storage {
             transport,
             bridge,
             buckets: Mutex::default(),
+            clouds: Mutex::default(),
             conditions: Mutex::default(),
             refused_copies: Mutex::default(),
             remotes: Mutex::default(),
@@ -101,6 +105,7 @@ impl Storage {
             transport,
             bridge,
             buckets: Mutex::default(),
+            clouds: Mutex::default(),
             conditions: Mutex::default(),
             refused_copies: Mutex::default(),
             remotes: Mutex::default(),
@@ -181,7 +186,7 @@ impl Storage {
                     let what = format!("it names no bucket; write {name}:BUCKET/KEY");
                     return Err(StorageError::BadUrl { at, what });
                 }
-                let url = ObjectUrl::s3(bucket, key);
+                let url = service.url.in_bucket(bucket, key);
                 Ok(Held::In { service, url })
             }
             Some(rclone::Remote::Refused { what, next }) => {
@@ -204,6 +209,66 @@ impl Storage {
         let mut remotes = self.0.remotes.lock().unwrap_or_else(PoisonError::into_inner);
         let remote = remotes.entry(name.to_owned()).or_insert_with(|| self.0.settings.sources.remote(name));
         remote.clone()
+    }
+
+    /// A client of the bucket of an address of Google Cloud or Azure, with the key; `None` for other addresses.
+    fn in_cloud(&self, url: &ObjectUrl) -> Result<Option<CloudObject>, StorageError> {
+        let (physical, held) = match url.kind() {
+            Kind::Named { location, key } => match self.named(location, key)? {
+                Held::In { service, url } => (url, Some(service)),
+                Held::At(url) => (url, None),
+            },
+            _ => (self.physical(url)?, None),
+        };
+        let Kind::Cloud { service, bucket, key } = physical.kind() else { return Ok(None) };
+        let location = match held {
+            Some(location) => Some(*location),
+            None => self.location_of(url)?.map(|(location, _)| location.clone()),
+        };
+        let (store, address) = self.cloud(*service, bucket, location.as_ref(), &url.at())?;
+        let path = crate::s3::path(&physical.at(), key)?;
+        Ok(Some(CloudObject { object: StoreObject { store, path, at: url.at() }, address: Arc::new(address) }))
+    }
+
+    fn cloud(
+        &self,
+        service: CloudService,
+        bucket: &str,
+        location: Option<&Location>,
+        at: &At,
+    ) -> Result<(Arc<dyn ObjectStore>, CloudAddress), StorageError> {
+        let settings = &self.0.settings;
+        let own = location.and_then(|location| location.account.as_ref());
+        let (account, usual) = match service {
+            CloudService::Google => (&settings.google, None),
+            CloudService::Azure => (&settings.azure, settings.azure_endpoint.clone()),
+        };
+        let endpoint = match location {
+            Some(location) if location.endpoint.is_some() || own.is_some() => location.endpoint.clone(),
+            _ => usual,
+        };
+        let account = own.unwrap_or(account);
+        let anonymous = settings.anonymous || location.is_some_and(|location| location.anonymous);
+        let is_signing = !anonymous && account.state.is_signing(at)?;
+        let storage_account = match service {
+            CloudService::Google => None,
+            CloudService::Azure => crate::cloud::storage_account(account, endpoint.as_ref()),
+        };
+        let address = CloudAddress {
+            service,
+            bucket: bucket.to_owned(),
+            endpoint,
+            account: (if is_signing { account.source.clone() } else { String::new() }, storage_account),
+            anonymous: !is_signing,
+        };
+        let mut clouds = self.0.clouds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = clouds.get(&address) {
+            return Ok((Arc::clone(store), address));
+        }
+        let state = if is_signing { &account.state } else { &CredentialState::None };
+        let store = crate::cloud::client(&self.0.transport, &address, state)?;
+        clouds.insert(address.clone(), Arc::clone(&store));
+        Ok((store, address))
     }
 
     /// The bucket and key of an S3 address, and the service where it is not that of the environment.
@@ -296,13 +361,16 @@ impl Storage {
         Ok(self.0.bridge.wait(async move { object.answer_as_web_page().await })??)
     }
 
-    /// The web address of an object as its service spells it: an object of S3 below the endpoint. `None` for local files.
+    /// The web address of an object as its service spells it: an object of a bucket below the endpoint of its service. `None` for local files.
     ///
     /// # Errors
     /// As [`Storage::physical`].
     pub fn web_address(&self, url: &ObjectUrl) -> Result<Option<Url>, StorageError> {
         if let Kind::Http(url) = url.kind() {
             return Ok(Some(url.clone()));
+        }
+        if let Some(cloud) = self.in_cloud(url)? {
+            return cloud.web_address().map(Some);
         }
         let Some(InBucket { bucket, key, service }) = self.in_bucket(url)? else { return Ok(None) };
         let (_, address) = self.bucket(&bucket, service.as_ref(), &url.at())?;
@@ -376,7 +444,7 @@ impl Storage {
                 let found = holders.min_by_key(|(_, key)| key.len());
                 found.map_or_else(|| Ok(url.clone()), |(location, key)| below(location, &key))
             }
-            Kind::Local(_) | Kind::S3 { .. } => url.absolute(),
+            Kind::Local(_) | Kind::S3 { .. } | Kind::Cloud { .. } => url.absolute(),
         }
     }
 
@@ -452,14 +520,17 @@ impl Storage {
                 let object = HttpObject::new(Arc::clone(&self.0.transport), http.clone());
                 Ok(Place::Remote(Remote::Http(object)))
             }
-            Kind::S3 { .. } | Kind::Named { .. } => {
+            Kind::S3 { .. } | Kind::Cloud { .. } | Kind::Named { .. } => {
+                if let Some(object) = self.in_cloud(url)? {
+                    return Ok(Place::Remote(Remote::Cloud(object)));
+                }
                 let Some(InBucket { bucket, key, service }) = self.in_bucket(url)? else {
                     return Err(StorageError::Misuse { what: format!("{url} leads nowhere") });
                 };
-                let (store, address) = self.bucket(&bucket, service.as_ref(), &url.at())?;
-                let path = crate::s3::path(&bucket, &key)?;
-                let object = S3Object { store, path, at: url.at(), address: Arc::new(address) };
-                Ok(Place::Remote(Remote::S3(object)))
+                let (client, address) = self.bucket(&bucket, service.as_ref(), &url.at())?;
+                let path = crate::s3::path(&url.at(), &key)?;
+                let object = StoreObject { store: Arc::clone(&client) as Arc<dyn ObjectStore>, path, at: url.at() };
+                Ok(Place::Remote(Remote::S3(S3Object { object, client, address: Arc::new(address) })))
             }
         }
     }

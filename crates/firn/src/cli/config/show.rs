@@ -27,6 +27,10 @@ pub struct Shown {
     pub locations: IndexMap<String, ShownLocation>,
     /// Where credentials for S3 outside of locations would come from; never the credentials.
     pub s3_credentials: String,
+    /// The same for Google Cloud Storage.
+    pub google_credentials: String,
+    /// The same for Azure Blob Storage.
+    pub azure_credentials: String,
     /// The remotes of `rclone.conf`, by name.
     pub remotes: IndexMap<String, ShownRemote>,
     /// The files that were looked for, in order of precedence.
@@ -113,6 +117,8 @@ fn shown(settings: &Settings, storage: &StorageSettings) -> Shown {
     Shown {
         settings: all,
         locations: locations.collect(),
+        google_credentials: source_of(&storage.google, false),
+        azure_credentials: source_of(&storage.azure, false),
         s3_credentials: source.clone(),
         remotes: remotes_of(storage),
         files: files.chain(of_rclone).collect(),
@@ -124,23 +130,29 @@ fn setting<T>(setting: &Setting<T>, value: impl Fn(&T) -> Value) -> ShownSetting
 }
 
 fn credentials_of(location: &Location, storage: &StorageSettings, source: &str) -> String {
-    if location.url.scheme() != "s3" {
-        return "none needed (local)".to_owned();
-    }
+    let source = match location.url.scheme() {
+        "s3" => source.to_owned(),
+        "gs" => source_of(&storage.google, storage.anonymous),
+        "az" => source_of(&storage.azure, storage.anonymous),
+        _ => return "none needed (local)".to_owned(),
+    };
     if location.anonymous {
         return "none (anonymous)".to_owned();
     }
-    location.account.as_ref().map_or_else(|| source.to_owned(), |account| source_of(account, storage.anonymous))
+    location.account.as_ref().map_or(source, |account| source_of(account, storage.anonymous))
 }
+
+const NOT_SIGNED: &str = "none: requests are not signed";
 
 /// Where credentials come from, without saying what they are.
 fn source_of(account: &Account, anonymous: bool) -> String {
     match &account.state {
         _ if anonymous => "none: AWS_SKIP_SIGNATURE is set".to_owned(),
-        CredentialState::None => "none: S3 is read without signing".to_owned(),
+        CredentialState::None => NOT_SIGNED.to_owned(),
         CredentialState::Unusable { what } => format!("unusable: {what}"),
         CredentialState::Fetched(how) => format!("{}{}", account.source, how_of(how)),
-        CredentialState::Keys(_) => account.source.clone(),
+        CredentialState::Cloud(_) if account.source.is_empty() => NOT_SIGNED.to_owned(),
+        CredentialState::Cloud(_) | CredentialState::Keys(_) => account.source.clone(),
     }
 }
 
@@ -201,7 +213,13 @@ fn draw(shown: &Shown, out: &mut dyn Write, style: Style) -> io::Result<()> {
             .collect();
         write_table(out, 2, &rows)?;
     }
-    writeln!(out, "\nS3 credentials outside of locations: {}", shown.s3_credentials)?;
+    writeln!(out, "\n{}", style.bold("credentials outside of locations"))?;
+    let rows =
+        [("s3://", &shown.s3_credentials), ("gs://", &shown.google_credentials), ("az://", &shown.azure_credentials)];
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|(scheme, source)| vec![(*scheme).to_owned(), (*source).clone()]).collect();
+    write_table(out, 2, &rows)?;
+    writeln!(out)?;
     for file in &shown.files {
         writeln!(out, "{} {}", if file.exists { "read" } else { "not there:" }, file.path)?;
     }
