@@ -147,11 +147,12 @@ impl HttpService for Service {
         };
         let answer = self.transport.send(&call).await.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
         let status = answer.status;
-        // The library keeps the kind of these; of all others, and of a denied listing, only a text would remain.
-        let is_listing = call.url.query_pairs().any(|(key, _)| key == "list-type");
+        // The library keeps the kind of these; of all others, and of a listing that fails, only a text would remain.
+        let is_listing =
+            call.url.query_pairs().any(|(key, value)| key == "list-type" || (key == "comp" && value == "list"));
         let known = match status.as_u16() {
-            401 | 403 => !is_listing,
-            code => matches!(code, 304 | 404 | 409 | 412),
+            401 | 403 | 404 => !is_listing,
+            code => matches!(code, 304 | 409 | 412),
         };
         if !status.is_success() && !known {
             let error = TransportError { kind: status_kind(&answer), attempts: 1 };
@@ -206,6 +207,8 @@ impl S3Failure {
         if let Some(transport) = find::<TransportError>(error) {
             return match &transport.kind {
                 TransportKind::Status { status: 401 | 403, .. } => Self::Denied(transport.to_string()),
+                // Only of a listing: then it is the bucket.
+                TransportKind::Status { status: 404, .. } => Self::NotFound { bucket: true },
                 _ => Self::Transport(transport.clone()),
             };
         }
@@ -361,10 +364,15 @@ pub(crate) struct S3Object {
     pub address: Arc<BucketAddress>,
 }
 
+/// The tag as headers write it: listings of Azure leave the quotes out.
+fn quoted(tag: &str) -> String {
+    if tag.ends_with('"') { tag.to_owned() } else { format!("\"{tag}\"") }
+}
+
 /// What a listing or an answer says of an object.
 pub(crate) fn version(meta: &ObjectMeta) -> SourceVersion {
     SourceVersion {
-        etag: meta.e_tag.clone(),
+        etag: meta.e_tag.as_deref().map(quoted),
         last_modified: Some(meta.last_modified.timestamp()).filter(|seconds| *seconds > 0),
         nanoseconds: None,
         size: meta.size,

@@ -138,6 +138,8 @@ pub struct StorageSettings {
     pub google: Account,
     /// Whose requests those to `az://` outside of locations are.
     pub azure: Account,
+    /// Where Google's service is (`STORAGE_EMULATOR_HOST`), for `gs://` outside of locations.
+    pub google_endpoint: Option<Url>,
     /// Where the blob service of Azure is, for `az://` outside of locations.
     pub azure_endpoint: Option<Url>,
     /// Where the credentials of locations are looked for.
@@ -235,12 +237,18 @@ impl StorageSettings {
             .map(parse_endpoint)
             .transpose()
             .map_err(|what| StorageError::BadSetting { name: "AZURE_STORAGE_CONNECTION_STRING".to_owned(), what })?;
+        let emulator = variable("STORAGE_EMULATOR_HOST")
+            .map(|host| parse_endpoint(&if host.contains("://") { host } else { format!("http://{host}") }));
+        let google_endpoint = emulator
+            .transpose()
+            .map_err(|what| StorageError::BadSetting { name: "STORAGE_EMULATOR_HOST".to_owned(), what })?;
         let is_true = |name: &str| variable(name).is_some_and(|value| matches!(value.as_str(), "true" | "1" | "TRUE"));
         Ok(Self {
             account: sources.account_of_environment(),
             google: sources.account_of_google(),
             azure,
             azure_endpoint,
+            google_endpoint,
             endpoint,
             region: variable("AWS_REGION")
                 .or_else(|| variable("AWS_DEFAULT_REGION"))

@@ -28,7 +28,7 @@ impl fmt::Debug for Sources {
 impl Sources {
     pub(crate) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, StorageError> {
         let seen = |name: &str| {
-            let whole = ["HOME", "XDG_CONFIG_HOME"];
+            let whole = ["HOME", "STORAGE_EMULATOR_HOST", "XDG_CONFIG_HOME"];
             whole.contains(&name)
                 || ["AWS_", "AZURE_", "CLOUDSDK_", "GCE_", "GOOGLE_", "RCLONE_CONFIG"]
                     .iter()

@@ -240,7 +240,7 @@ impl Storage {
         let settings = &self.0.settings;
         let own = location.and_then(|location| location.account.as_ref());
         let (account, usual) = match service {
-            CloudService::Google => (&settings.google, None),
+            CloudService::Google => (&settings.google, settings.google_endpoint.clone()),
             CloudService::Azure => (&settings.azure, settings.azure_endpoint.clone()),
         };
         let endpoint = match location {
