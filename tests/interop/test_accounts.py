@@ -1,10 +1,12 @@
 """Credentials that people have already: remotes of rclone.conf, AWS profiles, sign-on, roles."""
+import base64
 import hashlib
+import http.server
 import json
-import pathlib
+import threading
 
 import pytest
-from support.binary import environment, firn
+from support.binary import TESTDATA, environment, firn
 from support.servers import BadNetwork, TokenService
 from test_outputs import fits
 
@@ -51,6 +53,9 @@ def test_a_remote_of_rclone_is_used_as_it_is(home, tmp_path, s3, door, bucket):
     assert copied["copied"] == 2
     assert door.signers == {key}
     assert s3.objects(bucket, "up/") == {"a.nc": b"one", "sub/b.nc": b"two"}
+    assert [entry["key"] for entry in fits("ls", firn("ls", f"osn:{bucket}", env=env, cwd=tmp_path))["entries"]] == ["up/"]
+    nowhere = firn("ls", "osn:", env=env, cwd=tmp_path)
+    assert nowhere.status == 2 and "osn:BUCKET/KEY" in nowhere.error["what"], str(nowhere)
     # An alias, and the address in other words, are the same place.
     listed = fits("ls", firn("ls", "-r", "here:", env=env, cwd=tmp_path))
     assert {entry["key"] for entry in listed["entries"]} == {"a.nc", "sub/b.nc"}
@@ -195,3 +200,86 @@ def test_a_wrong_setting_of_the_environment_is_named(tmp_path):
     for variable, value in (("AWS_ENDPOINT_URL", "nonsense"), ("AWS_PROFILE", "nobody")):
         answer = firn("ls", "s3://bucket", env=environment(HOME=tmp_path, **{variable: value}), cwd=tmp_path)
         assert (answer.code, answer.status) == ("environment-invalid", 2) and variable in answer.error["next"], str(answer)
+
+
+# ------------------------------------------------------------------ web servers
+class _Door(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        server = self.server
+        server.seen.append((self.path, self.headers.get("Authorization"), self.headers.get("Cookie")))
+        status, headers, body = server.answer_of(self)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Door(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, answer_of, host="127.0.0.1"):
+        super().__init__((host, 0), _Door)
+        self.answer_of, self.seen = answer_of, []
+        self.url = f"http://{host}:{self.server_port}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+def basic(user, password):
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def test_a_web_server_gets_the_password_of_netrc_and_no_other_does(home, tmp_path):
+    data = (TESTDATA / "netcdf4/air.nc").read_bytes()
+    # Two hosts of this machine: one that asks for the password and sends on, one that must not get it.
+    mirror = Door(lambda request: (200, {"ETag": '"1"'}, data), host="127.0.0.2")
+
+    def answer_of(request):
+        if request.headers.get("Authorization") != basic("me", "hunter2 pw"):
+            return 401, {"WWW-Authenticate": "Basic"}, b"who?"
+        return (302, {"Location": f"{mirror.url}/copy.nc"}, b"") if request.path == "/moved.nc" else (200, {"ETag": '"1"'}, data)
+    door = Door(answer_of)
+    env = user(home)
+    denied = firn("inspect", f"{door.url}/air.nc", env=env, cwd=tmp_path)
+    assert denied.status == 5 and ".netrc" in denied.error["next"], str(denied)
+    (home / ".netrc").write_text('machine 127.0.0.1 login me password "hunter2 pw"\n')
+    for name in ("air.nc", "moved.nc"):
+        answer = firn("cp", f"{door.url}/{name}", f"got-{name}", "-vv", env=env, cwd=tmp_path)
+        assert answer.status == 0 and "hunter2" not in answer.stdout + answer.stderr, str(answer)
+        assert (tmp_path / f"got-{name}").read_bytes() == data
+    assert mirror.seen and all(authorization is None for _, authorization, _ in mirror.seen), mirror.seen
+    state = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name != ".netrc"]
+    assert not any(b"hunter2" in text for text in state)
+    # What everybody sees is asked for as everybody.
+    door.seen.clear()
+    firn("link", f"{door.url}/air.nc", env=env, cwd=tmp_path)
+    assert any(authorization is None for _, authorization, _ in door.seen)
+
+
+def test_a_sign_on_that_sends_back_with_a_cookie_works(home, tmp_path):
+    """As NASA's Earthdata does: the data server sends to the sign-on, and that back with a code, for which there is a cookie."""
+    data = (TESTDATA / "netcdf4/air.nc").read_bytes()
+
+    def of_data(request):
+        if "code=" in request.path:
+            return 302, {"Location": "/air.nc", "Set-Cookie": "session=yes; Path=/"}, b""
+        if "session=yes" in (request.headers.get("Cookie") or ""):
+            return 200, {"ETag": '"1"'}, data
+        return 302, {"Location": f"{sign_on.url}/oauth/authorize?redirect_uri=x"}, b""
+
+    def of_sign_on(request):
+        if request.headers.get("Authorization") != basic("me", "hunter2"):
+            return 401, {}, b""
+        return 302, {"Location": f"{server.url}/login?code=1"}, b""
+    server, sign_on = Door(of_data), Door(of_sign_on, host="127.0.0.2")
+    (home / ".netrc").write_text("machine 127.0.0.2 login me password hunter2\n")
+    answer = firn("cp", f"{server.url}/air.nc", "got.nc", env=user(home), cwd=tmp_path)
+    assert answer.status == 0, str(answer)
+    assert (tmp_path / "got.nc").read_bytes() == data
+    assert all(authorization is None for _, authorization, _ in server.seen)

@@ -253,6 +253,7 @@ async fn ask(transport: &Transport, url: Url, headers: HeaderMap) -> Result<Answ
         limit_whole: ANSWER,
         moved: 0,
         redirects: false,
+        keys: None,
     };
     let answer = transport.send(&call).await.map_err(|error| error.to_string())?;
     if answer.status.is_success() {

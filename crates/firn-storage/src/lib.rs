@@ -107,6 +107,7 @@ mod store_prefix;
 mod transport;
 mod url;
 mod web_folder;
+mod web_keys;
 
 pub use capabilities::{Answer, CAPABILITIES_VERSION, Capabilities, Capability, CapabilityStore, Conditions, EtagForm};
 pub use copy::{Copied, CopyExpected, CopyOptions, How};
@@ -126,3 +127,4 @@ pub use sources::Sources;
 pub use storage::Storage;
 pub use transport::Traffic;
 pub use url::{ObjectUrl, check_key};
+pub use web_keys::WebKeys;

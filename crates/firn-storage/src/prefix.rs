@@ -106,7 +106,7 @@ impl Prefix {
     /// # Errors
     /// As [`Storage::tree`].
     pub(crate) fn holding(storage: &Storage, url: &ObjectUrl) -> Result<Option<(Self, String)>, StorageError> {
-        let (Some(folder), name) = (url.parent(), url.file_name()) else { return Ok(None) };
+        let (Some(folder), name) = (storage.parent(url), url.file_name()) else { return Ok(None) };
         if name.is_empty() {
             return Ok(None);
         }

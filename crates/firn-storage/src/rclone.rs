@@ -162,7 +162,7 @@ impl Remotes {
         let path = path.trim_matches('/');
         match self.resolve(remote, accounts, depth - 1) {
             refused @ Remote::Refused { .. } => refused,
-            below if path.is_empty() => below,
+            below @ (Remote::Below(_) | Remote::Service { .. }) if path.is_empty() => below,
             Remote::Below(url) => match url.child(path) {
                 Ok(url) => Remote::Below(url),
                 Err(error) => Remote::refused(format!("the alias {name:?}: {error}"), "rclone config"),

@@ -144,6 +144,7 @@ impl HttpService for Service {
             url,
             moved: 0,
             redirects: false,
+            keys: None,
         };
         let answer = self.transport.send(&call).await.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
         let status = answer.status;

@@ -146,6 +146,7 @@ impl Bucket<'_> {
             limit_whole: ANSWER,
             moved: request.moved,
             redirects: false,
+            keys: None,
         })
     }
 }

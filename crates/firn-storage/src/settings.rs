@@ -5,11 +5,13 @@ use crate::error::StorageError;
 use crate::location::{Addressing, Location, LocationConfig, parse_endpoint};
 use crate::rclone::Remote;
 use crate::sources::Sources;
+use crate::web_keys::WebKeys;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Component, Path};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -150,8 +152,10 @@ pub struct StorageSettings {
     pub region: Option<String>,
     /// Addressing for `s3://` outside of locations.
     pub addressing: Option<Addressing>,
-    /// Never sign requests.
+    /// Never sign requests, and ask web servers as everybody.
     pub anonymous: bool,
+    /// Whom web servers know.
+    pub web: Arc<WebKeys>,
     /// Where references inside a source may lead.
     pub hosts: HostPolicy,
     /// Local references lead to no file outside of their own directory but those that `hosts` allows: for who shows to others
@@ -212,7 +216,7 @@ impl Default for LimitSettings {
 impl StorageSettings {
     /// The settings of these environment variables, of the AWS profile files and `rclone.conf`. The only place where they
     /// are read. Variables that are empty count as unset. Seen are `HOME`, `AWS_*` as the AWS tools understand them,
-    /// `RCLONE_CONFIG*` and `XDG_CONFIG_HOME`.
+    /// `RCLONE_CONFIG*`, `NETRC`, `EARTHDATA_TOKEN`, those of Google's and Azure's tools, and `XDG_CONFIG_HOME`.
     ///
     /// # Errors
     /// [`StorageError::Credentials`] for a named profile that does not exist, a file that cannot be read, or a
@@ -255,6 +259,7 @@ impl StorageSettings {
                 .or_else(|| from_profile("region")),
             addressing: is_true("AWS_VIRTUAL_HOSTED_STYLE_REQUEST").then_some(Addressing::Virtual),
             anonymous: is_true("AWS_SKIP_SIGNATURE"),
+            web: Arc::new(sources.web_keys()?),
             sources,
             ..Self::default()
         })

@@ -5,6 +5,7 @@ use crate::credentials::{Account, Finder};
 use crate::error::StorageError;
 use crate::profile::{Profile, ProfileFiles};
 use crate::rclone::{Accounts, Remote, Remotes};
+use crate::web_keys::WebKeys;
 use firn_model::diagnose::At;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,7 +29,7 @@ impl fmt::Debug for Sources {
 impl Sources {
     pub(crate) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, StorageError> {
         let seen = |name: &str| {
-            let whole = ["HOME", "STORAGE_EMULATOR_HOST", "XDG_CONFIG_HOME"];
+            let whole = ["EARTHDATA_TOKEN", "HOME", "NETRC", "STORAGE_EMULATOR_HOST", "XDG_CONFIG_HOME"];
             whole.contains(&name)
                 || ["AWS_", "AZURE_", "CLOUDSDK_", "GCE_", "GOOGLE_", "RCLONE_CONFIG"]
                     .iter()
@@ -103,6 +104,13 @@ impl Sources {
 
     pub(crate) fn account_of_profile(&self, name: &str) -> Account {
         self.with_finder(|finder| finder.of_profile(name))
+    }
+
+    /// Whom web servers know.
+    pub(crate) fn web_keys(&self) -> Result<WebKeys, StorageError> {
+        let file = self.variable("NETRC").or_else(|| Some(format!("{}/.netrc", self.variable("HOME")?)));
+        let netrc = file.map(|file| text(Path::new(&file))).transpose()?.flatten().unwrap_or_default();
+        Ok(WebKeys::parse(&netrc, self.variable("EARTHDATA_TOKEN")))
     }
 
     /// The account for Google Cloud.

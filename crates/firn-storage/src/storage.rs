@@ -448,6 +448,15 @@ impl Storage {
         }
     }
 
+    /// The prefix that holds this object; `None` at a root. A bucket of a remote of `rclone.conf` is one, although the remote
+    /// has other buckets.
+    pub fn parent(&self, url: &ObjectUrl) -> Option<ObjectUrl> {
+        let parent = url.parent()?;
+        let is_service = matches!(parent.kind(), Kind::Named { location, key } if key.is_empty()
+            && matches!(self.named(location, ""), Err(StorageError::BadUrl { .. })));
+        (!is_service).then_some(parent)
+    }
+
     /// The http(s) URL at which everybody reads this object, where its location has a `public_url`.
     ///
     /// # Errors
@@ -518,6 +527,8 @@ impl Storage {
             Kind::Local(path) => Ok(Place::Local(path.clone())),
             Kind::Http(http) => {
                 let object = HttpObject::new(Arc::clone(&self.0.transport), http.clone());
+                let settings = &self.0.settings;
+                let object = if settings.anonymous { object } else { object.known(&settings.web) };
                 Ok(Place::Remote(Remote::Http(object)))
             }
             Kind::S3 { .. } | Kind::Cloud { .. } | Kind::Named { .. } => {
