@@ -24,7 +24,7 @@ def binary():
 
 def environment(**extra):
     """The caller's environment without anything that would configure firn from outside."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("FIRN_", "AWS_", "JUPYTERHUB_"))}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("FIRN_", "AWS_", "JUPYTERHUB_", "RCLONE_"))}
     return kept | {"NO_COLOR": "1", "RUST_BACKTRACE": "1", "AWS_EC2_METADATA_DISABLED": "true"} | {k: str(v) for k, v in extra.items()}
 
 

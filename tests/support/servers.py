@@ -181,6 +181,7 @@ class _Broken(http.server.BaseHTTPRequestHandler):
         server = self.server
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         with server.lock:
+            server.signers.add(signer(self.headers.get("Authorization")))
             fault = server.random.choice(sorted(server.counts)) if server.random.random() < server.share else None
             if fault:
                 server.counts[fault] += 1
@@ -222,20 +223,61 @@ class _Broken(http.server.BaseHTTPRequestHandler):
             self.connection.close()
 
 
+def signer(authorization):
+    """The id of the key that a request to S3 is signed with, or None."""
+    return authorization.partition("Credential=")[2].partition("/")[0] if authorization else None
+
+
 class BadNetwork(http.server.ThreadingHTTPServer):
-    """In front of an endpoint: of so many requests some are refused (503), cut off before or after they were carried out, or answered by half. `counts` tells."""
+    """In front of an endpoint: of so many requests some are refused (503), cut off before or after they were carried out, or answered by half. `counts` tells;
+    `signers` are the ids of the keys of the requests."""
     daemon_threads = True
 
-    def __init__(self, endpoint, share, seed=1):
+    def __init__(self, endpoint, share=0.0, seed=1):
         super().__init__(("127.0.0.1", 0), _Broken)
         self.upstream = endpoint.removeprefix("http://")
         self.share, self.random, self.lock = share, random.Random(seed), threading.Lock()
+        self.signers = set()
         self.counts = {"unavailable": 0, "reset": 0, "lost": 0, "cut": 0}
         self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, *_):
         pass
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+
+# ------------------------------------------------------------------ services that give keys
+class _Token(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self):
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.server.asked.append((self.command, self.path, dict(self.headers)))
+        status, body = self.server.answers.get(self.path.partition("?")[0], (404, b""))
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_PUT = do_POST = answer
+
+
+class TokenService(http.server.ThreadingHTTPServer):
+    """Answers these paths with (status, body). `asked` holds method, path and headers of all requests."""
+    daemon_threads = True
+
+    def __init__(self, answers):
+        super().__init__(("127.0.0.1", 0), _Token)
+        self.answers, self.asked = answers, []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def __exit__(self, *_):
         self.shutdown()

@@ -174,10 +174,10 @@ pub fn refuse_inside(engine: &Engine, target: &ObjectUrl) -> Result<(), EngineEr
     let is_local = physical.local_path().is_some();
     // Each is a request, where it is not this machine's.
     let asked = if is_local { &ROOTS[..] } else { &ROOTS[..1] };
-    let mut above = physical.parent();
+    let mut above = engine.storage.parent(&physical);
     while let Some(folder) = above {
         engine.cancel.check()?;
-        above = folder.parent().filter(|up| *up != folder);
+        above = engine.storage.parent(&folder).filter(|up| *up != folder);
         let Ok(prefix) = engine.storage.prefix(&folder) else { continue };
         // What may not be asked is left to who may: the target itself is looked at in any case.
         let holds = |key: &&str| matches!(engine.storage.runtime().block_on(prefix.head(key)), Ok(Some(_)));

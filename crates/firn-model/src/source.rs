@@ -277,9 +277,14 @@ impl Diagnose for SourceError {
             Self::Denied { .. } if plain.starts_with("file:") || !plain.contains("://") => {
                 format!("give yourself the right to it, or choose another place: ls -ld {url}")
             }
-            // No credentials are ever sent to a web server.
             Self::Denied { .. } if plain.starts_with("http") => {
-                "ask for an address that everybody may read, or one that is signed; where the server speaks S3, name the object as s3://bucket/key, with its endpoint in firn.toml".to_owned()
+                "add the host, your user and password to ~/.netrc, or set EARTHDATA_TOKEN for data of NASA; where the server speaks S3, name the object as s3://bucket/key, with its endpoint in firn.toml".to_owned()
+            }
+            Self::Denied { .. } if plain.starts_with("gs://") => {
+                "gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS; then: firn config show".to_owned()
+            }
+            Self::Denied { .. } if plain.starts_with("az://") => {
+                "set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN; then: firn config show".to_owned()
             }
             Self::Denied { .. } => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a location in firn.toml; then: firn config check".to_owned(),
             Self::Unavailable { .. } | Self::Broken { .. } => "run the same command again later; it continues where it stopped".to_owned(),

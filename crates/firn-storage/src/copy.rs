@@ -4,10 +4,12 @@ use crate::claims::Claim;
 use crate::error::StorageError;
 use crate::local_copy::{self, LocalWriter};
 use crate::prefix::{Backend, Guarantee, Precondition, Prefix};
+use crate::s3::S3Failure;
 use crate::s3_copy::{self, Outcome, pieces};
 use crate::s3_parts::{MOST_PARTS, Upload, content_md5};
+use crate::s3_prefix::S3Prefix;
 use crate::s3_signed::{Refusal, Request};
-use crate::s3_write::{S3Prefix, content_type};
+use crate::store_prefix::content_type;
 use crate::url::check_key;
 use bytes::Bytes;
 use firn_model::source::{ByteRange, RangeReader, SourceError, SourceVersion};
@@ -105,13 +107,13 @@ impl Prefix {
     ) -> Result<Copied, StorageError> {
         check_key(&source.url().at(), key)?;
         check_key(&self.url().at(), to_key)?;
-        let Backend::S3(to) = self.backend() else {
+        if matches!(self.backend(), Backend::Local(_) | Backend::Web(_)) {
             return self.copy_to_file(source, key, to_key, expected, options).await;
-        };
+        }
         let expected = &source.seen(key, expected).await?;
         let whole = expected.size < self.storage().settings().limits.multipart_from;
         if !options.only_new {
-            return self.copy_over(source, key, to, to_key, expected, options).await;
+            return self.copy_over(source, key, to_key, expected, options).await;
         }
         if whole && self.conditions().await?.create.is_yes() {
             let (bytes, digest) = source.whole(key, expected, options.digest).await?;
@@ -122,7 +124,7 @@ impl Prefix {
         let claim = Claim::take(self, to_key).await?;
         let outcome = match self.head(to_key).await {
             Ok(None) => match claim.check() {
-                Ok(()) => self.copy_over(source, key, to, to_key, expected, options).await,
+                Ok(()) => self.copy_over(source, key, to_key, expected, options).await,
                 Err(error) => Err(error),
             },
             Ok(Some(_)) => Err(StorageError::conflict(self.url().child(to_key)?.at(), "it exists already")),
@@ -139,12 +141,11 @@ impl Prefix {
         &self,
         source: &Self,
         key: &str,
-        to: &S3Prefix,
         to_key: &str,
         expected: &CopyExpected,
         options: &CopyOptions,
     ) -> Result<Copied, StorageError> {
-        if let Backend::S3(from) = source.backend()
+        if let (Backend::S3(from), Backend::S3(to)) = (source.backend(), self.backend())
             && options.server_side
             && self.refuses_copies_from(source).is_none()
         {
@@ -156,7 +157,10 @@ impl Prefix {
                 }
             }
         }
-        self.copy_through(source, key, to, to_key, expected, options.digest).await
+        match self.backend() {
+            Backend::S3(to) => self.copy_through(source, key, to, to_key, expected, options.digest).await,
+            _ => self.copy_to_cloud(source, key, to_key, expected, options.digest).await,
+        }
     }
 
     /// Whether the server is asked to copy from there: both are in one S3 service, and it was not seen to refuse.
@@ -258,6 +262,58 @@ impl Prefix {
             }
         };
         self.passed(to_key, expected, hash).await
+    }
+
+    /// By way of this machine, to a service that is spoken to through the library alone.
+    async fn copy_to_cloud(
+        &self,
+        source: &Self,
+        key: &str,
+        to_key: &str,
+        expected: &CopyExpected,
+        digest: bool,
+    ) -> Result<Copied, StorageError> {
+        let limits = &self.storage().settings().limits;
+        let Backend::Cloud(to) = self.backend() else {
+            return Err(StorageError::Misuse { what: "a bucket was expected".to_owned() });
+        };
+        if expected.size < limits.multipart_from {
+            let (bytes, digest) = source.whole(key, expected, digest).await?;
+            self.put_plain(to_key, bytes).await?;
+            return self.passed(to_key, expected, digest).await;
+        }
+        let reader = source.original(key, expected).await?;
+        let mut upload = to.begin_parts(to_key).await?;
+        let part = limits.part.max(expected.size.div_ceil(MOST_PARTS)).clamp(1, LARGEST_PIECE);
+        let at_once = limits.parts_at_once.max(1);
+        let mut hasher = blake3::Hasher::new();
+        let failure = |error: object_store::Error| StorageError::from(S3Failure::of(&error).source(&to.at(to_key)));
+        let sent = futures::stream::iter(pieces(expected.size, part))
+            .map(|bytes| source.piece(&reader, bytes))
+            .buffered(at_once)
+            .map_ok(|bytes| {
+                if digest {
+                    hasher.update(&bytes);
+                }
+                let sending = upload.put_part(bytes.into());
+                async move { sending.await.map_err(failure) }
+            })
+            .try_buffered(at_once)
+            .try_collect::<()>()
+            .await;
+        let outcome = match sent {
+            Ok(()) => upload.complete().await.map(|_| ()).map_err(failure),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = outcome {
+            // The first failure is the one to tell; parts that stay are what a lifecycle rule removes.
+            if let Err(abort) = upload.abort().await {
+                tracing::debug!(key = to_key, error = %crate::s3::scrub(&abort.to_string()), "upload could not be ended");
+            }
+            return Err(error);
+        }
+        let digest = digest.then(|| hasher.finalize().to_hex().to_string());
+        self.passed(to_key, expected, digest).await
     }
 
     /// Part by part; the error says whether all may be done once more.

@@ -62,6 +62,14 @@ pub enum StorageError {
         /// The locations.
         names: Vec<String>,
     },
+    /// A variable of the environment that storage is reached by has no usable value.
+    #[error("{name} cannot be used: {what}")]
+    BadSetting {
+        /// The variable.
+        name: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// Credentials were found but cannot be used.
     #[error("the credentials for {at} cannot be used: {what}")]
     Credentials {
@@ -211,6 +219,7 @@ impl Diagnose for StorageError {
             Self::UnknownLocation { .. } => "location-unknown",
             Self::BadLocation { .. } => "location-invalid",
             Self::AmbiguousLocation { .. } => "location-ambiguous",
+            Self::BadSetting { .. } => "environment-invalid",
             Self::Credentials { .. } => "storage-credentials",
             Self::Conflict { .. } => "storage-conflict",
             Self::LeaseHeld { .. } => "lease-held",
@@ -226,7 +235,9 @@ impl Diagnose for StorageError {
     fn category(&self) -> Category {
         match self {
             Self::Source(error) => error.category(),
-            Self::BadUrl { .. } | Self::BadKey { .. } | Self::UnknownLocation { .. } => Category::Usage,
+            Self::BadUrl { .. } | Self::BadKey { .. } | Self::UnknownLocation { .. } | Self::BadSetting { .. } => {
+                Category::Usage
+            }
             Self::BadLocation { .. } | Self::AmbiguousLocation { .. } => Category::InvalidDocument,
             Self::Unsupported { .. } | Self::Incapable { .. } | Self::TooLarge { .. } => Category::Unsupported,
             Self::Credentials { .. } | Self::Escape { .. } => Category::Denied,
@@ -254,6 +265,7 @@ impl Diagnose for StorageError {
             Self::UnknownLocation { name, .. } | Self::BadLocation { name, .. } => {
                 At::nowhere().node(format!("locations.{name}"))
             }
+            Self::BadSetting { name, .. } => At::nowhere().node(name),
             Self::Misuse { .. } => At::nowhere(),
         }
     }
@@ -266,6 +278,9 @@ impl Diagnose for StorageError {
             Self::Unsupported { .. } => "guessing another meaning of the address could read or write the wrong data",
             Self::BadLocation { .. } => "what is kept there would be written to, or looked for, in the wrong place",
             Self::AmbiguousLocation { .. } => "the same bucket name at another endpoint is another bucket",
+            Self::BadSetting { .. } => {
+                "requests would go to another place, or in another name, than the one that is meant"
+            }
             Self::Credentials { .. } => {
                 "carrying on without them would report data as missing that is only not allowed"
             }
@@ -292,12 +307,13 @@ impl Diagnose for StorageError {
             }
             Self::Unsupported { next, .. } => next.to_string(),
             Self::UnknownLocation { name, .. } => {
-                format!("add [locations.{name}] to firn.toml (or write ./{name}:… for a local file); then: firn config show")
+                format!("add [locations.{name}] to firn.toml or a remote to rclone.conf (or write ./{name}:… for a local file); then: firn config show")
             }
             Self::BadLocation { name, .. } => format!("correct [locations.{name}] in firn.toml; then: firn config check"),
             Self::AmbiguousLocation { names, .. } => {
                 format!("name the location: {}:KEY", names.first().map_or("NAME", String::as_str))
             }
+            Self::BadSetting { name, .. } => format!("correct or unset {name}; then: firn config show"),
             Self::Credentials { .. } => {
                 "export AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary ones, AWS_SESSION_TOKEN; then: firn config check"
                     .to_owned()

@@ -4,6 +4,7 @@ use crate::http_index;
 use crate::listing::Level;
 use crate::remote::{Opened, check_version};
 use crate::transport::{Answer, Call, Transport, TransportError, TransportKind, status_kind};
+use crate::web_keys::WebKeys;
 use bytes::Bytes;
 use firn_model::diagnose::At;
 use firn_model::source::{ByteRange, SourceError, SourceVersion};
@@ -21,12 +22,19 @@ pub(crate) struct HttpObject {
     transport: Arc<Transport>,
     url: Url,
     pub at: At,
+    /// Who asks; `None` asks as everybody.
+    keys: Option<Arc<WebKeys>>,
 }
 
 impl HttpObject {
     pub(crate) fn new(transport: Arc<Transport>, url: Url) -> Self {
         let at = At::url(url.as_str());
-        Self { transport, url, at }
+        Self { transport, url, at, keys: None }
+    }
+
+    /// The same object, asked for by somebody that servers may know.
+    pub(crate) fn known(self, keys: &Arc<WebKeys>) -> Self {
+        Self { keys: (!keys.is_empty()).then(|| Arc::clone(keys)), ..self }
     }
 
     /// Asks for the first `head` bytes, and so learns whether the object exists, its size and its version.
@@ -47,7 +55,7 @@ impl HttpObject {
             }
             StatusCode::RANGE_NOT_SATISFIABLE => self.open_empty(&answer).await.map(Some),
             StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
-            _ => Err(refusal(at, &answer)),
+            _ => Err(self.refusal(&answer)),
         }
     }
 
@@ -100,7 +108,7 @@ impl HttpObject {
         headers.insert(ORIGIN, HeaderValue::from_static("https://example.org"));
         let answer = self.call(headers, 0, self.transport.limits.whole_object).await?;
         if answer.status != StatusCode::OK {
-            return Err(refusal(&self.at, &answer));
+            return Err(self.refusal(&answer));
         }
         let allowed_origin = header(&answer.headers, &ACCESS_CONTROL_ALLOW_ORIGIN).map(str::to_owned);
         Ok(WebPage { bytes: answer.body, allowed_origin })
@@ -123,7 +131,7 @@ impl HttpObject {
             // Relative links are below a folder only where its address ends in a slash.
             segments.pop_if_empty().push("");
         }
-        let page = Self { transport: Arc::clone(&self.transport), url: folder, at: self.at.clone() };
+        let page = Self { url: folder, ..self.clone() };
         let answer = page.send(None, self.transport.limits.whole_object).await?;
         match answer.status {
             StatusCode::OK => {
@@ -131,7 +139,7 @@ impl HttpObject {
                 Ok(is_page.then(|| http_index::links(&page.url, &answer.body)))
             }
             StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
-            _ => Err(refusal(&self.at, &answer)),
+            _ => Err(self.refusal(&answer)),
         }
     }
 
@@ -169,6 +177,7 @@ impl HttpObject {
             limit_whole,
             moved: 0,
             redirects: true,
+            keys: self.keys.clone(),
         };
         self.transport.send(&call).await.map_err(|error| unreachable_source(&self.at, &error))
     }
@@ -232,6 +241,19 @@ fn wrong_range(at: &At, asked: &ByteRange, got: &ByteRange) -> SourceError {
     let what =
         format!("bytes {}..{} were asked for, and bytes {}..{} came", asked.start, asked.end, got.start, got.end);
     SourceError::Broken { at: at.clone(), what }
+}
+
+impl HttpObject {
+    /// A status other than success.
+    fn refusal(&self, answer: &Answer) -> SourceError {
+        match refusal(&self.at, answer) {
+            SourceError::Denied { at, what } if self.keys.as_ref().is_some_and(|keys| keys.is_withheld(&self.url)) => {
+                let what = format!("{what}; what .netrc has for this host is sent over https only");
+                SourceError::Denied { at, what }
+            }
+            error => error,
+        }
+    }
 }
 
 /// A status other than success.

@@ -5,7 +5,7 @@
 //! use firn_storage::{ObjectUrl, Precondition, Storage, StorageSettings};
 //!
 //! let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-//! let settings = StorageSettings::from_env(|name| std::env::var(name).ok())?;
+//! let settings = StorageSettings::from_env(std::env::vars())?;
 //! let storage = Storage::new(settings, runtime.handle().clone())?;
 //!
 //! // Reading is sync: on any thread, by ranges, many at a time.
@@ -43,7 +43,7 @@
 //!   share. Readers, engine and servers have none of their own.
 //! - Every answer of a read is compared with the version that was opened: parts of two states are never mixed.
 //! - A conditional write whose answer is lost is recognised by a mark of its own, never by equal bytes.
-//! - Credentials come from the environment or the AWS profile, read once by [`StorageSettings::from_env`]; they are in no
+//! - Credentials come from the environment, the AWS profiles or the remotes of rclone.conf, read once by [`StorageSettings::from_env`]; they are in no
 //!   `Debug`, error, plan or address.
 //! - [`conformance::run`] is what "a location works" means; it runs on local directories, on S3, and on services that break
 //!   their promises.
@@ -69,10 +69,13 @@ mod budget;
 pub mod cache;
 mod capabilities;
 mod claims;
+mod cloud;
+mod cloud_keys;
 pub mod conformance;
 mod copy;
 mod credentials;
 mod error;
+mod fetched;
 mod holder;
 mod http;
 mod http_date;
@@ -87,24 +90,28 @@ mod prefix;
 mod probe;
 mod probe_copy;
 mod profile;
+mod rclone;
 mod remote;
 mod s3;
 mod s3_copy;
 mod s3_facts;
 mod s3_list;
 mod s3_parts;
+mod s3_prefix;
 mod s3_signed;
-mod s3_write;
 mod settings;
 mod source;
+mod sources;
 mod storage;
+mod store_prefix;
 mod transport;
 mod url;
 mod web_folder;
+mod web_keys;
 
 pub use capabilities::{Answer, CAPABILITIES_VERSION, Capabilities, Capability, CapabilityStore, Conditions, EtagForm};
 pub use copy::{Copied, CopyExpected, CopyOptions, How};
-pub use credentials::{CredentialState, Credentials};
+pub use credentials::{Account, CredentialState, Credentials, Fetched, SingleSignOn, TokenService};
 pub use error::StorageError;
 pub use holder::Holder;
 pub use http::WebAnswer;
@@ -116,6 +123,8 @@ pub use probe::probe;
 pub use probe_copy::{CopyProbe, probe_copy};
 pub use s3_facts::S3Facts;
 pub use settings::{CacheSettings, HostPolicy, LimitSettings, RetrySettings, StorageSettings, TimeoutSettings};
+pub use sources::Sources;
 pub use storage::Storage;
 pub use transport::Traffic;
 pub use url::{ObjectUrl, check_key};
+pub use web_keys::WebKeys;

@@ -1,8 +1,9 @@
 //! Listings and glob patterns: local, S3, and the index pages of web servers one level at a time.
 
+use crate::cloud::CloudObject;
 use crate::error::StorageError;
 use crate::remote::Remote;
-use crate::s3::{S3Failure, S3Object, version};
+use crate::s3::{S3Failure, S3Object, StoreObject, version};
 use crate::storage::{Place, Storage};
 use crate::url::{ObjectUrl, check_key, join};
 use firn_model::diagnose::At;
@@ -114,7 +115,10 @@ impl Storage {
         match self.place(prefix)? {
             Place::Local(path) => self.bridge().blocking(move || crate::local::list(&path)).await,
             Place::Remote(Remote::Http(_)) => Err(not_listable(prefix)),
-            Place::Remote(Remote::S3(S3Object { store, path, .. })) => {
+            Place::Remote(
+                Remote::S3(S3Object { object: StoreObject { store, path, .. }, .. })
+                | Remote::Cloud(CloudObject { object: StoreObject { store, path, .. }, .. }),
+            ) => {
                 let at = prefix.at();
                 let failure = |error: object_store::Error| listing_failure(&at, &error);
                 let mut objects: Vec<ListedObject> = store
@@ -138,7 +142,10 @@ impl Storage {
                 Ok(Level { objects, prefixes: found.directories })
             }
             Place::Remote(Remote::Http(object)) => object.index().await?.ok_or_else(|| no_index(prefix)),
-            Place::Remote(Remote::S3(S3Object { store, path, .. })) => {
+            Place::Remote(
+                Remote::S3(S3Object { object: StoreObject { store, path, .. }, .. })
+                | Remote::Cloud(CloudObject { object: StoreObject { store, path, .. }, .. }),
+            ) => {
                 let found = store.list_with_delimiter((!path.is_root()).then_some(&path)).await;
                 let found = found.map_err(|error| listing_failure(&prefix.at(), &error))?;
                 let last = |path: &object_store::path::Path| path.filename().map(str::to_owned);
@@ -191,13 +198,13 @@ impl Storage {
 }
 
 /// The listed object with its key relative to the prefix; `None` for the marker of the folder itself.
-fn below(prefix: &object_store::path::Path, meta: &object_store::ObjectMeta) -> Option<ListedObject> {
+pub(crate) fn below(prefix: &object_store::path::Path, meta: &object_store::ObjectMeta) -> Option<ListedObject> {
     let key: Vec<String> = meta.location.prefix_match(prefix)?.map(|part| part.as_ref().to_owned()).collect();
     (!key.is_empty()).then(|| ListedObject { key: key.join("/"), version: version(meta) })
 }
 
 /// Buckets may hold keys that the library cannot name, and it then gives up on the whole listing.
-fn listing_failure(at: &At, error: &object_store::Error) -> StorageError {
+pub(crate) fn listing_failure(at: &At, error: &object_store::Error) -> StorageError {
     use object_store::path::Error::{BadSegment, EmptySegment};
     let (key, what) = match crate::s3::find::<object_store::path::Error>(error) {
         Some(EmptySegment { path }) => {

@@ -1,6 +1,9 @@
 //! Locations: named places to keep data, from `[locations.NAME]` of `firn.toml`.
 
+use crate::credentials::Account;
 use crate::error::StorageError;
+use crate::rclone::Remote;
+use crate::sources::Sources;
 use crate::url::{Kind, ObjectUrl, is_location_name};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -50,9 +53,10 @@ pub enum Addressing {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocationConfig {
-    /// `s3://bucket/prefix`, an absolute path, or `file:///path`.
+    /// `s3://bucket/prefix` (`gs://`, `az://`), an absolute path, `file:///path`, or `remote:path` of a remote of `rclone.conf`.
     pub url: String,
-    /// Endpoint of the S3 service, `https://host[:port]`; without it `AWS_ENDPOINT_URL`, else AWS itself.
+    /// Endpoint of the S3 service, `https://host[:port]`; without it `AWS_ENDPOINT_URL`, else AWS itself. Of Azure
+    /// `https://ACCOUNT.blob.core.windows.net`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub endpoint: Option<String>,
     /// Region; without it `AWS_REGION`, else `us-east-1`.
@@ -70,6 +74,9 @@ pub struct LocationConfig {
     /// Read without credentials even where there are some.
     #[serde(default)]
     pub anonymous: bool,
+    /// The AWS profile whose keys, and where the table names none, endpoint and region are used here.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub profile: Option<String>,
 }
 
 /// A checked location.
@@ -77,7 +84,7 @@ pub struct LocationConfig {
 pub struct Location {
     /// Its name.
     pub name: String,
-    /// Where its objects lie: a local directory or an S3 prefix.
+    /// Where its objects lie: a local directory or a prefix of a bucket.
     pub url: ObjectUrl,
     /// Endpoint of the S3 service.
     pub endpoint: Option<Url>,
@@ -91,6 +98,34 @@ pub struct Location {
     pub role: LocationRole,
     /// Read without credentials.
     pub anonymous: bool,
+    /// Whose requests; `None` is the account of the environment.
+    pub account: Option<Account>,
+}
+
+impl LocationConfig {
+    /// What is wrong with the table of this name, as far as it can be told without looking for its credentials.
+    ///
+    /// # Errors
+    /// [`StorageError::BadLocation`] with the key that is wrong.
+    pub fn check(&self, name: &str) -> Result<(), StorageError> {
+        let bad = |what: String| StorageError::BadLocation { name: name.to_owned(), what };
+        let url = ObjectUrl::parse(&self.url).map_err(|error| bad(format!("url: {error}")))?;
+        match url.kind() {
+            Kind::Named { .. } if is_location_name(name) => self.check_keys(true).map_err(bad),
+            _ => Location::new(name, &Self { profile: None, ..self.clone() }, &Sources::default()).map(|_| ()),
+        }
+    }
+
+    fn check_keys(&self, is_remote: bool) -> Result<(), String> {
+        let of_s3 = self.endpoint.is_some() || self.region.is_some() || self.addressing.is_some();
+        if is_remote && (of_s3 || self.profile.is_some()) {
+            return Err("endpoint, region, addressing and profile are those of the remote that url names".to_owned());
+        }
+        if self.anonymous && self.profile.is_some() {
+            return Err("anonymous and profile exclude each other".to_owned());
+        }
+        Ok(())
+    }
 }
 
 impl Location {
@@ -98,30 +133,17 @@ impl Location {
     ///
     /// # Errors
     /// [`StorageError::BadLocation`] with the key that is wrong.
-    pub fn new(name: &str, config: &LocationConfig) -> Result<Self, StorageError> {
+    pub(crate) fn new(name: &str, config: &LocationConfig, sources: &Sources) -> Result<Self, StorageError> {
         let bad = |what: String| StorageError::BadLocation { name: name.to_owned(), what };
         if !is_location_name(name) {
             let rule = "lower-case letters, digits, `-` and `_`, and not the name of a URL scheme";
             return Err(bad(format!("the name must be {rule}")));
         }
         let url = ObjectUrl::parse(&config.url).map_err(|error| bad(format!("url: {error}")))?;
-        match url.kind() {
-            Kind::Local(path) if !path.is_absolute() => {
-                return Err(bad("url: a relative path would mean another place in each directory".to_owned()));
-            }
-            Kind::Local(_) | Kind::S3 { .. } => {}
-            Kind::Http(_) => {
-                return Err(bad("url: a web server cannot be written to; use public_url for its address".to_owned()));
-            }
-            Kind::Named { .. } => return Err(bad("url: a location cannot lie in another location".to_owned())),
-        }
-        let is_s3 = matches!(url.kind(), Kind::S3 { .. });
-        if !is_s3 && (config.endpoint.is_some() || config.region.is_some() || config.addressing.is_some()) {
-            return Err(bad("endpoint, region and addressing belong to s3:// locations only".to_owned()));
-        }
+        config.check_keys(matches!(url.kind(), Kind::Named { .. })).map_err(bad)?;
         let endpoint = config.endpoint.as_deref().map(parse_endpoint).transpose();
         let endpoint = endpoint.map_err(|what| bad(format!("endpoint: {what}")))?;
-        Ok(Self {
+        let plain = Self {
             name: name.to_owned(),
             url,
             endpoint,
@@ -130,6 +152,77 @@ impl Location {
             public_url: config.public_url.as_deref().map(parse_public).transpose().map_err(bad)?,
             role: config.role,
             anonymous: config.anonymous,
+            account: None,
+        };
+        let location = match plain.url.kind() {
+            Kind::Named { location: remote, key } => plain.of_remote(remote, key, sources).map_err(bad)?,
+            _ => plain,
+        };
+        let location = match &config.profile {
+            Some(profile) => location.of_profile(profile, sources).map_err(bad)?,
+            None => location,
+        };
+        match location.url.kind() {
+            Kind::Local(path) if !path.is_absolute() => {
+                return Err(bad("url: a relative path would mean another place in each directory".to_owned()));
+            }
+            Kind::Http(_) => {
+                return Err(bad("url: a web server cannot be written to; use public_url for its address".to_owned()));
+            }
+            _ => {}
+        }
+        let is_s3 = matches!(location.url.kind(), Kind::S3 { .. });
+        let is_cloud = matches!(location.url.kind(), Kind::Cloud { .. });
+        if !is_s3 && (config.region.is_some() || config.addressing.is_some() || config.profile.is_some()) {
+            return Err(bad("region, addressing and profile belong to s3:// locations only".to_owned()));
+        }
+        if !is_s3 && !is_cloud && config.endpoint.is_some() {
+            return Err(bad("an endpoint belongs to the bucket of a service (s3://, gs://, az://)".to_owned()));
+        }
+        Ok(location)
+    }
+
+    /// What lies at this path of a remote of `rclone.conf`.
+    fn of_remote(&self, remote: &str, path: &str, sources: &Sources) -> Result<Self, String> {
+        let child = |url: &ObjectUrl| match path {
+            "" => Ok(url.clone()),
+            path => url.child(path).map_err(|error| error.to_string()),
+        };
+        match sources.remote(remote) {
+            None => Err(format!("url: neither a scheme nor a remote of rclone.conf is called {remote:?}")),
+            Some(Remote::Refused { what, .. }) => Err(format!("url: {what}")),
+            Some(Remote::Below(url)) => Ok(Self { url: child(&url)?, ..self.clone() }),
+            Some(Remote::Service { service, folder }) => {
+                let whole = crate::url::join(&folder, path);
+                let (bucket, key) = whole.split_once('/').unwrap_or((&whole, ""));
+                if bucket.is_empty() {
+                    return Err(format!("url: it names no bucket; write {remote}:BUCKET/PREFIX"));
+                }
+                Ok(Self {
+                    url: service.url.in_bucket(bucket, key),
+                    name: self.name.clone(),
+                    public_url: self.public_url.clone(),
+                    role: self.role,
+                    anonymous: self.anonymous || service.anonymous,
+                    ..*service
+                })
+            }
+        }
+    }
+
+    /// The same place with the keys of this profile.
+    fn of_profile(&self, profile: &str, sources: &Sources) -> Result<Self, String> {
+        let Some(found) = sources.profile(profile) else {
+            return Err(format!("profile: the AWS files have no profile {profile:?}"));
+        };
+        let endpoint = found.get("s3.endpoint_url").or(found.get("endpoint_url")).map(parse_endpoint);
+        let endpoint =
+            endpoint.transpose().map_err(|what| format!("the endpoint of the AWS profile {profile:?}: {what}"))?;
+        Ok(Self {
+            endpoint: self.endpoint.clone().or(endpoint),
+            region: self.region.clone().or_else(|| found.get("region").map(str::to_owned)),
+            account: Some(sources.account_of_profile(profile)),
+            ..self.clone()
         })
     }
 }
@@ -177,7 +270,7 @@ mod tests {
     #[test]
     fn a_location_is_refused_where_it_would_mean_two_places() {
         let bad = |name: &str, text: &str| {
-            let error = Location::new(name, &config(text)).unwrap_err();
+            let error = Location::new(name, &config(text), &Sources::default()).unwrap_err();
             assert!(matches!(error, StorageError::BadLocation { .. }), "{error}");
             error.to_string()
         };
@@ -185,7 +278,7 @@ mod tests {
         assert!(bad("a b", r#"{"url": "/data"}"#).contains("name"));
         assert!(bad("lab", r#"{"url": "data"}"#).contains("relative"));
         assert!(bad("lab", r#"{"url": "https://host/a"}"#).contains("public_url"));
-        assert!(bad("lab", r#"{"url": "other:a"}"#).contains("another location"));
+        assert!(bad("lab", r#"{"url": "other:a"}"#).contains("rclone.conf"));
         assert!(bad("lab", r#"{"url": "/data", "region": "x"}"#).contains("s3"));
         assert!(bad("lab", r#"{"url": "s3://b", "endpoint": "pod.example"}"#).contains("endpoint"));
         let secret = bad("lab", r#"{"url": "s3://b", "endpoint": "https://key:secret@pod"}"#);

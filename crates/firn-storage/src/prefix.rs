@@ -2,11 +2,11 @@
 
 use crate::capabilities::{Capabilities, Capability, Conditions, EtagForm};
 use crate::claims::Claim;
+use crate::cloud::CloudPrefix;
 use crate::error::StorageError;
 use crate::listing::{Level, Listing};
 use crate::remote::Remote;
-use crate::s3::S3Object;
-use crate::s3_write::S3Prefix;
+use crate::s3_prefix::S3Prefix;
 use crate::storage::{Place, Storage};
 use crate::url::{ObjectUrl, check_key};
 use crate::web_folder::WebFolder;
@@ -73,6 +73,7 @@ pub struct Prefix {
 pub(crate) enum Backend {
     Local(PathBuf),
     S3(S3Prefix),
+    Cloud(CloudPrefix),
     Web(WebFolder),
 }
 
@@ -85,9 +86,8 @@ impl Prefix {
     pub(crate) fn readable(storage: Storage, url: ObjectUrl) -> Result<Self, StorageError> {
         let backend = match storage.place(&url)? {
             Place::Local(path) => Backend::Local(path),
-            Place::Remote(Remote::S3(S3Object { store, path, at, address })) => {
-                Backend::S3(S3Prefix::new(store, path, at, address))
-            }
+            Place::Remote(Remote::S3(object)) => Backend::S3(S3Prefix::new(object)),
+            Place::Remote(Remote::Cloud(object)) => Backend::Cloud(CloudPrefix::new(object)),
             Place::Remote(Remote::Http(_)) => Backend::Web(WebFolder::new(storage.clone(), url.clone())),
         };
         Ok(Self { storage, url, backend, conditions: None, copies: Arc::default() })
@@ -106,7 +106,7 @@ impl Prefix {
     /// # Errors
     /// As [`Storage::tree`].
     pub(crate) fn holding(storage: &Storage, url: &ObjectUrl) -> Result<Option<(Self, String)>, StorageError> {
-        let (Some(folder), name) = (url.parent(), url.file_name()) else { return Ok(None) };
+        let (Some(folder), name) = (storage.parent(url), url.file_name()) else { return Ok(None) };
         if name.is_empty() {
             return Ok(None);
         }
@@ -140,6 +140,7 @@ impl Prefix {
         match &self.backend {
             Backend::Local(root) => root.display().to_string(),
             Backend::S3(prefix) => prefix.identity(),
+            Backend::Cloud(prefix) => prefix.identity(),
             Backend::Web(folder) => folder.identity(),
         }
     }
@@ -176,6 +177,7 @@ impl Prefix {
                 self.storage.bridge().blocking(move || local_write::get(&root, &key, limit)).await?
             }
             Backend::S3(prefix) => prefix.get(key, limit).await?,
+            Backend::Cloud(prefix) => prefix.get(key, limit).await?,
             Backend::Web(folder) => folder.get(key, limit).await?,
         };
         Ok(found.map(|(bytes, version)| Object { bytes, version }))
@@ -197,6 +199,7 @@ impl Prefix {
                 self.storage.bridge().blocking(work).await
             }
             Backend::S3(prefix) => prefix.get_range(key, range).await,
+            Backend::Cloud(prefix) => prefix.get_range(key, range).await,
         }
     }
 
@@ -212,6 +215,7 @@ impl Prefix {
                 self.storage.bridge().blocking(move || local_write::head(&root, &key)).await
             }
             Backend::S3(prefix) => prefix.head(key).await,
+            Backend::Cloud(prefix) => prefix.head(key).await,
             Backend::Web(folder) => folder.head(key).await,
         }
     }
@@ -256,7 +260,7 @@ impl Prefix {
                 let work = move || local_write::create_staged(&root, &staging, &key, &bytes);
                 self.storage.bridge().blocking(work).await
             }
-            Backend::S3(_) => Ok(self.put(key, bytes, Precondition::Create).await?.guarantee),
+            Backend::S3(_) | Backend::Cloud(_) => Ok(self.put(key, bytes, Precondition::Create).await?.guarantee),
             Backend::Web(_) => Err(read_only(&self.url)),
         }
     }
@@ -274,7 +278,7 @@ impl Prefix {
                 let (root, key) = (root.clone(), key.to_owned());
                 self.storage.bridge().blocking(move || local_write::put_deferred(&root, &key, &bytes)).await
             }
-            Backend::S3(_) => self.put_plain(key, bytes).await.map(|_| ()),
+            Backend::S3(_) | Backend::Cloud(_) => self.put_plain(key, bytes).await.map(|_| ()),
             Backend::Web(_) => Err(read_only(&self.url)),
         }
     }
@@ -290,7 +294,7 @@ impl Prefix {
                 let root = root.clone();
                 self.storage.bridge().blocking(move || local_write::make_durable(&root, &keys)).await
             }
-            Backend::S3(_) | Backend::Web(_) => Ok(()),
+            Backend::S3(_) | Backend::Cloud(_) | Backend::Web(_) => Ok(()),
         }
     }
 
@@ -298,8 +302,13 @@ impl Prefix {
     pub(crate) async fn conditions(&self) -> Result<Arc<Conditions>, StorageError> {
         match (&self.conditions, &self.backend) {
             (Some(conditions), _) => Ok(Arc::clone(conditions)),
-            (None, Backend::S3(prefix)) => {
-                let cell = self.storage.known_conditions(&prefix.identity_of_bucket());
+            (None, Backend::S3(_) | Backend::Cloud(_)) => {
+                let bucket = match &self.backend {
+                    Backend::S3(prefix) => prefix.identity_of_bucket(),
+                    Backend::Cloud(prefix) => prefix.identity_of_bucket(),
+                    Backend::Local(_) | Backend::Web(_) => String::new(),
+                };
+                let cell = self.storage.known_conditions(&bucket);
                 // Boxed, because the probe writes by way of this type.
                 let probe = || async { Box::pin(crate::probe::conditions(self)).await.map(Arc::new) };
                 cell.get_or_try_init(probe).await.map(Arc::clone)
@@ -322,6 +331,7 @@ impl Prefix {
                 self.storage.bridge().blocking(move || local_write::put(&root, &key, &bytes, &when)).await
             }
             Backend::S3(prefix) => prefix.put(self.storage.transport(), key, bytes, when, form).await,
+            Backend::Cloud(prefix) => prefix.put(self.storage.transport(), key, bytes, when, form).await,
             Backend::Web(_) => Err(read_only(&self.url)),
         }
     }
@@ -367,6 +377,7 @@ impl Prefix {
         match &self.backend {
             Backend::Local(_) => self.put_plain(key, bytes).await.map(|_| ()),
             Backend::S3(prefix) => prefix.put_in_parts(self.storage.transport(), key, bytes).await.map(|_| ()),
+            Backend::Cloud(prefix) => prefix.put_in_parts(self.storage.transport(), key, bytes).await.map(|_| ()),
             Backend::Web(_) => Err(read_only(&self.url)),
         }
     }
@@ -385,6 +396,7 @@ impl Prefix {
                 self.put_plain(to, object.bytes).await.map(|_| ())
             }
             Backend::S3(prefix) => prefix.copy(from, to).await,
+            Backend::Cloud(prefix) => prefix.copy(from, to).await,
             Backend::Web(_) => Err(read_only(&self.url)),
         }
     }
@@ -401,6 +413,7 @@ impl Prefix {
                 self.storage.bridge().blocking(move || local_write::delete(&root, &key)).await
             }
             Backend::S3(prefix) => prefix.delete(key).await,
+            Backend::Cloud(prefix) => prefix.delete(key).await,
             Backend::Web(_) => Err(read_only(&self.url)),
         }
     }
@@ -418,7 +431,7 @@ impl Prefix {
                 let root = root.clone();
                 self.storage.bridge().blocking(move || local_write::sweep(&root, depth)).await
             }
-            Backend::S3(_) => crate::probe::sweep(self).await,
+            Backend::S3(_) | Backend::Cloud(_) => crate::probe::sweep(self).await,
             Backend::Web(_) => Ok(()),
         }
     }
@@ -450,6 +463,7 @@ impl Prefix {
                 self.storage.bridge().blocking(move || crate::local::list_all(&root, false)).await
             }
             Backend::S3(prefix) => prefix.list_all(self.storage.transport(), &at, false).await,
+            Backend::Cloud(prefix) => prefix.list(false).await,
             Backend::Web(folder) => Ok(Listing { objects: folder.list("").await?, ..Listing::default() }),
         }
     }
@@ -466,6 +480,7 @@ impl Prefix {
                 self.storage.bridge().blocking(move || crate::local::list_all(&root, true)).await
             }
             Backend::S3(prefix) => prefix.list_all(self.storage.transport(), &at, true).await,
+            Backend::Cloud(prefix) => prefix.list(true).await,
             Backend::Web(_) => {
                 let level = self.storage.list_level_async(&self.url).await?;
                 Ok(Listing { objects: level.objects, unusable: Vec::new(), folders: level.prefixes })

@@ -28,6 +28,11 @@ impl Profile {
         {
             values.insert("s3.endpoint_url".to_owned(), endpoint.clone());
         }
+        if let Some(session) = values.get("sso_session").and_then(|name| config.get(&format!("sso-session {name}"))) {
+            let session: Vec<_> =
+                session.iter().map(|(key, value)| (format!("sso_session.{key}"), value.clone())).collect();
+            values.extend(session);
+        }
         values.extend(from_credentials.cloned().unwrap_or_default());
         Some(Self { name: name.to_owned(), values })
     }
@@ -35,6 +40,26 @@ impl Profile {
     /// A setting, where it is there and not empty.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+/// The texts of the two files. Never shown: they hold keys.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct ProfileFiles {
+    pub config: String,
+    pub credentials: String,
+}
+
+impl std::fmt::Debug for ProfileFiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ProfileFiles(hidden)")
+    }
+}
+
+impl ProfileFiles {
+    /// The profile of this name.
+    pub(crate) fn find(&self, name: &str) -> Option<Profile> {
+        Profile::find(name, &self.config, &self.credentials)
     }
 }
 

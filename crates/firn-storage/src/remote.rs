@@ -1,6 +1,7 @@
 //! One remote object as a sync reader: many ranges of a batch are fetched at once.
 
 use crate::bridge::Bridge;
+use crate::cloud::CloudObject;
 use crate::http::HttpObject;
 use crate::s3::S3Object;
 use bytes::{Bytes, BytesMut};
@@ -26,20 +27,23 @@ pub(crate) struct Opened {
 pub(crate) enum Remote {
     Http(HttpObject),
     S3(S3Object),
+    Cloud(CloudObject),
 }
 
 impl Remote {
     pub(crate) fn at(&self) -> &At {
         match self {
             Self::Http(object) => &object.at,
-            Self::S3(object) => &object.at,
+            Self::S3(object) => &object.object.at,
+            Self::Cloud(object) => &object.object.at,
         }
     }
 
     pub(crate) async fn open(&self, head: u64) -> Result<Option<Opened>, SourceError> {
         match self {
             Self::Http(object) => object.open(head).await,
-            Self::S3(object) => object.open(head).await,
+            Self::S3(object) => object.object.open(head).await,
+            Self::Cloud(object) => object.object.open(head).await,
         }
     }
 
@@ -49,7 +53,8 @@ impl Remote {
         }
         match self {
             Self::Http(object) => object.read(range, expected).await,
-            Self::S3(object) => object.read(range, expected).await,
+            Self::S3(object) => object.object.read(range, expected).await,
+            Self::Cloud(object) => object.object.read(range, expected).await,
         }
     }
 

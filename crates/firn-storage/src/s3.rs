@@ -1,15 +1,16 @@
 //! S3 through `object_store`, the only module that knows it: signing, listing and multipart are its work; requests
 //! are sent by [`crate::transport`], which also decides about repetition.
 
-use crate::credentials::Credentials;
+use crate::credentials::{CredentialState, Fetched};
 use crate::error::StorageError;
+use crate::fetched::{FetchError, Provider};
 use crate::http::unreachable_source;
 use crate::remote::{Opened, check_version};
 use crate::transport::{Answer, Call, Transport, TransportError, TransportKind, status_kind};
 use bytes::Bytes;
 use firn_model::diagnose::At;
 use firn_model::source::{ByteRange, SourceError, SourceVersion};
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
 };
@@ -28,6 +29,8 @@ pub(crate) struct BucketAddress {
     pub region: String,
     pub virtual_hosted: bool,
     pub anonymous: bool,
+    /// Where the credentials come from: two accounts may reach one bucket.
+    pub account: String,
 }
 
 impl BucketAddress {
@@ -42,7 +45,7 @@ impl BucketAddress {
 pub(crate) fn client(
     transport: &Arc<Transport>,
     address: &BucketAddress,
-    keys: Option<&Credentials>,
+    state: &CredentialState,
 ) -> Result<Arc<AmazonS3>, StorageError> {
     // Repetition is the transport's: two loops inside each other would multiply.
     let no_retry = RetryConfig { max_retries: 0, ..RetryConfig::default() };
@@ -57,8 +60,8 @@ pub(crate) fn client(
     if let Some(endpoint) = &address.endpoint {
         builder = builder.with_endpoint(endpoint_text(endpoint, address)).with_allow_http(endpoint.scheme() == "http");
     }
-    builder = match keys {
-        Some(keys) => {
+    builder = match state {
+        CredentialState::Keys(keys) => {
             let builder =
                 builder.with_access_key_id(&keys.access_key_id).with_secret_access_key(&keys.secret_access_key);
             match &keys.session_token {
@@ -66,7 +69,18 @@ pub(crate) fn client(
                 None => builder,
             }
         }
-        None => builder.with_skip_signature(true),
+        CredentialState::Fetched(how) => match &**how {
+            Fetched::Ambient(settings) => settings.iter().try_fold(builder, |builder, (key, value)| {
+                let key: AmazonS3ConfigKey = key
+                    .parse()
+                    .map_err(|error: object_store::Error| StorageError::Misuse { what: error.to_string() })?;
+                Ok::<_, StorageError>(builder.with_config(key, value))
+            })?,
+            how => builder.with_credentials(Arc::new(Provider::new(transport, how))),
+        },
+        CredentialState::None | CredentialState::Cloud(_) | CredentialState::Unusable { .. } => {
+            builder.with_skip_signature(true)
+        }
     };
     let at = At::url(format!("s3://{}", address.bucket));
     let store = builder.build().map_err(|error| StorageError::BadUrl { at, what: scrub(&error.to_string()) })?;
@@ -86,9 +100,9 @@ pub(crate) fn endpoint_text(endpoint: &Url, address: &BucketAddress) -> String {
 ///
 /// # Errors
 /// [`StorageError::Unsupported`] for keys that exist in buckets but that the library cannot name (`a//b`).
-pub(crate) fn path(bucket: &str, key: &str) -> Result<Path, StorageError> {
+pub(crate) fn path(at: &At, key: &str) -> Result<Path, StorageError> {
     Path::parse(key).map_err(|_| StorageError::Unsupported {
-        at: At::url(format!("s3://{bucket}/{key}")),
+        at: at.clone(),
         what: "the key has an empty, `.` or `..` segment or a control character".to_owned(),
         next: "copy the object to a key without them".into(),
     })
@@ -96,8 +110,8 @@ pub(crate) fn path(bucket: &str, key: &str) -> Result<Path, StorageError> {
 
 /// Gives the library a client that sends by way of our transport.
 #[derive(Debug)]
-struct Connector {
-    transport: Arc<Transport>,
+pub(crate) struct Connector {
+    pub transport: Arc<Transport>,
 }
 
 impl HttpConnector for Connector {
@@ -130,14 +144,16 @@ impl HttpService for Service {
             url,
             moved: 0,
             redirects: false,
+            keys: None,
         };
         let answer = self.transport.send(&call).await.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
         let status = answer.status;
-        // The library keeps the kind of these; of all others, and of a denied listing, only a text would remain.
-        let is_listing = call.url.query_pairs().any(|(key, _)| key == "list-type");
+        // The library keeps the kind of these; of all others, and of a listing that fails, only a text would remain.
+        let is_listing =
+            call.url.query_pairs().any(|(key, value)| key == "list-type" || (key == "comp" && value == "list"));
         let known = match status.as_u16() {
-            401 | 403 => !is_listing,
-            code => matches!(code, 304 | 404 | 409 | 412),
+            401 | 403 | 404 => !is_listing,
+            code => matches!(code, 304 | 409 | 412),
         };
         if !status.is_success() && !known {
             let error = TransportError { kind: status_kind(&answer), attempts: 1 };
@@ -157,7 +173,9 @@ fn response(answer: Answer) -> HttpResponse {
 /// May the request be sent again when nobody knows whether the first was carried out? A conditional write may not:
 /// its own first success would make the second fail. Neither may the completion of an upload.
 fn is_repeatable(method: &Method, url: &Url, headers: &HeaderMap) -> bool {
-    let conditional = headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MATCH);
+    let conditional = headers.contains_key(IF_NONE_MATCH)
+        || headers.contains_key(IF_MATCH)
+        || headers.contains_key("x-goog-if-generation-match");
     let completes = *method == Method::POST && url.query_pairs().any(|(key, _)| key == "uploadId");
     !(completes || conditional && *method == Method::PUT)
 }
@@ -190,8 +208,13 @@ impl S3Failure {
         if let Some(transport) = find::<TransportError>(error) {
             return match &transport.kind {
                 TransportKind::Status { status: 401 | 403, .. } => Self::Denied(transport.to_string()),
+                // Only of a listing: then it is the bucket.
+                TransportKind::Status { status: 404, .. } => Self::NotFound { bucket: true },
                 _ => Self::Transport(transport.clone()),
             };
+        }
+        if let Some(fetch) = find::<FetchError>(error) {
+            return Self::Denied(fetch.to_string());
         }
         match error {
             object_store::Error::NotFound { source, .. } => {
@@ -235,8 +258,11 @@ impl S3Failure {
 }
 
 pub(crate) fn bucket_of(at: &At) -> At {
-    let url = at.url.as_deref().and_then(|url| url.strip_prefix("s3://")).and_then(|rest| rest.split('/').next());
-    url.map_or_else(|| at.clone(), |bucket| At::url(format!("s3://{bucket}")))
+    let address = at.url.as_deref().and_then(|url| url.split_once("://"));
+    address.map_or_else(
+        || at.clone(),
+        |(scheme, rest)| At::url(format!("{scheme}://{}", rest.split('/').next().unwrap_or_default())),
+    )
 }
 
 /// The first error of this type among the causes.
@@ -270,23 +296,22 @@ pub(crate) fn scrub(text: &str) -> String {
     words.join(" ").chars().take(300).collect()
 }
 
-/// An object of a bucket.
+/// An object of a bucket, by what all services have in common.
 #[derive(Clone)]
-pub(crate) struct S3Object {
-    pub store: Arc<AmazonS3>,
+pub(crate) struct StoreObject {
+    pub store: Arc<dyn ObjectStore>,
     pub path: Path,
     pub at: At,
-    pub address: Arc<BucketAddress>,
 }
 
-impl S3Object {
+impl StoreObject {
     /// Asks for the first `head` bytes, and so learns whether the object exists, its size and its version.
     pub(crate) async fn open(&self, head: u64) -> Result<Option<Opened>, SourceError> {
         match self.get(0..head.max(1)).await {
             Ok((version, head)) => Ok(Some(Opened { version, head })),
             Err(S3Failure::NotFound { bucket: false }) => Ok(None),
             Err(S3Failure::Transport(TransportError { kind: TransportKind::Status { status: 416, .. }, .. })) => {
-                let head = ObjectStore::get_opts(&*self.store, &self.path, GetOptions::new().with_head(true)).await;
+                let head = self.store.get_opts(&self.path, GetOptions::new().with_head(true)).await;
                 let meta = head.map_err(|error| S3Failure::of(&error).source(&self.at))?.meta;
                 if meta.size > 0 {
                     let what = "the server says that the object has no first byte, and that it is not empty".to_owned();
@@ -321,7 +346,7 @@ impl S3Object {
     async fn get(&self, range: ByteRange) -> Result<(SourceVersion, Bytes), S3Failure> {
         let options = GetOptions::new().with_range(Some(GetRange::Bounded(range)));
         let failure = |error: object_store::Error| S3Failure::of(&error);
-        let result = ObjectStore::get_opts(&*self.store, &self.path, options).await.map_err(failure)?;
+        let result = self.store.get_opts(&self.path, options).await.map_err(failure)?;
         let version = version(&result.meta);
         let expected = result.range.end - result.range.start;
         let bytes = result.bytes().await.map_err(failure)?;
@@ -332,10 +357,23 @@ impl S3Object {
     }
 }
 
+/// An object of a bucket of an S3 service.
+#[derive(Clone)]
+pub(crate) struct S3Object {
+    pub object: StoreObject,
+    pub client: Arc<AmazonS3>,
+    pub address: Arc<BucketAddress>,
+}
+
+/// The tag as headers write it: listings of Azure leave the quotes out.
+fn quoted(tag: &str) -> String {
+    if tag.ends_with('"') { tag.to_owned() } else { format!("\"{tag}\"") }
+}
+
 /// What a listing or an answer says of an object.
 pub(crate) fn version(meta: &ObjectMeta) -> SourceVersion {
     SourceVersion {
-        etag: meta.e_tag.clone(),
+        etag: meta.e_tag.as_deref().map(quoted),
         last_modified: Some(meta.last_modified.timestamp()).filter(|seconds| *seconds > 0),
         nanoseconds: None,
         size: meta.size,

@@ -5,9 +5,10 @@ use crate::error::StorageError;
 use crate::http::unreachable_source;
 use crate::prefix::Guarantee;
 use crate::s3_parts::{MOST_PARTS, Upload};
+use crate::s3_prefix::S3Prefix;
 use crate::s3_signed::{Bucket, Refusal, Request, encoded_key};
-use crate::s3_write::{S3Prefix, content_type};
 use crate::settings::LimitSettings;
+use crate::store_prefix::content_type;
 use crate::transport::Transport;
 use firn_model::diagnose::At;
 use firn_model::source::{ByteRange, SourceError, SourceVersion};
@@ -110,7 +111,7 @@ impl Refusal {
             Self::Transport(error) => error.kind.may_have_happened(),
             Self::Answer { status: 200..300, .. } => true,
             Self::Answer { code, .. } => code == "NoSuchUpload",
-            Self::Unsigned(_) | Self::Unreadable(_) => false,
+            Self::Unsigned(_) | Self::NoKeys(_) | Self::Unreadable(_) => false,
         }
     }
 }
@@ -185,7 +186,7 @@ impl<'a> Job<'a> {
                 Err(SourceError::Unavailable { at: self.to_at.clone(), what: refusal.to_string() }.into())
             }
             Refusal::Transport(error) => Err(unreachable_source(&self.to_at, error).into()),
-            Refusal::Answer { .. } | Refusal::Unsigned(_) | Refusal::Unreadable(_) => Ok(refusal),
+            Refusal::Answer { .. } | Refusal::Unsigned(_) | Refusal::NoKeys(_) | Refusal::Unreadable(_) => Ok(refusal),
         }
     }
 

@@ -1,8 +1,8 @@
 //! How a bucket is reached, without credentials: what readers of a published store have to say.
 
 use crate::error::StorageError;
-use crate::storage::Storage;
-use crate::url::{Kind, ObjectUrl};
+use crate::storage::{InBucket, Storage};
+use crate::url::ObjectUrl;
 
 /// How a bucket is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,13 +27,11 @@ impl Storage {
     /// # Errors
     /// As [`Storage::physical`]; where credentials cannot be used.
     pub fn s3_facts(&self, url: &ObjectUrl) -> Result<Option<S3Facts>, StorageError> {
-        let physical = self.physical(url)?;
-        let Kind::S3 { bucket, key } = physical.kind() else { return Ok(None) };
-        let location = self.location_of(url)?.map(|(location, _)| location);
-        let (_, address) = self.bucket(bucket, location, &url.at())?;
+        let Some(InBucket { bucket, key, service }) = self.in_bucket(url)? else { return Ok(None) };
+        let (_, address) = self.bucket(&bucket, service.as_ref(), &url.at())?;
         Ok(Some(S3Facts {
-            bucket: bucket.clone(),
-            key: key.clone(),
+            bucket,
+            key,
             endpoint: address.endpoint.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
             region: Some(address.region),
             anonymous: address.anonymous,

@@ -1,7 +1,8 @@
 //! Requests to S3 that `object_store` does not make: copies between buckets, parts that are copied, and writes whose bytes
 //! the server compares with a `Content-MD5`. The signature is the library's; sending is the transport's.
 
-use crate::s3::{BucketAddress, endpoint_text, scrub};
+use crate::fetched::FetchError;
+use crate::s3::{BucketAddress, endpoint_text, find, scrub};
 use crate::transport::{Answer, Call, Transport, TransportError, TransportKind};
 use bytes::Bytes;
 use object_store::aws::{AmazonS3, AwsAuthorizer};
@@ -47,6 +48,8 @@ pub(crate) enum Refusal {
     Transport(TransportError),
     /// The request could not be made.
     Unsigned(String),
+    /// There are no keys to sign it with.
+    NoKeys(String),
     /// The answer of success is not what it has to be.
     Unreadable(String),
 }
@@ -58,7 +61,7 @@ impl std::fmt::Display for Refusal {
             Self::Answer { status, code } => write!(f, "the server answers with status {status} {code}"),
             Self::Transport(error) => write!(f, "{error}"),
             Self::Unsigned(what) => write!(f, "the request could not be signed: {what}"),
-            Self::Unreadable(what) => f.write_str(what),
+            Self::NoKeys(what) | Self::Unreadable(what) => f.write_str(what),
         }
     }
 }
@@ -119,7 +122,10 @@ impl Bucket<'_> {
         }
         if !self.address.anonymous {
             let credential = self.store.credentials().get_credential().await;
-            let credential = credential.map_err(|error| unsigned(error.to_string()))?;
+            let credential = credential.map_err(|error| match find::<FetchError>(&error) {
+                Some(error) => Refusal::NoKeys(error.to_string()),
+                None => unsigned(error.to_string()),
+            })?;
             AwsAuthorizer::new(&credential, "s3", &self.address.region)
                 .try_authorize(&mut signed, None)
                 .map_err(|error| unsigned(error.to_string()))?;
@@ -140,6 +146,7 @@ impl Bucket<'_> {
             limit_whole: ANSWER,
             moved: request.moved,
             redirects: false,
+            keys: None,
         })
     }
 }
@@ -147,6 +154,11 @@ impl Bucket<'_> {
 /// The key as it stands in a URL and in `x-amz-copy-source`.
 pub(crate) fn encoded_key(key: &str) -> String {
     utf8_percent_encode(key, &KEPT_IN_KEYS).to_string()
+}
+
+/// A value as it stands in the query of a URL.
+pub(crate) fn encoded_value(value: &str) -> String {
+    utf8_percent_encode(value, &KEPT).to_string()
 }
 
 fn object_url(address: &BucketAddress, key: &str, query: &[(&str, String)]) -> Result<Url, String> {
@@ -161,7 +173,7 @@ fn object_url(address: &BucketAddress, key: &str, query: &[(&str, String)]) -> R
     for (at, (name, value)) in query.iter().enumerate() {
         let mark = if at == 0 { '?' } else { '&' };
         // Writing to a text cannot fail.
-        let _ = write!(text, "{mark}{name}={}", utf8_percent_encode(value, &KEPT));
+        let _ = write!(text, "{mark}{name}={}", encoded_value(value));
     }
     Url::parse(&text).map_err(|error| error.to_string())
 }
@@ -203,6 +215,7 @@ mod tests {
             region: "eu-west-1".to_owned(),
             virtual_hosted,
             anonymous: false,
+            account: String::new(),
         }
     }
 

@@ -1,14 +1,17 @@
 //! Everything that decides how storage is reached, read once and passed down.
 
-use crate::credentials::CredentialState;
+use crate::credentials::{Account, CredentialState};
 use crate::error::StorageError;
 use crate::location::{Addressing, Location, LocationConfig, parse_endpoint};
-use crate::profile::Profile;
-use firn_model::diagnose::At;
+use crate::rclone::Remote;
+use crate::sources::Sources;
+use crate::web_keys::WebKeys;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Component, Path};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -35,14 +38,15 @@ impl FromStr for HostPolicy {
             _ => {}
         }
         let place = |place: &str| {
-            let host = place.strip_prefix("s3://").unwrap_or(place);
+            let host =
+                ["s3://", "gs://", "az://"].iter().find_map(|scheme| place.strip_prefix(scheme)).unwrap_or(place);
             let is_folder = place.starts_with('/') && Path::new(place).components().all(|c| c != Component::ParentDir);
             let is_name = !host.is_empty() && !host.contains(['/', '@', '?', '#', ' ']);
             if is_folder || is_name {
                 return Ok(place.trim_end_matches('/').to_owned());
             }
             Err(format!(
-                "{place:?} is no place: write same-host, any, or a list of host[:port], s3://bucket and /folder"
+                "{place:?} is no place: write same-host, any, or a list of host[:port], s3://bucket (gs://, az://) and /folder"
             ))
         };
         text.split(',').map(|part| place(part.trim())).collect::<Result<_, _>>().map(Self::Hosts)
@@ -130,16 +134,28 @@ impl Default for CacheSettings {
 pub struct StorageSettings {
     /// The configured locations.
     pub locations: BTreeMap<String, Location>,
-    /// Credentials for S3.
-    pub credentials: CredentialState,
+    /// Whose requests those to `s3://` outside of locations are.
+    pub account: Account,
+    /// Whose requests those to `gs://` outside of locations are.
+    pub google: Account,
+    /// Whose requests those to `az://` outside of locations are.
+    pub azure: Account,
+    /// Where Google's service is (`STORAGE_EMULATOR_HOST`), for `gs://` outside of locations.
+    pub google_endpoint: Option<Url>,
+    /// Where the blob service of Azure is, for `az://` outside of locations.
+    pub azure_endpoint: Option<Url>,
+    /// Where the credentials of locations are looked for.
+    pub sources: Sources,
     /// Endpoint for `s3://` outside of locations.
     pub endpoint: Option<Url>,
     /// Region for `s3://` outside of locations.
     pub region: Option<String>,
     /// Addressing for `s3://` outside of locations.
     pub addressing: Option<Addressing>,
-    /// Never sign requests.
+    /// Never sign requests, and ask web servers as everybody.
     pub anonymous: bool,
+    /// Whom web servers know.
+    pub web: Arc<WebKeys>,
     /// Where references inside a source may lead.
     pub hosts: HostPolicy,
     /// Local references lead to no file outside of their own directory but those that `hosts` allows: for who shows to others
@@ -198,19 +214,17 @@ impl Default for LimitSettings {
 }
 
 impl StorageSettings {
-    /// The settings of this environment: `AWS_*` and the AWS profile files. The only place where they are read.
-    ///
-    /// `variable` looks up an environment variable (`|name| std::env::var(name).ok()`). Variables that are set but
-    /// empty count as unset. Seen: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_PROFILE`,
-    /// `AWS_REGION`, `AWS_DEFAULT_REGION`, `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, `AWS_CONFIG_FILE`,
-    /// `AWS_SHARED_CREDENTIALS_FILE`, `AWS_SKIP_SIGNATURE`, `AWS_VIRTUAL_HOSTED_STYLE_REQUEST`, `HOME`.
+    /// The settings of these environment variables, of the AWS profile files and `rclone.conf`. The only place where they
+    /// are read. Variables that are empty count as unset. Seen are `HOME`, `AWS_*` as the AWS tools understand them,
+    /// `RCLONE_CONFIG*`, `NETRC`, `EARTHDATA_TOKEN`, those of Google's and Azure's tools, and `XDG_CONFIG_HOME`.
     ///
     /// # Errors
     /// [`StorageError::Credentials`] for a named profile that does not exist, a file that cannot be read, or a
     /// malformed endpoint.
-    pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Self, StorageError> {
-        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let profile = profile(&variable)?;
+    pub fn from_env(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, StorageError> {
+        let sources = Sources::read(variables)?;
+        let variable = |name: &str| sources.variable(name);
+        let profile = sources.profile_of_environment()?;
         let from_profile = |key: &str| profile.as_ref().and_then(|profile| profile.get(key)).map(str::to_owned);
         let endpoint = variable("AWS_ENDPOINT_URL_S3")
             .or_else(|| variable("AWS_ENDPOINT_URL"))
@@ -220,16 +234,33 @@ impl StorageSettings {
             .as_deref()
             .map(parse_endpoint)
             .transpose()
-            .map_err(|what| StorageError::Credentials { at: At::nowhere().node("AWS_ENDPOINT_URL"), what })?;
+            .map_err(|what| StorageError::BadSetting { name: "AWS_ENDPOINT_URL".to_owned(), what })?;
+        let (azure, azure_endpoint) = sources.account_of_azure();
+        let azure_endpoint = azure_endpoint
+            .as_deref()
+            .map(parse_endpoint)
+            .transpose()
+            .map_err(|what| StorageError::BadSetting { name: "AZURE_STORAGE_CONNECTION_STRING".to_owned(), what })?;
+        let emulator = variable("STORAGE_EMULATOR_HOST")
+            .map(|host| parse_endpoint(&if host.contains("://") { host } else { format!("http://{host}") }));
+        let google_endpoint = emulator
+            .transpose()
+            .map_err(|what| StorageError::BadSetting { name: "STORAGE_EMULATOR_HOST".to_owned(), what })?;
         let is_true = |name: &str| variable(name).is_some_and(|value| matches!(value.as_str(), "true" | "1" | "TRUE"));
         Ok(Self {
-            credentials: CredentialState::find(&variable, profile.as_ref()),
+            account: sources.account_of_environment(),
+            google: sources.account_of_google(),
+            azure,
+            azure_endpoint,
+            google_endpoint,
             endpoint,
             region: variable("AWS_REGION")
                 .or_else(|| variable("AWS_DEFAULT_REGION"))
                 .or_else(|| from_profile("region")),
             addressing: is_true("AWS_VIRTUAL_HOSTED_STYLE_REQUEST").then_some(Addressing::Virtual),
             anonymous: is_true("AWS_SKIP_SIGNATURE"),
+            web: Arc::new(sources.web_keys()?),
+            sources,
             ..Self::default()
         })
     }
@@ -243,36 +274,42 @@ impl StorageSettings {
         tables: impl IntoIterator<Item = (&'a String, &'a LocationConfig)>,
     ) -> Result<Self, StorageError> {
         for (name, table) in tables {
-            self.locations.insert(name.clone(), Location::new(name, table)?);
+            self.locations.insert(name.clone(), Location::new(name, table, &self.sources)?);
         }
         Ok(self)
     }
-}
 
-fn profile(variable: &impl Fn(&str) -> Option<String>) -> Result<Option<Profile>, StorageError> {
-    let named = variable("AWS_PROFILE");
-    let name = named.as_deref().unwrap_or("default");
-    let text = |from: &str, file: &str| -> Result<String, StorageError> {
-        let path = match (variable(from), variable("HOME")) {
-            (Some(path), _) => path,
-            (None, Some(home)) => format!("{home}/.aws/{file}"),
-            (None, None) => return Ok(String::new()),
-        };
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Ok(text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-            Err(error) => Err(StorageError::Credentials { at: At::url(&path), what: error.to_string() }),
-        }
-    };
-    let config = text("AWS_CONFIG_FILE", "config")?;
-    let credentials = text("AWS_SHARED_CREDENTIALS_FILE", "credentials")?;
-    let found = Profile::find(name, &config, &credentials);
-    // Keys of the environment win over the profile, as in the AWS tools: then a missing profile does not matter.
-    if found.is_none() && named.is_some() && variable("AWS_ACCESS_KEY_ID").is_none() {
-        let what = format!("the profile {name:?} that AWS_PROFILE names is in neither file");
-        return Err(StorageError::Credentials { at: At::nowhere().node("AWS_PROFILE"), what });
+    /// Names and kinds of the remotes of `rclone.conf`, in order.
+    pub fn remotes(&self) -> Vec<(String, String)> {
+        let remotes = &self.sources.remotes;
+        remotes.names().map(|name| (name.to_owned(), remotes.kind(name).unwrap_or_default().to_owned())).collect()
     }
-    Ok(found)
+
+    /// Where a remote leads and whose requests those to it are, for people; the error is why it cannot be used.
+    ///
+    /// # Errors
+    /// The reason, as a text.
+    pub fn remote_leads_to(&self, name: &str) -> Result<String, String> {
+        match self.sources.remote(name) {
+            None => Err("there is no such remote".to_owned()),
+            Some(Remote::Refused { what, .. }) => Err(what),
+            Some(Remote::Below(url)) => Ok(url.to_string()),
+            Some(Remote::Service { service, folder }) => {
+                let place = service.endpoint.as_ref().map_or("Amazon S3".to_owned(), Url::to_string);
+                let whose = match &service.account {
+                    Some(Account { state: CredentialState::Unusable { what }, .. }) => return Err(what.clone()),
+                    Some(account) if !service.anonymous => account.source.clone(),
+                    _ => "no credentials".to_owned(),
+                };
+                Ok(format!("{}/{folder} by {whose}", place.trim_end_matches('/')).replace("/ by ", " by "))
+            }
+        }
+    }
+
+    /// The file of rclone's remotes, where there is one.
+    pub fn remotes_file(&self) -> Option<&Path> {
+        self.sources.remotes_file.as_deref()
+    }
 }
 
 #[cfg(test)]

@@ -104,6 +104,15 @@ pub(crate) fn check_policy(
             let host = format!("{}{port}", to.host_str().unwrap_or_default());
             if allowed(&host) { Ok(()) } else { denied(other("host", &host)) }
         }
+        (Kind::Cloud { service, bucket: from, .. }, Kind::Cloud { service: other, bucket: to, .. })
+            if service == other && from == to =>
+        {
+            Ok(())
+        }
+        (_, Kind::Cloud { service, bucket, .. }) => {
+            let name = format!("{}://{bucket}", service.scheme());
+            if allowed(&name) { Ok(()) } else { denied(other("bucket", &name)) }
+        }
         (_, Kind::S3 { bucket, .. }) => {
             let name = format!("s3://{bucket}");
             if allowed(&name) { Ok(()) } else { denied(other("bucket", &name)) }

@@ -3,13 +3,16 @@
 use crate::bridge::Bridge;
 use crate::cache::CachedReader;
 use crate::capabilities::Conditions;
+use crate::cloud::{CloudAddress, CloudObject, CloudService};
+use crate::credentials::CredentialState;
 use crate::error::StorageError;
 use crate::http::{HttpObject, WebAnswer, WebPage};
 use crate::local::LocalReader;
 use crate::location::{Addressing, Location};
 use crate::prefix::Prefix;
+use crate::rclone;
 use crate::remote::{BridgedReader, Opened, Remote};
-use crate::s3::{BucketAddress, S3Object};
+use crate::s3::{BucketAddress, S3Object, StoreObject};
 use crate::settings::StorageSettings;
 use crate::source::StorageSource;
 use crate::transport::{Traffic, Transport};
@@ -17,9 +20,10 @@ use crate::url::{Kind, ObjectUrl, join};
 use bytes::Bytes;
 use firn_model::diagnose::At;
 use firn_model::source::{ByteRange, RangeReader, Source, SourceError, SourceVersion};
+use object_store::ObjectStore;
 use object_store::aws::AmazonS3;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 use url::Url;
@@ -33,13 +37,31 @@ struct Shared {
     transport: Arc<Transport>,
     bridge: Bridge,
     buckets: Mutex<HashMap<BucketAddress, Arc<AmazonS3>>>,
+    clouds: Mutex<HashMap<CloudAddress, Arc<dyn ObjectStore>>>,
     conditions: Mutex<HashMap<String, ConditionsCell>>,
     /// From which bucket to which the server refused to copy, and how.
     refused_copies: Mutex<HashMap<(String, String), String>>,
+    /// The remotes of `rclone.conf` that were asked for, made once.
+    remotes: Mutex<HashMap<String, Option<rclone::Remote>>>,
 }
 
 /// What was found out about the preconditions of a bucket; asked once.
 type ConditionsCell = Arc<tokio::sync::OnceCell<Arc<Conditions>>>;
+
+/// What lies at a key of a name.
+enum Held {
+    /// This address.
+    At(ObjectUrl),
+    /// This address of that S3 service, which is not the one of the environment.
+    In { service: Box<Location>, url: ObjectUrl },
+}
+
+/// An S3 address, and how its bucket is reached.
+pub(crate) struct InBucket {
+    pub bucket: String,
+    pub key: String,
+    pub service: Option<Location>,
+}
 
 /// Where an address leads, with the client to go there.
 pub(crate) enum Place {
@@ -61,8 +83,10 @@ impl Storage {
             transport,
             bridge,
             buckets: Mutex::default(),
+            clouds: Mutex::default(),
             conditions: Mutex::default(),
             refused_copies: Mutex::default(),
+            remotes: Mutex::default(),
         })))
     }
 
@@ -81,8 +105,10 @@ impl Storage {
             transport,
             bridge,
             buckets: Mutex::default(),
+            clouds: Mutex::default(),
             conditions: Mutex::default(),
             refused_copies: Mutex::default(),
+            remotes: Mutex::default(),
         }))
     }
 
@@ -130,10 +156,133 @@ impl Storage {
     /// # Errors
     /// [`StorageError::UnknownLocation`] with the names that there are.
     pub fn location(&self, name: &str) -> Result<&Location, StorageError> {
-        self.0.settings.locations.get(name).ok_or_else(|| StorageError::UnknownLocation {
-            name: name.to_owned(),
-            known: self.0.settings.locations.keys().cloned().collect(),
-        })
+        self.0
+            .settings
+            .locations
+            .get(name)
+            .ok_or_else(|| StorageError::UnknownLocation { name: name.to_owned(), known: self.known_names() })
+    }
+
+    fn known_names(&self) -> Vec<String> {
+        let settings = &self.0.settings;
+        let remotes = settings.sources.remotes.names().map(str::to_owned);
+        settings.locations.keys().cloned().chain(remotes).collect()
+    }
+
+    /// What lies at this key of a location, or of a remote of `rclone.conf` where no location has the name.
+    fn named(&self, name: &str, key: &str) -> Result<Held, StorageError> {
+        let below = |url: &ObjectUrl| if key.is_empty() { Ok(url.clone()) } else { url.child(key) };
+        let sources = &self.0.settings.sources;
+        if let Some(location) = self.0.settings.locations.get(name) {
+            return below(&location.url).map(Held::At);
+        }
+        match self.remote(name) {
+            Some(rclone::Remote::Below(url)) => below(&url).map(Held::At),
+            Some(rclone::Remote::Service { service, folder }) => {
+                let whole = join(&folder, key);
+                let (bucket, key) = whole.split_once('/').unwrap_or((&whole, ""));
+                let at = At::url(format!("{name}:{whole}"));
+                if bucket.is_empty() {
+                    let what = format!("it names no bucket; write {name}:BUCKET/KEY");
+                    return Err(StorageError::BadUrl { at, what });
+                }
+                let url = service.url.in_bucket(bucket, key);
+                Ok(Held::In { service, url })
+            }
+            Some(rclone::Remote::Refused { what, next }) => {
+                let at = At::url(format!("{name}:{key}"));
+                Err(StorageError::Unsupported { at, what, next: next.into() })
+            }
+            None if sources.remotes.encrypted => {
+                let file = sources.remotes_file.as_deref().unwrap_or(Path::new("rclone.conf")).display().to_string();
+                Err(StorageError::Unsupported {
+                    at: At::url(format!("{name}:{key}")),
+                    what: format!("no location is called {name:?}, and {file} is encrypted by a password"),
+                    next: format!("add [locations.{name}] to firn.toml, or: rclone config encryption remove").into(),
+                })
+            }
+            None => Err(StorageError::UnknownLocation { name: name.to_owned(), known: self.known_names() }),
+        }
+    }
+
+    fn remote(&self, name: &str) -> Option<rclone::Remote> {
+        let mut remotes = self.0.remotes.lock().unwrap_or_else(PoisonError::into_inner);
+        let remote = remotes.entry(name.to_owned()).or_insert_with(|| self.0.settings.sources.remote(name));
+        remote.clone()
+    }
+
+    /// A client of the bucket of an address of Google Cloud or Azure, with the key; `None` for other addresses.
+    fn in_cloud(&self, url: &ObjectUrl) -> Result<Option<CloudObject>, StorageError> {
+        let (physical, held) = match url.kind() {
+            Kind::Named { location, key } => match self.named(location, key)? {
+                Held::In { service, url } => (url, Some(service)),
+                Held::At(url) => (url, None),
+            },
+            _ => (self.physical(url)?, None),
+        };
+        let Kind::Cloud { service, bucket, key } = physical.kind() else { return Ok(None) };
+        let location = match held {
+            Some(location) => Some(*location),
+            None => self.location_of(url)?.map(|(location, _)| location.clone()),
+        };
+        let (store, address) = self.cloud(*service, bucket, location.as_ref(), &url.at())?;
+        let path = crate::s3::path(&physical.at(), key)?;
+        Ok(Some(CloudObject { object: StoreObject { store, path, at: url.at() }, address: Arc::new(address) }))
+    }
+
+    fn cloud(
+        &self,
+        service: CloudService,
+        bucket: &str,
+        location: Option<&Location>,
+        at: &At,
+    ) -> Result<(Arc<dyn ObjectStore>, CloudAddress), StorageError> {
+        let settings = &self.0.settings;
+        let own = location.and_then(|location| location.account.as_ref());
+        let (account, usual) = match service {
+            CloudService::Google => (&settings.google, settings.google_endpoint.clone()),
+            CloudService::Azure => (&settings.azure, settings.azure_endpoint.clone()),
+        };
+        let endpoint = match location {
+            Some(location) if location.endpoint.is_some() || own.is_some() => location.endpoint.clone(),
+            _ => usual,
+        };
+        let account = own.unwrap_or(account);
+        let anonymous = settings.anonymous || location.is_some_and(|location| location.anonymous);
+        let is_signing = !anonymous && account.state.is_signing(at)?;
+        let storage_account = match service {
+            CloudService::Google => None,
+            CloudService::Azure => crate::cloud::storage_account(account, endpoint.as_ref()),
+        };
+        let address = CloudAddress {
+            service,
+            bucket: bucket.to_owned(),
+            endpoint,
+            account: (if is_signing { account.source.clone() } else { String::new() }, storage_account),
+            anonymous: !is_signing,
+        };
+        let mut clouds = self.0.clouds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = clouds.get(&address) {
+            return Ok((Arc::clone(store), address));
+        }
+        let state = if is_signing { &account.state } else { &CredentialState::None };
+        let store = crate::cloud::client(&self.0.transport, &address, state)?;
+        clouds.insert(address.clone(), Arc::clone(&store));
+        Ok((store, address))
+    }
+
+    /// The bucket and key of an S3 address, and the service where it is not that of the environment.
+    pub(crate) fn in_bucket(&self, url: &ObjectUrl) -> Result<Option<InBucket>, StorageError> {
+        if let Kind::Named { location, key } = url.kind()
+            && let Held::In { service, url } = self.named(location, key)?
+            && let Kind::S3 { bucket, key } = url.kind()
+        {
+            return Ok(Some(InBucket { bucket: bucket.clone(), key: key.clone(), service: Some(*service) }));
+        }
+        let physical = self.physical(url)?;
+        let Kind::S3 { bucket, key } = physical.kind() else { return Ok(None) };
+        let service = self.location_of(url)?.map(|(location, _)| location.clone());
+        Ok(Some(InBucket { bucket: bucket.clone(), key: key.clone(), service }))
     }
 
     /// Opens an object or prefix for reading. Nothing is asked of the storage yet.
@@ -212,7 +361,7 @@ impl Storage {
         Ok(self.0.bridge.wait(async move { object.answer_as_web_page().await })??)
     }
 
-    /// The web address of an object as its service spells it: an object of S3 below the endpoint. `None` for local files.
+    /// The web address of an object as its service spells it: an object of a bucket below the endpoint of its service. `None` for local files.
     ///
     /// # Errors
     /// As [`Storage::physical`].
@@ -220,10 +369,11 @@ impl Storage {
         if let Kind::Http(url) = url.kind() {
             return Ok(Some(url.clone()));
         }
-        let physical = self.physical(url)?;
-        let Kind::S3 { bucket, key } = physical.kind() else { return Ok(None) };
-        let location = self.location_of(url)?.map(|(location, _)| location);
-        let (_, address) = self.bucket(bucket, location, &url.at())?;
+        if let Some(cloud) = self.in_cloud(url)? {
+            return cloud.web_address().map(Some);
+        }
+        let Some(InBucket { bucket, key, service }) = self.in_bucket(url)? else { return Ok(None) };
+        let (_, address) = self.bucket(&bucket, service.as_ref(), &url.at())?;
         let of_amazon = || Url::parse(&format!("https://s3.{}.amazonaws.com", address.region));
         let mut web = address.endpoint.clone().map_or_else(of_amazon, Ok).map_err(|error| StorageError::BadUrl {
             at: url.at(),
@@ -239,7 +389,7 @@ impl Storage {
         if let Ok(mut segments) = web.path_segments_mut() {
             segments.pop_if_empty();
             if !address.virtual_hosted {
-                segments.push(bucket);
+                segments.push(&bucket);
             }
             segments.extend(key.split('/').filter(|part| !part.is_empty()));
         }
@@ -275,13 +425,17 @@ impl Storage {
     /// physical addresses are equal.
     ///
     /// # Errors
-    /// [`StorageError::UnknownLocation`].
+    /// [`StorageError::UnknownLocation`], [`StorageError::Unsupported`] for a remote of a kind that firn does not speak.
     pub fn physical(&self, url: &ObjectUrl) -> Result<ObjectUrl, StorageError> {
         let below = |location: &Location, key: &str| {
             if key.is_empty() { Ok(location.url.clone()) } else { location.url.child(key) }
         };
         match url.kind() {
-            Kind::Named { location, key } => below(self.location(location)?, key),
+            Kind::Named { location, key } => match self.named(location, key)? {
+                Held::At(below) => below.absolute(),
+                // `s3://` would mean the service of the environment.
+                Held::In { .. } => Ok(url.clone()),
+            },
             Kind::Http(_) => {
                 let locations = self.0.settings.locations.values();
                 let holders =
@@ -290,8 +444,17 @@ impl Storage {
                 let found = holders.min_by_key(|(_, key)| key.len());
                 found.map_or_else(|| Ok(url.clone()), |(location, key)| below(location, &key))
             }
-            Kind::Local(_) | Kind::S3 { .. } => url.absolute(),
+            Kind::Local(_) | Kind::S3 { .. } | Kind::Cloud { .. } => url.absolute(),
         }
+    }
+
+    /// The prefix that holds this object; `None` at a root. A bucket of a remote of `rclone.conf` is one, although the remote
+    /// has other buckets.
+    pub fn parent(&self, url: &ObjectUrl) -> Option<ObjectUrl> {
+        let parent = url.parent()?;
+        let is_service = matches!(parent.kind(), Kind::Named { location, key } if key.is_empty()
+            && matches!(self.named(location, ""), Err(StorageError::BadUrl { .. })));
+        (!is_service).then_some(parent)
     }
 
     /// The http(s) URL at which everybody reads this object, where its location has a `public_url`.
@@ -313,15 +476,28 @@ impl Storage {
     /// [`StorageError::UnknownLocation`]; [`StorageError::AmbiguousLocation`] where an `s3://` address lies in several
     /// locations at different endpoints.
     pub fn location_of(&self, url: &ObjectUrl) -> Result<Option<(&Location, String)>, StorageError> {
-        if let Kind::Named { location, key } = url.kind() {
-            return Ok(Some((self.location(location)?, key.clone())));
+        if let Kind::Named { location, key } = url.kind()
+            && let Some(location) = self.0.settings.locations.get(location)
+        {
+            return Ok(Some((location, key.clone())));
         }
-        let physical = self.physical(url)?;
+        let (physical, service) = match url.kind() {
+            Kind::Named { location, key } => match self.named(location, key)? {
+                Held::At(url) => (self.physical(&url)?, None),
+                Held::In { service, url } => (url, Some(service)),
+            },
+            _ => (self.physical(url)?, None),
+        };
+        // A bucket of a remote lies in a location only where the location is at the same service.
+        let is_there = |location: &&Location| {
+            service.as_ref().is_none_or(|service| self.endpoint(Some(location)) == self.endpoint(Some(service)))
+        };
         let mut holders: Vec<(&Location, String)> = self
             .0
             .settings
             .locations
             .values()
+            .filter(is_there)
             .filter_map(|location| Some((location, physical.key_below(&location.url)?)))
             .collect();
         holders.sort_by_key(|(_, key)| key.len());
@@ -334,6 +510,16 @@ impl Storage {
         Ok(holders.into_iter().next())
     }
 
+    /// Where the bucket of a location is.
+    fn endpoint(&self, location: Option<&Location>) -> Option<Url> {
+        let settings = &self.0.settings;
+        match location {
+            // The environment names the endpoint of its own account only.
+            Some(location) if location.endpoint.is_some() || location.account.is_some() => location.endpoint.clone(),
+            _ => settings.endpoint.clone(),
+        }
+    }
+
     /// Where the address leads.
     pub(crate) fn place(&self, url: &ObjectUrl) -> Result<Place, StorageError> {
         let physical = self.physical(url)?;
@@ -341,18 +527,22 @@ impl Storage {
             Kind::Local(path) => Ok(Place::Local(path.clone())),
             Kind::Http(http) => {
                 let object = HttpObject::new(Arc::clone(&self.0.transport), http.clone());
+                let settings = &self.0.settings;
+                let object = if settings.anonymous { object } else { object.known(&settings.web) };
                 Ok(Place::Remote(Remote::Http(object)))
             }
-            Kind::S3 { bucket, key } => {
-                let location = self.location_of(url)?.map(|(location, _)| location);
-                let (store, address) = self.bucket(bucket, location, &url.at())?;
-                let path = crate::s3::path(bucket, key)?;
-                let object = S3Object { store, path, at: url.at(), address: Arc::new(address) };
-                Ok(Place::Remote(Remote::S3(object)))
+            Kind::S3 { .. } | Kind::Cloud { .. } | Kind::Named { .. } => {
+                if let Some(object) = self.in_cloud(url)? {
+                    return Ok(Place::Remote(Remote::Cloud(object)));
+                }
+                let Some(InBucket { bucket, key, service }) = self.in_bucket(url)? else {
+                    return Err(StorageError::Misuse { what: format!("{url} leads nowhere") });
+                };
+                let (client, address) = self.bucket(&bucket, service.as_ref(), &url.at())?;
+                let path = crate::s3::path(&url.at(), &key)?;
+                let object = StoreObject { store: Arc::clone(&client) as Arc<dyn ObjectStore>, path, at: url.at() };
+                Ok(Place::Remote(Remote::S3(S3Object { object, client, address: Arc::new(address) })))
             }
-            Kind::Named { location, key } => Err(StorageError::Misuse {
-                what: format!("the location {location} of {} is itself in a location", join(location, key)),
-            }),
         }
     }
 
@@ -363,26 +553,34 @@ impl Storage {
         at: &At,
     ) -> Result<(Arc<AmazonS3>, BucketAddress), StorageError> {
         let settings = &self.0.settings;
-        let endpoint = location.and_then(|location| location.endpoint.clone()).or_else(|| settings.endpoint.clone());
-        let region = location.and_then(|location| location.region.clone()).or_else(|| settings.region.clone());
+        let endpoint = self.endpoint(location);
+        let region = match location {
+            Some(location) if location.region.is_some() || location.account.is_some() => location.region.clone(),
+            _ => settings.region.clone(),
+        };
         let addressing = location.and_then(|location| location.addressing).or(settings.addressing);
         // AWS itself wants the bucket in the host name; other services rarely have the wildcard certificate for it. A
         // dot in the bucket name breaks that certificate in any case.
         let default = if endpoint.is_none() && !bucket.contains('.') { Addressing::Virtual } else { Addressing::Path };
         let anonymous = settings.anonymous || location.is_some_and(|location| location.anonymous);
-        let keys = if anonymous { None } else { settings.credentials.keys(at)? };
+        let account = location.and_then(|location| location.account.as_ref()).unwrap_or(&settings.account);
+        let is_signing = !anonymous && account.state.is_signing(at)?;
         let address = BucketAddress {
             bucket: bucket.to_owned(),
             endpoint,
             region: region.unwrap_or_else(|| "us-east-1".to_owned()),
             virtual_hosted: addressing.unwrap_or(default) == Addressing::Virtual,
-            anonymous: keys.is_none(),
+            anonymous: !is_signing,
+            account: if is_signing { account.source.clone() } else { String::new() },
         };
         let mut buckets = self.0.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = buckets.get(&address) {
             return Ok((Arc::clone(store), address));
         }
-        let store = crate::s3::client(&self.0.transport, &address, keys)?;
+        let store = {
+            let state = if is_signing { &account.state } else { &CredentialState::None };
+            crate::s3::client(&self.0.transport, &address, state)?
+        };
         buckets.insert(address.clone(), Arc::clone(&store));
         Ok((store, address))
     }

@@ -6,12 +6,14 @@
 
 use crate::budget::{Host, Hosts, Pace};
 use crate::settings::{LimitSettings, RetrySettings, TimeoutSettings};
+use crate::web_keys::WebKeys;
 use bytes::{Bytes, BytesMut};
 use firn_model::diagnose::without_secrets;
 use object_store::client::HttpRequestBody;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use url::Url;
@@ -39,6 +41,8 @@ pub(crate) struct Call {
     pub moved: u64,
     /// S3 requests are signed for one address: they are not redirected.
     pub redirects: bool,
+    /// For web servers that want to know who asks.
+    pub keys: Option<Arc<WebKeys>>,
 }
 
 /// One answer, read to its end.
@@ -103,7 +107,8 @@ pub struct Traffic {
 
 pub(crate) struct Transport {
     plain: reqwest::Client,
-    signed: reqwest::Client,
+    /// For web servers that know who asks.
+    known: reqwest::Client,
     /// For requests on which a server works in silence: only the whole attempt has a limit of time.
     silent: reqwest::Client,
     hosts: Hosts,
@@ -127,20 +132,18 @@ impl Transport {
         timeouts: TimeoutSettings,
         limits: LimitSettings,
     ) -> Result<Self, reqwest::Error> {
-        let client = |redirect: reqwest::redirect::Policy| {
+        let client = || {
             reqwest::Client::builder()
                 .user_agent(concat!("firn/", env!("CARGO_PKG_VERSION")))
                 .connect_timeout(timeouts.connect)
-                .redirect(redirect)
+                // Followed here, where it is known what may be sent to whom.
+                .redirect(reqwest::redirect::Policy::none())
         };
-        let follow = reqwest::redirect::Policy::custom(|attempt| {
-            let web = matches!(attempt.url().scheme(), "http" | "https");
-            if web && attempt.previous().len() <= REDIRECTS { attempt.follow() } else { attempt.error("not followed") }
-        });
         Ok(Self {
-            plain: client(follow).read_timeout(timeouts.idle).build()?,
-            signed: client(reqwest::redirect::Policy::none()).read_timeout(timeouts.idle).build()?,
-            silent: client(reqwest::redirect::Policy::none()).build()?,
+            plain: client().read_timeout(timeouts.idle).build()?,
+            // Who signs in at one host is sent back with a cookie for the other.
+            known: client().read_timeout(timeouts.idle).cookie_store(true).build()?,
+            silent: client().build()?,
             hosts: Hosts::default(),
             retry,
             timeouts,
@@ -215,19 +218,23 @@ impl Transport {
     async fn once(&self, call: &Call) -> Result<Answer, TransportKind> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let client = match call {
-            Call { redirects: true, .. } => &self.plain,
-            Call { moved: 0, .. } => &self.signed,
+            Call { keys: Some(_), .. } => &self.known,
+            Call { moved: 0, .. } => &self.plain,
             _ => &self.silent,
         };
         let work = Duration::from_secs(call.moved / SLOWEST_COPY);
-        let mut request = reqwest::Request::new(call.method.clone(), call.url.clone());
-        *request.headers_mut() = call.headers.clone();
-        let sent = call.body.as_ref().map_or(0, |body| body.content_length() as u64);
-        *request.body_mut() = call.body.clone().map(reqwest::Body::wrap);
-        let response = tokio::time::timeout(self.patience(sent) + work, client.execute(request))
-            .await
-            .map_err(|_| TransportKind::Timeout)?
-            .map_err(|error| failure(&error))?;
+        let mut url = call.url.clone();
+        let mut hops = 0;
+        let response = loop {
+            let response = self.hop(client, call, &url, work).await?;
+            let Some(next) = redirect(call, &url, &response)? else { break response };
+            hops += 1;
+            if hops > REDIRECTS {
+                return Err(TransportKind::Redirect);
+            }
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            url = next;
+        };
         let limit = match response.status() {
             StatusCode::PARTIAL_CONTENT => call.limit_partial,
             status if status.is_success() => call.limit_whole,
@@ -235,6 +242,27 @@ impl Transport {
         };
         // Some servers send the head of the answer at once and the rest when the copy is done.
         self.body(response, limit, work, call.method == Method::HEAD).await
+    }
+
+    /// One request to one address.
+    async fn hop(
+        &self,
+        client: &reqwest::Client,
+        call: &Call,
+        url: &Url,
+        work: Duration,
+    ) -> Result<reqwest::Response, TransportKind> {
+        let mut request = reqwest::Request::new(call.method.clone(), url.clone());
+        *request.headers_mut() = call.headers.clone();
+        if let Some(authorization) = call.keys.as_ref().and_then(|keys| keys.authorization(url)) {
+            request.headers_mut().insert(AUTHORIZATION, authorization);
+        }
+        let sent = call.body.as_ref().map_or(0, |body| body.content_length() as u64);
+        *request.body_mut() = call.body.clone().map(reqwest::Body::wrap);
+        tokio::time::timeout(self.patience(sent) + work, client.execute(request))
+            .await
+            .map_err(|_| TransportKind::Timeout)?
+            .map_err(|error| failure(&error))
     }
 
     /// Reads the body to its end. A failing answer is cut at the limit; any other that is longer is an error.
@@ -330,6 +358,16 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(until.saturating_sub(now)))
 }
 
+/// Where an answer sends the reader instead, if it does.
+fn redirect(call: &Call, from: &Url, response: &reqwest::Response) -> Result<Option<Url>, TransportKind> {
+    if !call.redirects || !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let Some(location) = response.headers().get(LOCATION) else { return Ok(None) };
+    let next = location.to_str().ok().and_then(|text| from.join(text).ok()).ok_or(TransportKind::Redirect)?;
+    if matches!(next.scheme(), "http" | "https") { Ok(Some(next)) } else { Err(TransportKind::Redirect) }
+}
+
 /// What an error of the HTTP library means; its text never has the URL.
 fn failure(error: &reqwest::Error) -> TransportKind {
     let mut root: &dyn std::error::Error = error;
@@ -339,9 +377,7 @@ fn failure(error: &reqwest::Error) -> TransportKind {
     }
     // The library's own text, which is the root where there is no deeper cause, names the URL: then say the kind only.
     let text = if is_root { "the request failed".to_owned() } else { root.to_string() };
-    if error.is_redirect() {
-        TransportKind::Redirect
-    } else if error.is_timeout() {
+    if error.is_timeout() {
         TransportKind::Timeout
     } else if error.is_connect() {
         TransportKind::Connect(text)

@@ -1,5 +1,6 @@
 //! Addresses of objects, parsed once.
 
+use crate::cloud::CloudService;
 use crate::error::StorageError;
 use firn_model::diagnose::At;
 use std::fmt;
@@ -13,7 +14,8 @@ use url::Url;
 /// | `data/a.nc`, `/data/a.nc`, `file:///data/a.nc` | a local file or directory |
 /// | `http://host/a.nc`, `https://…` | an object of a web server |
 /// | `s3://bucket/key` | an object of an S3 service |
-/// | `name:key` | a key below the location `name` of `firn.toml` |
+/// | `gs://bucket/key`, `az://container/key` | an object of Google Cloud Storage, of Azure Blob Storage |
+/// | `name:key` | a key below the location `name` of `firn.toml`, or the remote `name` of `rclone.conf` |
 ///
 /// A local path whose first segment has a colon is written `./a:b`. The text never carries credentials: user
 /// information is refused, and the values of a query (which may be a signature) are not shown.
@@ -29,6 +31,8 @@ pub(crate) enum Kind {
     Http(Url),
     /// In an S3 bucket; the key has no leading and no trailing slash.
     S3 { bucket: String, key: String },
+    /// In a bucket of Google Cloud or a container of Azure; keys as of S3.
+    Cloud { service: CloudService, bucket: String, key: String },
     /// Below a configured location.
     Named { location: String, key: String },
 }
@@ -56,8 +60,10 @@ impl ObjectUrl {
             ("file", _) => parse_file(text),
             ("http" | "https", Some(_)) => parse_http(text),
             ("s3", Some(rest)) => parse_s3(text, rest),
+            ("gs" | "gcs", Some(rest)) => parse_cloud(text, CloudService::Google, rest),
+            ("az" | "azure", Some(rest)) => parse_cloud(text, CloudService::Azure, rest),
             (other, Some(_)) => Err(unsupported_scheme(text, other)),
-            ("http" | "https" | "s3", None) => Err(bad("the scheme is not followed by `//`")),
+            ("http" | "https" | "s3" | "gs" | "az", None) => Err(bad("the scheme is not followed by `//`")),
             (_, None) => parse_named(text, scheme, rest),
         }
     }
@@ -70,6 +76,19 @@ impl ObjectUrl {
     /// A key in an S3 bucket.
     pub(crate) fn s3(bucket: &str, key: &str) -> Self {
         Self(Kind::S3 { bucket: bucket.to_owned(), key: key.trim_matches('/').to_owned() })
+    }
+
+    /// A key in a bucket of the same service.
+    pub(crate) fn in_bucket(&self, bucket: &str, key: &str) -> Self {
+        match &self.0 {
+            Kind::Cloud { service, .. } => Self::cloud(*service, bucket, key),
+            _ => Self::s3(bucket, key),
+        }
+    }
+
+    /// A key in a bucket of this service.
+    pub(crate) fn cloud(service: CloudService, bucket: &str, key: &str) -> Self {
+        Self(Kind::Cloud { service, bucket: bucket.to_owned(), key: key.trim_matches('/').to_owned() })
     }
 
     /// A key below a configured location.
@@ -95,12 +114,13 @@ impl ObjectUrl {
         }
     }
 
-    /// `file`, `http`, `https`, `s3`, or `location`.
+    /// `file`, `http`, `https`, `s3`, `gs`, `az`, or `location`.
     pub fn scheme(&self) -> &str {
         match &self.0 {
             Kind::Local(_) => "file",
             Kind::Http(url) => url.scheme(),
             Kind::S3 { .. } => "s3",
+            Kind::Cloud { service, .. } => service.scheme(),
             Kind::Named { .. } => "location",
         }
     }
@@ -113,7 +133,9 @@ impl ObjectUrl {
                 let last = url.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
                 percent_decode(last).unwrap_or_else(|| last.to_owned())
             }
-            Kind::S3 { key, .. } | Kind::Named { key, .. } => key.rsplit('/').next().unwrap_or_default().to_owned(),
+            Kind::S3 { key, .. } | Kind::Cloud { key, .. } | Kind::Named { key, .. } => {
+                key.rsplit('/').next().unwrap_or_default().to_owned()
+            }
         }
     }
 
@@ -141,6 +163,9 @@ impl ObjectUrl {
                 Kind::Http(url)
             }
             Kind::S3 { bucket, key: base } => Kind::S3 { bucket: bucket.clone(), key: join(base, key) },
+            Kind::Cloud { service, bucket, key: base } => {
+                Kind::Cloud { service: *service, bucket: bucket.clone(), key: join(base, key) }
+            }
             Kind::Named { location, key: base } => Kind::Named { location: location.clone(), key: join(base, key) },
         }))
     }
@@ -177,7 +202,8 @@ impl ObjectUrl {
                 parent.set_path(&format!("{base}/"));
                 Some(Self(Kind::Http(parent)))
             }
-            Kind::S3 { key, .. } | Kind::Named { key, .. } if key.is_empty() => None,
+            Kind::S3 { key, .. } | Kind::Cloud { key, .. } | Kind::Named { key, .. } if key.is_empty() => None,
+            Kind::Cloud { service, bucket, key } => Some(Self::cloud(*service, bucket, &up(key))),
             Kind::S3 { bucket, key } => Some(Self(Kind::S3 { bucket: bucket.clone(), key: up(key) })),
             Kind::Named { location, key } => Some(Self(Kind::Named { location: location.clone(), key: up(key) })),
         }
@@ -195,6 +221,10 @@ impl ObjectUrl {
             (Kind::S3 { bucket, key }, Kind::S3 { bucket: other, key: base }) if bucket == other => {
                 strip_base(key, base)
             }
+            (
+                Kind::Cloud { service, bucket, key },
+                Kind::Cloud { service: other_service, bucket: other, key: base },
+            ) if service == other_service && bucket == other => strip_base(key, base),
             (Kind::Named { location, key }, Kind::Named { location: other, key: base }) if location == other => {
                 strip_base(key, base)
             }
@@ -221,6 +251,8 @@ impl fmt::Display for ObjectUrl {
             Kind::Http(url) => f.write_str(&firn_model::diagnose::without_secrets(url.as_str())),
             Kind::S3 { bucket, key } if key.is_empty() => write!(f, "s3://{bucket}"),
             Kind::S3 { bucket, key } => write!(f, "s3://{bucket}/{key}"),
+            Kind::Cloud { service, bucket, key } if key.is_empty() => write!(f, "{}://{bucket}", service.scheme()),
+            Kind::Cloud { service, bucket, key } => write!(f, "{}://{bucket}/{key}", service.scheme()),
             Kind::Named { location, key } => write!(f, "{location}:{key}"),
         }
     }
@@ -320,6 +352,14 @@ fn parse_http(text: &str) -> Result<ObjectUrl, StorageError> {
 }
 
 fn parse_s3(text: &str, rest: &str) -> Result<ObjectUrl, StorageError> {
+    bucket_and_key(text, rest).map(|(bucket, key)| ObjectUrl::s3(bucket, key))
+}
+
+fn parse_cloud(text: &str, service: CloudService, rest: &str) -> Result<ObjectUrl, StorageError> {
+    bucket_and_key(text, rest).map(|(bucket, key)| ObjectUrl::cloud(service, bucket, key))
+}
+
+fn bucket_and_key<'a>(text: &str, rest: &'a str) -> Result<(&'a str, &'a str), StorageError> {
     let bad = |what: &str| StorageError::BadUrl { at: At::url(text), what: what.to_owned() };
     let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
     if bucket.is_empty() {
@@ -328,43 +368,53 @@ fn parse_s3(text: &str, rest: &str) -> Result<ObjectUrl, StorageError> {
     if bucket.contains('@') {
         return Err(bad("it carries credentials, which would be written into plans and logs"));
     }
-    if bucket.len() > 255 || !bucket.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')) {
+    // `$web` and `$root` are containers of Azure.
+    let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '$');
+    if bucket.len() > 255 || !bucket.chars().all(valid) {
         return Err(bad("the bucket name has characters that no bucket has"));
     }
     if key.split('/').any(|segment| matches!(segment, "." | "..")) {
         return Err(bad("the key has a `.` or `..` segment"));
     }
-    Ok(ObjectUrl::s3(bucket, key))
+    Ok((bucket, key))
 }
 
 fn parse_named(text: &str, location: &str, key: &str) -> Result<ObjectUrl, StorageError> {
-    if !is_location_name(location) {
-        let what = "the part before the colon is neither a scheme nor the name of a location".to_owned();
+    if !is_location_name(location) && !is_remote_name(location) {
+        let what = "the part before the colon is neither a scheme nor the name of a location or remote".to_owned();
         return Err(StorageError::BadUrl { at: At::url(text), what });
     }
     ObjectUrl::named(location, key.trim_end_matches('/'))
 }
 
+/// Can this be the name of a remote of `rclone.conf`? Letters and digits of any script, `_`, `-`, `.`, `+`, `@` and, not at
+/// the ends, spaces: <https://rclone.org/docs/#valid-remote-names>.
+fn is_remote_name(name: &str) -> bool {
+    let valid = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '@' | ' ');
+    let is_scheme = is_scheme(&name.to_ascii_lowercase());
+    !is_scheme && name.chars().all(valid) && !name.starts_with(['-', ' ']) && !name.is_empty() && !name.ends_with(' ')
+}
+
+fn is_scheme(name: &str) -> bool {
+    const SCHEMES: [&str; 14] =
+        ["file", "http", "https", "s3", "s3a", "gs", "gcs", "az", "azure", "abfs", "abfss", "ftp", "sftp", "hf"];
+    SCHEMES.contains(&name)
+}
+
 /// Can this be the name of a location? Lower-case letters, digits, `-` and `_`, beginning with a letter or digit, and
 /// not the name of a URL scheme.
 pub(crate) fn is_location_name(name: &str) -> bool {
-    const SCHEMES: [&str; 13] =
-        ["file", "http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "ftp", "sftp", "hf"];
     let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
     name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && name.chars().all(valid)
-        && !SCHEMES.contains(&name)
+        && !is_scheme(name)
 }
 
 fn unsupported_scheme(text: &str, scheme: &str) -> StorageError {
     let (what, next) = match scheme {
-        "gs" | "gcs" => (
-            "Google Cloud Storage is not supported yet".to_owned(),
-            "public data: use https://storage.googleapis.com/BUCKET/KEY instead".to_owned(),
-        ),
-        "az" | "abfs" | "abfss" | "adl" | "wasb" | "wasbs" => (
-            "Azure Blob Storage is not supported yet".to_owned(),
-            "public data: use https://ACCOUNT.blob.core.windows.net/CONTAINER/KEY instead".to_owned(),
+        "abfs" | "abfss" | "adl" | "wasb" | "wasbs" => (
+            format!("{scheme} is Hadoop's name of Azure's storage"),
+            "write az://CONTAINER/KEY, with AZURE_STORAGE_ACCOUNT or a location that names the account".to_owned(),
         ),
         "s3a" | "s3n" => (
             format!("{scheme} is Hadoop's name of S3"),
@@ -372,7 +422,7 @@ fn unsupported_scheme(text: &str, scheme: &str) -> StorageError {
         ),
         other => (
             format!("the scheme {other:?} is not supported"),
-            "use a path, file://, http(s):// or s3://bucket/key, or copy the data there first".to_owned(),
+            "use a path, file://, http(s)://, s3://, gs:// or az://, or copy the data there first".to_owned(),
         ),
     };
     StorageError::Unsupported { at: At::url(text), what, next: next.into() }

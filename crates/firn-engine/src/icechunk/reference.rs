@@ -77,7 +77,11 @@ fn address(text: &str) -> Result<Address, &'static str> {
                 let path = url.to_file_path().map_err(|()| "is not an absolute path")?;
                 format!("file://{}", path.to_str().ok_or("is not UTF-8")?)
             }
-            _ => return Err("has a scheme that Icechunk readers do not know"),
+            _ => {
+                return Err(
+                    "has a scheme that firn writes no references to (it writes them to http(s), s3 and local files)",
+                );
+            }
         };
         (url, plain)
     };

@@ -109,7 +109,8 @@ impl Storage for PrefixStorage {
     }
 
     async fn can_create_repository(&self) -> StorageResult<RepositoryCreation> {
-        let at_root = self.prefix.url().scheme() == "s3" && self.prefix.url().parent().is_none();
+        let url = self.prefix.url();
+        let at_root = matches!(url.scheme(), "s3" | "gs" | "az") && url.parent().is_none();
         Ok(if at_root { RepositoryCreation::RefusedEmptyPrefix } else { RepositoryCreation::Allowed })
     }
 

@@ -56,11 +56,11 @@ pub async fn published<'a>(
     for folder in folders.into_iter().filter(|folder| !folder.is_empty()) {
         places.push(place.child(folder)?);
     }
-    let mut above = place.url().parent();
+    let mut above = engine.storage.parent(place.url());
     for _ in 0..ABOVE {
         let Some(folder) = above else { break };
         places.push(engine.storage.tree(&folder)?);
-        above = folder.parent();
+        above = engine.storage.parent(&folder);
     }
     let outside = place.url();
     let mut asked = futures::stream::iter(places)

@@ -227,7 +227,7 @@ fn destination(
 ) -> Result<(Prefix, Vec<Item>), EngineError> {
     let url = ObjectUrl::parse(&request.target)?.absolute()?;
     let is_folder = request.target.ends_with('/')
-        || url.parent().is_none()
+        || engine.storage.parent(&url).is_none()
         || url.file_name().is_empty()
         || named::is_local_folder(engine, &url)?;
     // A place that is written to is probed first, which writes.
@@ -237,7 +237,7 @@ fn destination(
     if !is_one_object || is_folder {
         return Ok((place(&url)?, items));
     }
-    let (Some(folder), name) = (url.parent(), url.file_name()) else { return Ok((place(&url)?, items)) };
+    let (Some(folder), name) = (engine.storage.parent(&url), url.file_name()) else { return Ok((place(&url)?, items)) };
     let to = place(&folder)?;
     let items = items.into_iter().map(|item| Item { to_key: name.clone(), ..item }).collect();
     Ok((to, items))

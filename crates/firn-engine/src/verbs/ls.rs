@@ -117,7 +117,7 @@ fn level(engine: &Engine, text: &str, listed: &mut Listed) -> Result<(), EngineE
                 listed.entries.push(entry(&url, key, &version));
                 Ok(())
             }
-            _ if url.parent().is_none() || is_local_folder(engine, &url)? => Ok(()),
+            _ if engine.storage.parent(&url).is_none() || is_local_folder(engine, &url)? => Ok(()),
             _ => Err(SourceError::NotFound { at: url.at() }.into()),
         };
     }

@@ -64,7 +64,7 @@ pub fn serve(faults: Faults) -> Web {
                     return reply("412 Precondition Failed", &[], b"<Error><Code>PreconditionFailed</Code></Error>");
                 }
                 let etag = format!("\"{:032x}\"", versions.fetch_add(1, Ordering::SeqCst) + 1);
-                let mark = header(&request.headers, "x-amz-meta-firn-write");
+                let mark = header(&request.headers, "x-amz-meta-firnwrite");
                 objects.insert(key, Stored { bytes: request.body.clone(), etag: etag.clone(), mark });
                 let count = if conditional { writes.fetch_add(1, Ordering::SeqCst) + 1 } else { 1 };
                 let now = |every: usize| conditional && every > 0 && count % every == 0;
@@ -124,7 +124,7 @@ fn get(objects: &BTreeMap<String, Stored>, key: &str, request: &Request) -> Repl
         return reply("404 Not Found", &[], b"<Error><Code>NoSuchKey</Code></Error>");
     };
     let tag = format!("ETag: {}", object.etag);
-    let mark = format!("x-amz-meta-firn-write: {}", object.mark.clone().unwrap_or_default());
+    let mark = format!("x-amz-meta-firnwrite: {}", object.mark.clone().unwrap_or_default());
     let headers = [tag.as_str(), mark.as_str(), "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT"];
     if request.method == "HEAD" {
         let Reply::Raw(mut bytes) = reply("200 OK", &headers, &object.bytes) else { unreachable!() };

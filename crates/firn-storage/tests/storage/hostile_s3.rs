@@ -6,15 +6,15 @@ use crate::web::{Web, reply};
 use bytes::Bytes;
 use firn_model::source::SourceError;
 use firn_storage::{
-    Answer, CopyExpected, CopyOptions, CredentialState, Credentials, EtagForm, Guarantee, How, ObjectUrl, Precondition,
-    Prefix, Storage, StorageError, StorageSettings, probe, probe_copy,
+    Account, Answer, CopyExpected, CopyOptions, Credentials, EtagForm, Guarantee, How, ObjectUrl, Precondition, Prefix,
+    Storage, StorageError, StorageSettings, probe, probe_copy,
 };
 use tokio::runtime::Runtime;
 
 fn prefix(runtime: &Runtime, web: &Web) -> Prefix {
     let settings = StorageSettings {
         endpoint: Some(web.url.parse().unwrap()),
-        credentials: CredentialState::Keys(Credentials::new("AKIDENTITY", "very-secret", None)),
+        account: Account::with_keys("the test", Credentials::new("AKIDENTITY", "very-secret", None)),
         ..impatient()
     };
     let storage = Storage::new(settings, runtime.handle().clone()).unwrap();

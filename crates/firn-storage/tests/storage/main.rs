@@ -3,6 +3,7 @@
 // The lint configuration knows test functions, not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+mod cloud;
 mod fake_s3;
 mod hostile_s3;
 mod http;

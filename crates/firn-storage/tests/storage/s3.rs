@@ -5,8 +5,8 @@ use crate::support::{impatient, runtime};
 use bytes::Bytes;
 use firn_model::source::SourceError;
 use firn_storage::{
-    CapabilityStore, CopyExpected, CopyOptions, CredentialState, Credentials, How, LimitSettings, ObjectUrl,
-    Precondition, Prefix, Storage, StorageError, StorageSettings, probe,
+    Account, CapabilityStore, CopyExpected, CopyOptions, Credentials, How, LimitSettings, ObjectUrl, Precondition,
+    Prefix, Storage, StorageError, StorageSettings, probe,
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
@@ -20,7 +20,7 @@ fn settings() -> Option<StorageSettings> {
     let keys = Credentials::new(&named("KEY")?, &named("SECRET")?, None);
     let mut settings = StorageSettings {
         endpoint: Some(endpoint.parse().unwrap()),
-        credentials: CredentialState::Keys(keys),
+        account: Account::with_keys("the test", keys),
         ..impatient()
     };
     settings.timeouts.idle = Duration::from_secs(20);
@@ -119,7 +119,8 @@ fn a_missing_bucket_is_an_error_and_not_an_absent_object() {
 fn wrong_keys_are_denied_and_not_shown() {
     let (settings, runtime) = (settings_or_return!(), runtime());
     let keys = Credentials::new("AKWRONG0000", "secret-that-is-wrong", None);
-    let prefix = prefix(&runtime, StorageSettings { credentials: CredentialState::Keys(keys), ..settings }, "denied");
+    let prefix =
+        prefix(&runtime, StorageSettings { account: Account::with_keys("the test", keys), ..settings }, "denied");
     let put = runtime.block_on(prefix.put("object", Bytes::new(), Precondition::Create));
     if put.is_ok() {
         println!("not run: the service does not check keys");

@@ -96,8 +96,10 @@ impl Context {
     /// What is wrong with a location or with credentials.
     pub fn storage_settings(&self, settings: &Settings) -> Result<StorageSettings, FirnError> {
         let locations = settings.locations.iter().map(|(name, location)| (name, &location.value));
-        let environment = StorageSettings::from_env(|name| self.environment.get(name).map(str::to_owned))?;
-        Ok(StorageSettings { hosts: settings.references.value.clone(), ..environment.with_locations(locations)? })
+        let environment = StorageSettings::from_env(self.environment.variables())?;
+        let mut storage = environment.with_locations(locations)?;
+        storage.hosts = settings.references.value.clone();
+        Ok(storage)
     }
 
     /// Bars on a terminal, lines elsewhere and among log lines, nothing where quiet is asked for.

@@ -29,6 +29,11 @@ impl Environment {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// All variables.
+    pub fn variables(&self) -> impl Iterator<Item = (String, String)> {
+        self.variables.iter().map(|(name, value)| (name.clone(), value.clone()))
+    }
+
     /// The project's file.
     pub fn project_file(&self) -> PathBuf {
         self.directory.join("firn.toml")

@@ -4,7 +4,7 @@ use super::size::Size;
 use crate::error::{ConfigFinding, FirnError, did_you_mean};
 use firn_model::diagnose::At;
 use firn_model::document::nearest;
-use firn_storage::{HostPolicy, Location, LocationConfig};
+use firn_storage::{HostPolicy, LocationConfig};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -14,7 +14,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 const KEYS: [&str; 6] = ["memory", "jobs", "state_dir", "catalog", "references", "locations"];
-const LOCATION_KEYS: [&str; 7] = ["url", "endpoint", "region", "addressing", "public_url", "role", "anonymous"];
+const LOCATION_KEYS: [&str; 8] =
+    ["url", "endpoint", "region", "addressing", "public_url", "role", "anonymous", "profile"];
 /// Parts of key names that say that the value is a secret.
 const SECRETS: [&str; 6] = ["secret", "password", "token", "access_key", "credential", "api_key"];
 
@@ -133,7 +134,7 @@ impl Reading<'_> {
                 }
             }
             let Some(location) = self.location(name.span(), &node, keys) else { continue };
-            if let Err(error) = Location::new(name.get_ref(), &location) {
+            if let Err(error) = location.check(name.get_ref()) {
                 let found = self.found(name.span(), Some(&node), error.to_string());
                 self.unusable.push(found);
             }
@@ -200,8 +201,8 @@ impl Reading<'_> {
     fn unknown(&mut self, span: Range<usize>, node: &str, word: &str, known: &[&str]) {
         let secret = SECRETS.iter().any(|secret| word.to_lowercase().contains(secret));
         let what = if secret {
-            "secrets do not belong into configuration files: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use an AWS \
-             profile"
+            "secrets do not belong into configuration files: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name an AWS \
+             profile (profile = \"NAME\") or a remote of rclone.conf (url = \"REMOTE:BUCKET\")"
                 .to_owned()
         } else {
             let hint = did_you_mean(nearest(word, known.iter().copied()));

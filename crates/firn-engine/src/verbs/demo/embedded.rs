@@ -4,7 +4,7 @@ use super::bundled::Dataset;
 use crate::error::EngineError;
 use crate::settings::{Engine, EngineSettings};
 use firn_model::diagnose::{At, Category};
-use firn_storage::{LocationConfig, LocationRole, Storage, StorageError, StorageSettings};
+use firn_storage::{LocationConfig, LocationRole, Storage, StorageError};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,8 @@ impl Embedded {
         }
         put(&settings_file, text.as_bytes(), false)?;
         // Of other locations the demo must know nothing: where one is far away, no catalog lists folders of this machine.
-        let settings = StorageSettings { locations: BTreeMap::new(), ..engine.storage.settings().clone() };
+        let mut settings = engine.storage.settings().clone();
+        settings.locations.clear();
         let storage = Storage::new(settings.with_locations(&tables)?, engine.storage.runtime().clone())?;
         let settings = EngineSettings { state_dir: dir.join(".state"), ..engine.settings.clone() };
         Ok(Self { dir, engine: Engine { storage, settings, ..engine.clone() } })

@@ -24,11 +24,12 @@ pub(super) fn check(recipe: &Recipe, path: &DocumentPath, findings: &mut Finding
             "convert the files to NetCDF or Zarr first",
         );
     }
-    if source.auth != Auth::Anonymous {
+    // Configuration binds the other kinds: ~/.netrc, EARTHDATA_TOKEN, profiles of locations.
+    if matches!(source.auth, Auth::Basic | Auth::Bearer) {
         tell(
             path.keys(["source", "auth"]),
             format!("auth: {}", source.auth.name()),
-            "download the files first, or use a public source",
+            "put user and password into ~/.netrc and write auth: netrc",
         );
     }
     let is_label = |bound: &Bound| matches!(bound, Bound::Text(text) if PatternTime::start_of(text).is_err());

@@ -4,10 +4,10 @@ use crate::cli::context::Context;
 use crate::cli::outcome::{Outcome, Style};
 use crate::cli::table::write_table;
 use crate::config::size::bytes_text;
-use crate::config::{Environment, Flags, Setting, Settings};
+use crate::config::{Flags, Setting, Settings};
 use crate::error::FirnError;
 use firn_model::diagnose::without_secrets;
-use firn_storage::{LocationConfig, StorageSettings};
+use firn_storage::{Account, CredentialState, Fetched, Location, StorageSettings};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -25,8 +25,14 @@ pub struct Shown {
     pub settings: IndexMap<String, ShownSetting>,
     /// The locations.
     pub locations: IndexMap<String, ShownLocation>,
-    /// Where credentials for S3 would come from; never the credentials.
+    /// Where credentials for S3 outside of locations would come from; never the credentials.
     pub s3_credentials: String,
+    /// The same for Google Cloud Storage.
+    pub google_credentials: String,
+    /// The same for Azure Blob Storage.
+    pub azure_credentials: String,
+    /// The remotes of `rclone.conf`, by name.
+    pub remotes: IndexMap<String, ShownRemote>,
     /// The files that were looked for, in order of precedence.
     pub files: Vec<ShownFile>,
 }
@@ -51,6 +57,17 @@ pub struct ShownLocation {
     pub credentials: String,
 }
 
+/// A remote of `rclone.conf`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ShownRemote {
+    /// Its `type`.
+    pub kind: String,
+    /// Where it leads, or why it cannot be used.
+    pub leads_to: String,
+    /// Whether firn can use it.
+    pub is_usable: bool,
+}
+
 /// A configuration file.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ShownFile {
@@ -65,11 +82,11 @@ impl Arguments {
     pub(super) fn perform(&self, context: &Context) -> Result<Outcome, FirnError> {
         let settings = context.settings(&Flags::default())?;
         let storage = context.storage_settings(&settings)?;
-        Ok(Outcome::of(shown(&settings, &storage, context.environment()), draw))
+        Ok(Outcome::of(shown(&settings, &storage), draw))
     }
 }
 
-fn shown(settings: &Settings, storage: &StorageSettings, environment: &Environment) -> Shown {
+fn shown(settings: &Settings, storage: &StorageSettings) -> Shown {
     let mut all = IndexMap::new();
     all.insert("memory".to_owned(), setting(&settings.memory, |bytes| json!(bytes)));
     all.insert("jobs".to_owned(), setting(&settings.jobs, |jobs| json!(jobs)));
@@ -79,12 +96,15 @@ fn shown(settings: &Settings, storage: &StorageSettings, environment: &Environme
         setting(&settings.catalog, |catalog| json!(catalog.as_deref().map(without_secrets))),
     );
     all.insert("references".to_owned(), setting(&settings.references, |places| json!(places.to_string())));
-    let source = credential_source(storage, environment);
+    let source = source_of(&storage.account, storage.anonymous);
     let locations = settings.locations.iter().map(|(name, location)| {
         let shown = ShownLocation {
             table: serde_json::to_value(&location.value).unwrap_or(Value::Null),
             origin: location.origin.to_string(),
-            credentials: credentials_of(&location.value, &source),
+            credentials: storage
+                .locations
+                .get(name)
+                .map_or_else(String::new, |location| credentials_of(location, storage, &source)),
         };
         (name.clone(), shown)
     });
@@ -92,37 +112,68 @@ fn shown(settings: &Settings, storage: &StorageSettings, environment: &Environme
         .files
         .iter()
         .map(|(path, exists)| ShownFile { path: path.to_string_lossy().into_owned(), exists: *exists });
-    Shown { settings: all, locations: locations.collect(), s3_credentials: source.clone(), files: files.collect() }
+    let of_rclone =
+        storage.remotes_file().map(|path| ShownFile { path: path.to_string_lossy().into_owned(), exists: true });
+    Shown {
+        settings: all,
+        locations: locations.collect(),
+        google_credentials: source_of(&storage.google, false),
+        azure_credentials: source_of(&storage.azure, false),
+        s3_credentials: source.clone(),
+        remotes: remotes_of(storage),
+        files: files.chain(of_rclone).collect(),
+    }
 }
 
 fn setting<T>(setting: &Setting<T>, value: impl Fn(&T) -> Value) -> ShownSetting {
     ShownSetting { value: value(&setting.value), origin: setting.origin.to_string() }
 }
 
-fn credentials_of(location: &LocationConfig, source: &str) -> String {
-    if !location.url.starts_with("s3://") {
-        "none needed (local)".to_owned()
-    } else if location.anonymous {
-        "none (anonymous)".to_owned()
-    } else {
-        source.to_owned()
+fn credentials_of(location: &Location, storage: &StorageSettings, source: &str) -> String {
+    let source = match location.url.scheme() {
+        "s3" => source.to_owned(),
+        "gs" => source_of(&storage.google, storage.anonymous),
+        "az" => source_of(&storage.azure, storage.anonymous),
+        _ => return "none needed (local)".to_owned(),
+    };
+    if location.anonymous {
+        return "none (anonymous)".to_owned();
+    }
+    location.account.as_ref().map_or(source, |account| source_of(account, storage.anonymous))
+}
+
+const NOT_SIGNED: &str = "none: requests are not signed";
+
+/// Where credentials come from, without saying what they are.
+fn source_of(account: &Account, anonymous: bool) -> String {
+    match &account.state {
+        _ if anonymous => "none: AWS_SKIP_SIGNATURE is set".to_owned(),
+        CredentialState::None => NOT_SIGNED.to_owned(),
+        CredentialState::Unusable { what } => format!("unusable: {what}"),
+        CredentialState::Fetched(how) => format!("{}{}", account.source, how_of(how)),
+        CredentialState::Cloud(_) if account.source.is_empty() => NOT_SIGNED.to_owned(),
+        CredentialState::Cloud(_) | CredentialState::Keys(_) => account.source.clone(),
     }
 }
 
-/// Where S3 credentials come from, without saying what they are.
-fn credential_source(storage: &StorageSettings, environment: &Environment) -> String {
-    use firn_storage::CredentialState;
-    match &storage.credentials {
-        _ if storage.anonymous => "none: AWS_SKIP_SIGNATURE is set".to_owned(),
-        CredentialState::None => "none: S3 is read without signing".to_owned(),
-        CredentialState::Unusable { what } => format!("unusable: {what}"),
-        CredentialState::Keys(_) if environment.get("AWS_ACCESS_KEY_ID").is_some() => {
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()
-        }
-        CredentialState::Keys(_) => {
-            format!("the AWS profile {:?}", environment.get("AWS_PROFILE").unwrap_or("default"))
-        }
+fn how_of(how: &Fetched) -> &'static str {
+    match how {
+        Fetched::Process { .. } => ", printed by its credential_process",
+        Fetched::SingleSignOn(_) => ", by the token of aws sso login",
+        Fetched::Role { .. } => ", which takes on a role",
+        Fetched::Ambient(_) => "",
     }
+}
+
+fn remotes_of(storage: &StorageSettings) -> IndexMap<String, ShownRemote> {
+    let remotes = storage.remotes().into_iter().map(|(name, kind)| {
+        let (leads_to, is_usable) = match storage.remote_leads_to(&name) {
+            Ok(place) => (place, true),
+            Err(why) => (why, false),
+        };
+        (name, ShownRemote { kind, leads_to, is_usable })
+    });
+    remotes.collect()
 }
 
 fn draw(shown: &Shown, out: &mut dyn Write, style: Style) -> io::Result<()> {
@@ -150,7 +201,25 @@ fn draw(shown: &Shown, out: &mut dyn Write, style: Style) -> io::Result<()> {
         rows.push(vec!["credentials".to_owned(), location.credentials.clone()]);
         write_table(out, 2, &rows)?;
     }
-    writeln!(out, "\nS3 credentials outside of locations: {}", shown.s3_credentials)?;
+    if !shown.remotes.is_empty() {
+        writeln!(out, "\n{}", style.bold("remotes of rclone.conf"))?;
+        let rows: Vec<Vec<String>> = shown
+            .remotes
+            .iter()
+            .map(|(name, remote)| {
+                let mark = if remote.is_usable { String::new() } else { "cannot be used: ".to_owned() };
+                vec![format!("{name}:"), remote.kind.clone(), format!("{mark}{}", remote.leads_to)]
+            })
+            .collect();
+        write_table(out, 2, &rows)?;
+    }
+    writeln!(out, "\n{}", style.bold("credentials outside of locations"))?;
+    let rows =
+        [("s3://", &shown.s3_credentials), ("gs://", &shown.google_credentials), ("az://", &shown.azure_credentials)];
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|(scheme, source)| vec![(*scheme).to_owned(), (*source).clone()]).collect();
+    write_table(out, 2, &rows)?;
+    writeln!(out)?;
     for file in &shown.files {
         writeln!(out, "{} {}", if file.exists { "read" } else { "not there:" }, file.path)?;
     }

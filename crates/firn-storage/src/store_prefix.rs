@@ -1,86 +1,54 @@
-//! Writing to S3: conditional, in parts where large, and safe when an answer is lost.
+//! Objects below a prefix of a bucket, whatever the service: conditional writes, writes in parts, safe when an answer is lost.
 
 use crate::capabilities::EtagForm;
 use crate::error::StorageError;
-use crate::http::unreachable_source;
 use crate::listing::Listing;
 use crate::prefix::{Guarantee, Precondition, PutResult};
-use crate::s3::{BucketAddress, S3Failure, bucket_of, version};
-use crate::s3_signed::{Bucket, Refusal};
+use crate::s3::{S3Failure, version};
 use crate::transport::Transport;
 use bytes::Bytes;
 use firn_model::diagnose::At;
 use firn_model::source::{ByteRange, SourceError, SourceVersion};
 use futures::stream::{StreamExt, TryStreamExt};
-use object_store::aws::AmazonS3;
 use object_store::path::Path;
 use object_store::{
-    Attribute, Attributes, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions,
-    UpdateVersion,
+    Attribute, Attributes, GetOptions, GetRange, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
+    PutMultipartOptions, PutOptions, UpdateVersion,
 };
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
-/// Name of the mark of a conditional write in the object's metadata (`x-amz-meta-…`).
-const MARK: &str = "firn-write";
+/// Name of the mark of a conditional write in the object's metadata (`x-amz-meta-…`); Azure takes letters, digits and `_` only.
+const MARK: &str = "firnwrite";
 /// Largest object of one PUT request, by S3's rule.
 const LARGEST_PUT: u64 = 5 << 30;
 
-/// A prefix of a bucket.
-#[derive(Clone)]
-pub(crate) struct S3Prefix {
-    store: Arc<AmazonS3>,
-    base: Path,
-    at: At,
-    address: Arc<BucketAddress>,
+/// How a service is told which version an update replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UpdateBy {
+    /// By its entity tag.
+    Tag,
+    /// By its generation, which is asked for first: it is still the one with the tag if the write succeeds.
+    Generation,
 }
 
-impl S3Prefix {
-    pub(crate) fn new(store: Arc<AmazonS3>, base: Path, at: At, address: Arc<BucketAddress>) -> Self {
-        Self { store, base, at, address }
-    }
+/// A prefix of a bucket, by what all services have in common.
+#[derive(Clone)]
+pub(crate) struct StorePrefix {
+    store: Arc<dyn ObjectStore>,
+    base: Path,
+    at: At,
+    update_by: UpdateBy,
+}
 
-    /// Bucket and endpoint.
-    pub(crate) fn identity_of_bucket(&self) -> String {
-        self.address.identity()
-    }
-
-    /// Bucket, endpoint and prefix.
-    pub(crate) fn identity(&self) -> String {
-        format!("{} {}", self.address.identity(), self.base)
+impl StorePrefix {
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, base: Path, at: At, update_by: UpdateBy) -> Self {
+        Self { store, base, at, update_by }
     }
 
     /// The key of the prefix.
     pub(crate) fn base(&self) -> &str {
         self.base.as_ref()
-    }
-
-    /// How the bucket is reached.
-    pub(crate) fn address(&self) -> &BucketAddress {
-        &self.address
-    }
-
-    /// The bucket, for requests of our own.
-    pub(crate) fn bucket<'a>(&'a self, transport: &'a Transport) -> Bucket<'a> {
-        Bucket { transport, store: &self.store, address: &self.address }
-    }
-
-    /// A request of our own that was refused, as an error.
-    pub(crate) fn refused(&self, key: &str, refusal: &Refusal) -> StorageError {
-        let at = self.at(key);
-        let error = match refusal {
-            Refusal::Transport(error) => unreachable_source(&at, error),
-            Refusal::Answer { status: 401 | 403, .. } => SourceError::Denied { at, what: refusal.to_string() },
-            Refusal::Answer { status: 404, code } if code == "NoSuchBucket" => {
-                SourceError::NotFound { at: bucket_of(&at) }
-            }
-            Refusal::Answer { status: 404, .. } => SourceError::NotFound { at },
-            Refusal::Answer { status: 409, .. } => SourceError::Unavailable { at, what: refusal.to_string() },
-            Refusal::Answer { .. } | Refusal::Unsigned(_) | Refusal::Unreadable(_) => {
-                SourceError::Broken { at, what: refusal.to_string() }
-            }
-        };
-        error.into()
     }
 
     pub(crate) fn at(&self, key: &str) -> At {
@@ -190,16 +158,13 @@ impl S3Prefix {
         form: EtagForm,
     ) -> Result<PutResult, StorageError> {
         let (at, path) = (self.at(key), self.path(key)?);
-        let mode = || match when {
-            Precondition::IfMatch(etag) => {
-                let tag = if form == EtagForm::Unquoted { etag.trim_matches('"') } else { etag };
-                PutMode::Update(UpdateVersion { e_tag: Some(tag.to_owned()), version: None })
-            }
+        let mode = match when {
+            Precondition::IfMatch(etag) => self.update(key, etag, form).await?,
             _ => PutMode::Create,
         };
         let mark = format!("{:016x}", std::hash::RandomState::new().build_hasher().finish());
         for attempt in 1.. {
-            let mut options = options(key, mode());
+            let mut options = options(key, mode.clone());
             options.attributes.insert(Attribute::Metadata(MARK.into()), mark.clone().into());
             let put = self.store.put_opts(&path, bytes.clone().into(), options).await;
             let failure = match put {
@@ -234,6 +199,25 @@ impl S3Prefix {
         Err(StorageError::Misuse { what: "a write was neither done nor refused".to_owned() })
     }
 
+    async fn update(&self, key: &str, etag: &str, form: EtagForm) -> Result<PutMode, StorageError> {
+        let tag = if form == EtagForm::Unquoted { etag.trim_matches('"') } else { etag };
+        let by_tag = UpdateVersion { e_tag: Some(tag.to_owned()), version: None };
+        if self.update_by == UpdateBy::Tag {
+            return Ok(PutMode::Update(by_tag));
+        }
+        let conflict = |what: String| StorageError::conflict(self.at(key), what);
+        let meta = match self.store.head(&self.path(key)?).await {
+            Ok(meta) => Some(meta),
+            Err(error) => none_if_absent(S3Failure::of(&error), &self.at(key))?,
+        };
+        let meta = meta.ok_or_else(|| conflict("it does not exist any more".to_owned()))?;
+        let is = meta.e_tag.unwrap_or_default();
+        if is != *etag {
+            return Err(conflict(format!("it is {is} now, not {etag}")));
+        }
+        Ok(PutMode::Update(UpdateVersion { version: meta.version, ..by_tag }))
+    }
+
     /// What is there after a conditional write of unknown outcome.
     async fn look(&self, key: &str, mark: &str, when: &Precondition) -> Result<Found, StorageError> {
         let head = self.store.get_opts(&self.path(key)?, GetOptions::new().with_head(true)).await;
@@ -258,31 +242,36 @@ impl S3Prefix {
         })
     }
 
-    /// Everything below the prefix, or one level of it.
-    pub(crate) async fn list_all(
-        &self,
-        transport: &Transport,
-        at: &At,
-        one_level: bool,
-    ) -> Result<Listing, StorageError> {
-        let base = self.base.as_ref();
-        let folder = if base.is_empty() { String::new() } else { format!("{base}/") };
-        let listed = crate::s3_list::list(self.bucket(transport), &folder, one_level).await;
-        let listed = listed.map_err(|refusal| self.refused("", &refusal))?;
+    /// Everything below the prefix, or one level of it, as the library lists it.
+    pub(crate) async fn list(&self, one_level: bool) -> Result<Listing, StorageError> {
+        let base = (!self.base.is_root()).then_some(&self.base);
+        let failure = |error: object_store::Error| crate::listing::listing_failure(&self.at, &error);
+        let below = |meta: &ObjectMeta| crate::listing::below(&self.base, meta);
         let mut listing = Listing::default();
-        let below = |key: &[u8]| {
-            let what = "the server lists an object that was not asked for".to_owned();
-            let wrong = || StorageError::from(SourceError::Broken { at: at.clone(), what });
-            key.strip_prefix(folder.as_bytes()).map(<[u8]>::to_vec).ok_or_else(wrong)
-        };
-        for object in listed.objects {
-            listing.add(at, &below(&object.key)?, object.version);
-        }
-        for prefix in listed.prefixes {
-            listing.add_prefix(at, &below(&prefix)?);
+        if one_level {
+            let found = self.store.list_with_delimiter(base).await.map_err(failure)?;
+            let objects = found.objects.iter().filter_map(below);
+            objects.for_each(|object| listing.add(&self.at, object.key.as_bytes(), object.version));
+            for prefix in found.common_prefixes.iter().filter_map(Path::filename) {
+                listing.add_prefix(&self.at, prefix.as_bytes());
+            }
+        } else {
+            let mut found = self.store.list(base);
+            while let Some(meta) = found.try_next().await.map_err(failure)? {
+                if let Some(object) = below(&meta) {
+                    listing.add(&self.at, object.key.as_bytes(), object.version);
+                }
+            }
         }
         listing.objects.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(listing)
+    }
+
+    /// Begins an upload in parts that nobody sees before it is completed.
+    pub(crate) async fn begin_parts(&self, key: &str) -> Result<Box<dyn MultipartUpload>, StorageError> {
+        let options = PutMultipartOptions { attributes: attributes(key), ..PutMultipartOptions::default() };
+        let begun = self.store.put_multipart_opts(&self.path(key)?, options).await;
+        begun.map_err(|error| S3Failure::of(&error).source(&self.at(key)).into())
     }
 
     /// Copies within the bucket, on the server.
