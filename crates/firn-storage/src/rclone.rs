@@ -8,6 +8,7 @@ use crate::cloud_keys::CloudKeys;
 use crate::credentials::{Account, CredentialState, Credentials};
 use crate::location::{Addressing, Location, LocationRole, parse_endpoint};
 use crate::url::{Kind, ObjectUrl};
+use firn_model::policy::PlaceRules;
 use std::collections::BTreeMap;
 use std::fmt;
 use url::Url;
@@ -228,6 +229,9 @@ fn root(name: &str, url: ObjectUrl, endpoint: Option<Url>, account: Account) -> 
         role: LocationRole::default(),
         anonymous: account.state == CredentialState::None,
         account: Some(account),
+        rules: PlaceRules { name: name.to_owned(), ..PlaceRules::default() },
+        egress: None,
+        retention: None,
     }
 }
 
