@@ -249,7 +249,7 @@ impl StorageSettings {
         let is_true = |name: &str| variable(name).is_some_and(|value| matches!(value.as_str(), "true" | "1" | "TRUE"));
         Ok(Self {
             account: sources.account_of_environment(),
-            google: sources.account_of_google(),
+            google: sources.account_of_google(google_endpoint.is_some()),
             azure,
             azure_endpoint,
             google_endpoint,

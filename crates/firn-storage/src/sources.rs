@@ -113,9 +113,9 @@ impl Sources {
         Ok(WebKeys::parse(&netrc, self.variable("EARTHDATA_TOKEN")))
     }
 
-    /// The account for Google Cloud.
-    pub(crate) fn account_of_google(&self) -> Account {
-        crate::cloud_keys::of_google(&|name| self.variable(name))
+    /// The account for Google Cloud, or for what stands in for it (`STORAGE_EMULATOR_HOST`).
+    pub(crate) fn account_of_google(&self, is_emulator: bool) -> Account {
+        crate::cloud_keys::of_google(&|name| self.variable(name), is_emulator)
     }
 
     /// The account for Azure, and the endpoint that comes with it.
@@ -140,7 +140,7 @@ impl Accounts for Sources {
 
     fn of_cloud(&self, service: CloudService) -> (Account, Option<String>) {
         match service {
-            CloudService::Google => (self.account_of_google(), None),
+            CloudService::Google => (self.account_of_google(false), None),
             CloudService::Azure => self.account_of_azure(),
         }
     }
