@@ -259,7 +259,7 @@ impl StorageSettings {
                 .or_else(|| from_profile("region")),
             addressing: is_true("AWS_VIRTUAL_HOSTED_STYLE_REQUEST").then_some(Addressing::Virtual),
             anonymous: is_true("AWS_SKIP_SIGNATURE"),
-            web: Arc::new(sources.web_keys()?),
+            web: Arc::new(sources.web_keys()),
             sources,
             ..Self::default()
         })

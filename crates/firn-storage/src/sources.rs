@@ -43,8 +43,14 @@ impl Sources {
             credentials: sources.aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials")?,
         };
         sources.remotes_file = sources.rclone_files().into_iter().find(|path| path.is_file());
-        let text = sources.remotes_file.as_deref().map(text).transpose()?.flatten().unwrap_or_default();
+        // Only who names a remote has to hear that the file cannot be read.
+        let read = sources.remotes_file.as_deref().map(std::fs::read_to_string);
+        let (text, unread) = match read {
+            Some(Err(error)) => (String::new(), Some(format!("cannot be read: {error}"))),
+            read => (read.and_then(Result::ok).unwrap_or_default(), None),
+        };
         sources.remotes = Remotes::parse(&text, sources.variables.clone().into_iter());
+        sources.remotes.unread = unread.or(sources.remotes.unread);
         Ok(sources)
     }
 
@@ -107,10 +113,11 @@ impl Sources {
     }
 
     /// Whom web servers know.
-    pub(crate) fn web_keys(&self) -> Result<WebKeys, StorageError> {
+    pub(crate) fn web_keys(&self) -> WebKeys {
         let file = self.variable("NETRC").or_else(|| Some(format!("{}/.netrc", self.variable("HOME")?)));
-        let netrc = file.map(|file| text(Path::new(&file))).transpose()?.flatten().unwrap_or_default();
-        Ok(WebKeys::parse(&netrc, self.variable("EARTHDATA_TOKEN")))
+        // One that cannot be read counts as none: a server that needs it says so.
+        let netrc = file.and_then(|file| std::fs::read(file).ok()).unwrap_or_default();
+        WebKeys::parse(&String::from_utf8_lossy(&netrc), self.variable("EARTHDATA_TOKEN"))
     }
 
     /// The account for Google Cloud, or for what stands in for it (`STORAGE_EMULATOR_HOST`).

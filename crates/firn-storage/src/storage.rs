@@ -193,12 +193,16 @@ impl Storage {
                 let at = At::url(format!("{name}:{key}"));
                 Err(StorageError::Unsupported { at, what, next: next.into() })
             }
-            None if sources.remotes.encrypted => {
+            None if sources.remotes.unread.is_some() => {
+                let why = sources.remotes.unread.as_deref().unwrap_or_default();
                 let file = sources.remotes_file.as_deref().unwrap_or(Path::new("rclone.conf")).display().to_string();
                 Err(StorageError::Unsupported {
                     at: At::url(format!("{name}:{key}")),
-                    what: format!("no location is called {name:?}, and {file} is encrypted by a password"),
-                    next: format!("add [locations.{name}] to firn.toml, or: rclone config encryption remove").into(),
+                    what: format!("no location is called {name:?}, and {file} {why}"),
+                    next: format!(
+                        "add [locations.{name}] to firn.toml, or mend that file (rclone config encryption remove)"
+                    )
+                    .into(),
                 })
             }
             None => Err(StorageError::UnknownLocation { name: name.to_owned(), known: self.known_names() }),
