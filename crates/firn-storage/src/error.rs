@@ -318,7 +318,7 @@ impl Diagnose for StorageError {
     fn next(&self) -> String {
         match self {
             Self::Source(error) => error.next(),
-            Self::BadUrl { .. } => "use a path, file://, http(s)://, s3://bucket/key, or name:key of a location".to_owned(),
+            Self::BadUrl { .. } => "use a path, file://, http(s)://, s3://bucket/key (gs://, az://), or name:key of a location or remote".to_owned(),
             Self::BadKey { .. } => {
                 "use segments separated by single slashes, without `..`, control characters or a leading slash".to_owned()
             }

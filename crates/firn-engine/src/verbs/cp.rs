@@ -13,9 +13,9 @@ use crate::progress::Unit;
 use crate::settings::Engine;
 use crate::verbs::requests::CopyRequest;
 use firn_model::diagnose::{Category, Diagnose, shell_word};
-use firn_model::policy::may_copy;
+use firn_model::policy::{PlaceRules, may_copy};
 use firn_model::source::SourceVersion;
-use firn_storage::{Location, ObjectUrl, Prefix, StorageError};
+use firn_storage::{ObjectUrl, Prefix, StorageError};
 use futures::{StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -124,7 +124,7 @@ pub fn cp(engine: &Engine, request: &CopyRequest) -> Result<(CopyReport, Option<
     let (to, items) = destination(engine, request, items, is_one_object)?;
     let from = source_of(engine, request, &items)?;
     apart(&folders, &items, &to)?;
-    allowed(engine, &from, &to)?;
+    allowed(engine, &items, &to)?;
     let mut records = Records::between(engine, &from, &to);
     let known = if request.dry_run { records.read()? } else { records.tidy()? };
     let there = there(engine, &to, &items, request)?;
@@ -296,15 +296,22 @@ fn apart(folders: &[Arc<Prefix>], items: &[Item], to: &Prefix) -> Result<(), Eng
     Ok(())
 }
 
-/// Refuses what the rules of the two places forbid.
-fn allowed(engine: &Engine, from: &Prefix, to: &Prefix) -> Result<(), EngineError> {
+/// Refuses what the rules of the places forbid.
+fn allowed(engine: &Engine, items: &[Item], to: &Prefix) -> Result<(), EngineError> {
     engine.may_write(to.url())?;
-    let place = |prefix: &Prefix| engine.storage.location_of(prefix.url());
-    let (source, target) = (place(from)?, place(to)?);
-    let rules = |place: &Option<(&Location, String)>| place.as_ref().map(|(location, _)| location.rules.clone());
-    may_copy(rules(&source).as_ref(), rules(&target).as_ref()).map_err(|forbidden| {
-        StorageError::Forbidden { at: to.url().at(), rule: forbidden.rule, what: forbidden.what }.into()
-    })
+    let rules = |prefix: &Prefix| -> Result<Option<PlaceRules>, EngineError> {
+        Ok(engine.storage.location_of(prefix.url())?.map(|(location, _)| location.rules.clone()))
+    };
+    let target = rules(to)?;
+    // What was listed together lies together.
+    for from in items.chunk_by(|a, b| Arc::ptr_eq(&a.from, &b.from)).filter_map(<[Item]>::first) {
+        may_copy(rules(&from.from)?.as_ref(), target.as_ref()).map_err(|forbidden| StorageError::Forbidden {
+            at: to.url().at(),
+            rule: forbidden.rule,
+            what: forbidden.what,
+        })?;
+    }
+    Ok(())
 }
 
 /// What lies at the destination: a question for each of few objects, else one listing.
