@@ -85,6 +85,14 @@ def test_remotes_that_firn_does_not_speak_say_so(home, tmp_path):
     (home / ".config/rclone/rclone.conf").write_text("# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\nabc\n")
     answer = firn("ls", "osn:bucket", env=env, cwd=tmp_path)
     assert answer.status == 7 and "encrypted" in answer.error["what"], str(answer)
+    # A file that nobody can read stands in the way of those alone who need it.
+    (home / ".config/rclone/rclone.conf").write_bytes(b"[osn]\ntype = s3 \xff\xfe\n")
+    (home / ".netrc").write_bytes(b"\xff\xfe machine")
+    answer = firn("ls", "osn:bucket", env=env, cwd=tmp_path)
+    assert answer.status == 7 and "cannot be read" in answer.error["what"], str(answer)
+    assert firn("ls", ".", env=env, cwd=tmp_path).status == 0
+    remotes(home, remote("osn", "https://pod.example", "K").replace("\n", "\r\n"))
+    assert "pod.example/ " in fits("config-show", firn("config", "show", env=env, cwd=tmp_path))["remotes"]["osn"]["leads_to"].replace("example by", "example/ by")
 
 
 def test_config_show_names_the_sources_and_no_secret(home, tmp_path):

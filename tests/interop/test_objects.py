@@ -13,7 +13,7 @@ import threading
 import time
 
 import pytest
-from support.binary import binary, environment, firn
+from support.binary import TESTDATA, binary, environment, firn
 from support.servers import BadNetwork
 from test_outputs import fits
 
@@ -424,3 +424,49 @@ def test_s3_no_secret_is_told(here, s3, bucket, s3_env):
         answer = firn(*words, cwd=here, env=s3_env)
         assert answer.status == 0 and s3.secret not in str(answer.stdout + answer.stderr), words
     assert s3.secret not in "".join(p.read_text() for p in (here / "state").rglob("*") if p.is_file())
+
+
+# ------------------------------------------------------------------ rules of places
+def test_rules_of_places_hold_for_copies(here):
+    write(here / "src/a.nc", b"a")
+    roots = {name: here / name for name in ("mine", "open", "secret")}
+    (here / "firn.toml").write_text('state_dir = "state"\n' + "".join(f'[locations.{name}]\nurl = "{root}"\n{rule}\n' for (name, root), rule in zip(
+        roots.items(), ('owner = "{user}/"\nretention = "7d"', "public = true\negress = \"none\"", "private = true"), strict=True)))
+    env = environment(JUPYTERHUB_USER="ana")
+    run = functools.partial(firn, cwd=here, env=env)
+    for target in ("mine:bob/x", "mine:x", "mine:anab/x"):
+        answer = refused(run("cp", "-r", "src", target), "policy-forbids", 5)
+        assert 'owner = "{user}/"' in answer.error["what"] and "mine:ana/" in answer.error["what"]
+        refused(run("cp", "-r", "src", target, "--dry-run"), "policy-forbids", 5)
+    refused(run("transform", TESTDATA / "netcdf4/air.nc", "--target", "mine:bob/air.zarr"), "policy-forbids", 5)
+    fits("cp", run("cp", "-r", "src", "mine:ana/x"))
+    fits("transform", run("transform", TESTDATA / "netcdf4/air.nc", "--target", "mine:ana/air.zarr"))
+    fits("cp", run("cp", "-r", "src", "secret:x"))
+    answer = refused(run("cp", "-r", "secret:x", "open:x"), "policy-forbids", 5)
+    assert "private = true" in answer.error["what"] and "public = true" in answer.error["what"]
+    refused(run("cp", "-r", "src", "secret:x", "open:x"), "policy-forbids", 5)
+    assert not (here / "open/x").exists() and not (here / "mine/bob").exists()
+    fits("cp", run("cp", "-r", "mine:ana/x", "open:x"))
+    for wrong, word in (('owner = "x"', "{user}"), ('retention = "soon"', "7d"), ("private = true\npublic = true", "exclude"), ('egress = "free"', "provider")):
+        (here / "firn.toml").write_text(f'[locations.a]\nurl = "{here}/a"\n{wrong}\n')
+        answer = run("ls", "a:")
+        assert answer.status == 3 and word in str(answer.error), str(answer)
+
+
+def test_explain_says_how_it_would_go_and_does_nothing(here, s3, bucket, s3_env):
+    source = fill(here / "src")
+    (here / "firn.toml").write_text(f'state_dir = "state"\n[locations.pod]\nurl = "s3://{bucket}/pod"\nretention = "30d"\negress = "none"\n')
+    run = functools.partial(firn, cwd=here, env=s3_env)
+    there = fits("cp", run("cp", "-r", "--explain", "src", "pod:x"))
+    advice = there["advice"]
+    assert there["dry_run"] and there["copied"] == len(tree(source)) and advice["requests"] == len(tree(source))
+    assert any("30d" in rule for rule in advice["rules"]) and advice["egress"] == "none" and advice["seconds"][0] <= advice["seconds"][1]
+    assert s3.objects(bucket) == {} and not (here / "state").exists()
+    fits("cp", run("cp", "-r", "src", "pod:x"))
+    across = fits("cp", run("cp", "-r", "--explain", "pod:x", "pod:y"))
+    assert across["route"] == "server" and "no byte passes this machine" in across["advice"]["method"]
+    back = fits("cp", run("cp", "-r", "--explain", "pod:x", "back", "--bwlimit", "1MB"))
+    assert back["route"] == "through" and "locations.pod" in back["advice"]["egress_because"] and "1.0 MB/s" in back["advice"]["assuming"]
+    assert "advice" not in fits("cp", run("cp", "-r", "--dry-run", "src", "pod:z"))
+    text = run("cp", "-r", "--explain", "src", "pod:x", "-o", "text").stdout
+    assert "method" in text and "traffic" in text and "rule" in text, text

@@ -15,6 +15,8 @@ pub struct EngineSettings {
     pub jobs: usize,
     /// Folder for what firn remembers between commands (capability tables, scan cache).
     pub state_dir: PathBuf,
+    /// Who gives the command, where the environment says.
+    pub user: Option<String>,
     /// Catalog that `catalog` verbs look into where none is named.
     pub catalog: Option<String>,
 }
@@ -57,6 +59,20 @@ impl Engine {
         Self { cancel, ..self }
     }
 
+    /// Whether the rules of the location let this user write there.
+    ///
+    /// # Errors
+    /// [`StorageError::Forbidden`] with the rule.
+    pub fn may_write(&self, url: &ObjectUrl) -> Result<(), StorageError> {
+        let Some((location, key)) = self.storage.location_of(url)? else { return Ok(()) };
+        let allowed = firn_model::policy::may_write(&location.rules, &key, self.settings.user.as_deref());
+        allowed.map_err(|forbidden| StorageError::Forbidden {
+            at: url.at(),
+            rule: forbidden.rule,
+            what: forbidden.what,
+        })
+    }
+
     /// A prefix to write to. A configured location is probed at its first use; what it was seen to do is kept and obeyed.
     ///
     /// # Errors
@@ -69,6 +85,7 @@ impl Engine {
         }
         let prefix = self.storage.prefix(url)?;
         let Some((location, _)) = self.storage.location_of(url)? else { return Ok(prefix) };
+        self.may_write(url)?;
         let root = self.storage.prefix(&ObjectUrl::named(&location.name, "")?)?;
         let tables = self.settings.capabilities();
         let table = if let Some(table) = tables.load(&root.identity())? {

@@ -9,5 +9,6 @@ pub mod document;
 pub mod feedstock;
 pub mod hosting;
 pub mod plan;
+pub mod policy;
 pub mod source;
 pub mod upload;

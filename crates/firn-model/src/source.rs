@@ -295,7 +295,7 @@ impl Diagnose for SourceError {
             ),
             Self::NotAsWritten { .. } => "see what else the store lost, then fetch or build it again: firn verify STORE --full".to_owned(),
             Self::NotListable { .. } => "name the files in a pattern or a list instead (firn plan URL-PATTERN), or a store whose metadata is consolidated".to_owned(),
-            Self::BadUrl { .. } => "use a path, file://, http(s):// or s3://bucket/key".to_owned(),
+            Self::BadUrl { .. } => "use a path, file://, http(s)://, s3://bucket/key, gs:// or az://".to_owned(),
         }
     }
 }

@@ -166,7 +166,7 @@ pub(crate) fn client(
         }
         CloudService::Azure => {
             let Some(account) = &address.account.1 else {
-                let what = "no storage account is named".to_owned();
+                let what = "no storage account is named (AZURE_STORAGE_ACCOUNT, or the endpoint of a location)".to_owned();
                 let next = "set AZURE_STORAGE_ACCOUNT, or add a location with endpoint = \"https://ACCOUNT.blob.core.windows.net\"";
                 return Err(StorageError::Unsupported { at, what, next: next.into() });
             };

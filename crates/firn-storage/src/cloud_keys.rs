@@ -33,12 +33,16 @@ impl CloudKeys {
     }
 }
 
-/// Google: a token, the application default credentials, what the machine has; in this order.
-pub(crate) fn of_google(variable: &dyn Fn(&str) -> Option<String>) -> Account {
+/// Google: a token, the application default credentials, what the machine has; in this order. What stands in for Google gets
+/// the token alone, which somebody set for it: not what signs in to the real one.
+pub(crate) fn of_google(variable: &dyn Fn(&str) -> Option<String>, is_emulator: bool) -> Account {
     for name in ["GOOGLE_OAUTH_ACCESS_TOKEN", "CLOUDSDK_AUTH_ACCESS_TOKEN"] {
         if let Some(token) = variable(name) {
             return CloudKeys::of([("token", token)]).account(name);
         }
+    }
+    if is_emulator {
+        return Account::default();
     }
     let file = |path: String| CloudKeys::of([("google_application_credentials", path)]);
     if let Some(path) = variable("GOOGLE_APPLICATION_CREDENTIALS") {
@@ -149,7 +153,7 @@ mod tests {
 
     fn google(pairs: &[(&str, &str)]) -> Account {
         let pairs: BTreeMap<String, String> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        of_google(&|name| pairs.get(name).cloned())
+        of_google(&|name| pairs.get(name).cloned(), false)
     }
 
     #[test]
@@ -159,6 +163,9 @@ mod tests {
         let account = google(&both);
         assert_eq!(account.source, "GOOGLE_OAUTH_ACCESS_TOKEN");
         assert!(!format!("{account:?}").contains("secret"));
+        let pairs = BTreeMap::from([("GOOGLE_APPLICATION_CREDENTIALS", "/x")]);
+        let of_emulator = of_google(&|name| pairs.get(name).map(|value| (*value).to_owned()), true);
+        assert_eq!(of_emulator, Account::default());
     }
 
     #[test]

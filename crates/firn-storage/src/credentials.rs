@@ -311,7 +311,8 @@ impl Finder<'_> {
         if !region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
             return Err(format!("{region:?} is no region"));
         }
-        let endpoint = (self.variable)(endpoint).or_else(|| (self.variable)("AWS_ENDPOINT_URL"));
+        // AWS_ENDPOINT_URL would mean this service too; but here it names a store of objects, which is not to see a token.
+        let endpoint = (self.variable)(endpoint);
         let endpoint = endpoint.as_deref().map(crate::location::parse_endpoint).transpose()?;
         Ok(TokenService { region, endpoint })
     }

@@ -70,6 +70,16 @@ pub enum StorageError {
         /// What is wrong with it.
         what: String,
     },
+    /// A rule of the configuration says no.
+    #[error("{at} is not written to: {what} ({rule})")]
+    Forbidden {
+        /// Where.
+        at: At,
+        /// The rule as it is written.
+        rule: String,
+        /// What it forbids here.
+        what: String,
+    },
     /// Credentials were found but cannot be used.
     #[error("the credentials for {at} cannot be used: {what}")]
     Credentials {
@@ -178,6 +188,10 @@ impl StorageError {
                 let what = "a name in it is longer than the file system takes".to_owned();
                 Self::Source(SourceError::BadUrl { at, what })
             }
+            ErrorKind::NotADirectory => {
+                let what = "a file is where a folder of its path would be".to_owned();
+                Self::Source(SourceError::BadUrl { at, what })
+            }
             kind => Self::Io { at, what: error.to_string(), kind },
         }
     }
@@ -220,6 +234,7 @@ impl Diagnose for StorageError {
             Self::BadLocation { .. } => "location-invalid",
             Self::AmbiguousLocation { .. } => "location-ambiguous",
             Self::BadSetting { .. } => "environment-invalid",
+            Self::Forbidden { .. } => "policy-forbids",
             Self::Credentials { .. } => "storage-credentials",
             Self::Conflict { .. } => "storage-conflict",
             Self::LeaseHeld { .. } => "lease-held",
@@ -240,7 +255,7 @@ impl Diagnose for StorageError {
             }
             Self::BadLocation { .. } | Self::AmbiguousLocation { .. } => Category::InvalidDocument,
             Self::Unsupported { .. } | Self::Incapable { .. } | Self::TooLarge { .. } => Category::Unsupported,
-            Self::Credentials { .. } | Self::Escape { .. } => Category::Denied,
+            Self::Forbidden { .. } | Self::Credentials { .. } | Self::Escape { .. } => Category::Denied,
             Self::Conflict { .. } | Self::LeaseHeld { .. } | Self::LeaseLost { .. } => Category::Conflict,
             Self::Io { .. } => Category::Unavailable,
             Self::Misuse { .. } => Category::Bug,
@@ -255,6 +270,7 @@ impl Diagnose for StorageError {
             | Self::Unsupported { at, .. }
             | Self::AmbiguousLocation { at, .. }
             | Self::Credentials { at, .. }
+            | Self::Forbidden { at, .. }
             | Self::Conflict { at, .. }
             | Self::LeaseHeld { at, .. }
             | Self::LeaseLost { at, .. }
@@ -281,6 +297,7 @@ impl Diagnose for StorageError {
             Self::BadSetting { .. } => {
                 "requests would go to another place, or in another name, than the one that is meant"
             }
+            Self::Forbidden { .. } => "the owner of the place made the rule for all who write there",
             Self::Credentials { .. } => {
                 "carrying on without them would report data as missing that is only not allowed"
             }
@@ -301,7 +318,7 @@ impl Diagnose for StorageError {
     fn next(&self) -> String {
         match self {
             Self::Source(error) => error.next(),
-            Self::BadUrl { .. } => "use a path, file://, http(s)://, s3://bucket/key, or name:key of a location".to_owned(),
+            Self::BadUrl { .. } => "use a path, file://, http(s)://, s3://bucket/key (gs://, az://), or name:key of a location or remote".to_owned(),
             Self::BadKey { .. } => {
                 "use segments separated by single slashes, without `..`, control characters or a leading slash".to_owned()
             }
@@ -314,6 +331,7 @@ impl Diagnose for StorageError {
                 format!("name the location: {}:KEY", names.first().map_or("NAME", String::as_str))
             }
             Self::BadSetting { name, .. } => format!("correct or unset {name}; then: firn config show"),
+            Self::Forbidden { .. } => "choose the place that the rule names, or ask who runs it; the rules are in: firn config show".to_owned(),
             Self::Credentials { .. } => {
                 "export AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary ones, AWS_SESSION_TOKEN; then: firn config check"
                     .to_owned()

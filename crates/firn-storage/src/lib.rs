@@ -91,6 +91,7 @@ mod probe;
 mod probe_copy;
 mod profile;
 mod rclone;
+mod reach;
 mod remote;
 mod s3;
 mod s3_copy;

@@ -5,6 +5,8 @@ use crate::error::StorageError;
 use crate::rclone::Remote;
 use crate::sources::Sources;
 use crate::url::{Kind, ObjectUrl, is_location_name};
+use firn_model::hosting::Egress;
+use firn_model::policy::PlaceRules;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -74,6 +76,21 @@ pub struct LocationConfig {
     /// Read without credentials even where there are some.
     #[serde(default)]
     pub anonymous: bool,
+    /// Whether everybody may read what lies there; where it has a `public_url`, everybody does.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub public: Option<bool>,
+    /// What lies there is not for others: it is not copied to a place that is public.
+    #[serde(default)]
+    pub private: bool,
+    /// Who pays when data leave it; without it what is known of the service.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub egress: Option<Egress>,
+    /// After which time its owner removes what lies there: a number with `d`, `w`, `m` or `y`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub retention: Option<String>,
+    /// The folder that each user writes to, with `{user}` in it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub owner: Option<String>,
     /// The AWS profile whose keys, and where the table names none, endpoint and region are used here.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub profile: Option<String>,
@@ -100,6 +117,12 @@ pub struct Location {
     pub anonymous: bool,
     /// Whose requests; `None` is the account of the environment.
     pub account: Option<Account>,
+    /// Who may read and write there.
+    pub rules: PlaceRules,
+    /// Who pays when data leave it, where its owner said.
+    pub egress: Option<Egress>,
+    /// After which time its owner removes what lies there.
+    pub retention: Option<String>,
 }
 
 impl LocationConfig {
@@ -120,6 +143,19 @@ impl LocationConfig {
         let of_s3 = self.endpoint.is_some() || self.region.is_some() || self.addressing.is_some();
         if is_remote && (of_s3 || self.profile.is_some()) {
             return Err("endpoint, region, addressing and profile are those of the remote that url names".to_owned());
+        }
+        if self.private && (self.public == Some(true) || self.public_url.is_some()) {
+            return Err("private and public exclude each other".to_owned());
+        }
+        if self
+            .owner
+            .as_ref()
+            .is_some_and(|owner| !owner.contains("{user}") || owner.split('/').any(|part| part == ".."))
+        {
+            return Err("owner: it names the folder of each user, and so has {user} in it, as \"{user}/\"".to_owned());
+        }
+        if self.retention.as_ref().is_some_and(|text| !is_retention(text)) {
+            return Err("retention: write a number with d, w, m or y, as \"7d\"".to_owned());
         }
         if self.anonymous && self.profile.is_some() {
             return Err("anonymous and profile exclude each other".to_owned());
@@ -153,6 +189,14 @@ impl Location {
             role: config.role,
             anonymous: config.anonymous,
             account: None,
+            rules: PlaceRules {
+                name: name.to_owned(),
+                public: config.public.or(config.public_url.is_some().then_some(true)),
+                private: config.private,
+                owner: config.owner.clone(),
+            },
+            egress: config.egress,
+            retention: config.retention.clone(),
         };
         let location = match plain.url.kind() {
             Kind::Named { location: remote, key } => plain.of_remote(remote, key, sources).map_err(bad)?,
@@ -204,6 +248,9 @@ impl Location {
                     public_url: self.public_url.clone(),
                     role: self.role,
                     anonymous: self.anonymous || service.anonymous,
+                    rules: self.rules.clone(),
+                    egress: self.egress,
+                    retention: self.retention.clone(),
                     ..*service
                 })
             }
@@ -225,6 +272,11 @@ impl Location {
             ..self.clone()
         })
     }
+}
+
+fn is_retention(text: &str) -> bool {
+    let (number, unit) = text.split_at(text.len() - text.chars().next_back().map_or(0, char::len_utf8));
+    matches!(unit, "d" | "w" | "m" | "y") && number.parse::<u32>().is_ok_and(|number| number > 0)
 }
 
 /// An endpoint: scheme, host and port, without path, query or user information.

@@ -8,6 +8,7 @@ use crate::cloud_keys::CloudKeys;
 use crate::credentials::{Account, CredentialState, Credentials};
 use crate::location::{Addressing, Location, LocationRole, parse_endpoint};
 use crate::url::{Kind, ObjectUrl};
+use firn_model::policy::PlaceRules;
 use std::collections::BTreeMap;
 use std::fmt;
 use url::Url;
@@ -36,8 +37,8 @@ impl Remote {
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Remotes {
     sections: BTreeMap<String, BTreeMap<String, String>>,
-    /// The file is encrypted by a password.
-    pub encrypted: bool,
+    /// Why nothing of the file could be read, if so.
+    pub unread: Option<String>,
 }
 
 impl fmt::Debug for Remotes {
@@ -59,9 +60,11 @@ pub(crate) trait Accounts {
 impl Remotes {
     /// What this text of a file says, and these variables.
     pub(crate) fn parse(text: &str, variables: impl Iterator<Item = (String, String)>) -> Self {
-        let mut remotes = Self { sections: BTreeMap::new(), encrypted: text.contains("RCLONE_ENCRYPT_V") };
+        let is_encrypted = text.contains("RCLONE_ENCRYPT_V");
+        let unread = is_encrypted.then(|| "is encrypted by a password".to_owned());
+        let mut remotes = Self { sections: BTreeMap::new(), unread };
         let mut section = None;
-        for line in text.lines().filter(|_| !remotes.encrypted) {
+        for line in text.lines().filter(|_| !is_encrypted) {
             let line = line.trim();
             if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
                 remotes.sections.entry(name.to_owned()).or_default();
@@ -228,6 +231,9 @@ fn root(name: &str, url: ObjectUrl, endpoint: Option<Url>, account: Account) -> 
         role: LocationRole::default(),
         anonymous: account.state == CredentialState::None,
         account: Some(account),
+        rules: PlaceRules { name: name.to_owned(), ..PlaceRules::default() },
+        egress: None,
+        retention: None,
     }
 }
 
@@ -391,6 +397,7 @@ mod tests {
 
     #[test]
     fn an_encrypted_file_is_known_as_such() {
-        assert!(of("# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\nabc=\n", &[]).encrypted);
+        let remotes = of("# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\nabc=\n", &[]);
+        assert!(remotes.unread.is_some_and(|why| why.contains("encrypted")));
     }
 }

@@ -1,7 +1,8 @@
 //! How a bucket is reached, without credentials: what readers of a published store have to say.
 
 use crate::error::StorageError;
-use crate::storage::{InBucket, Storage};
+use crate::reach::InBucket;
+use crate::storage::Storage;
 use crate::url::ObjectUrl;
 
 /// How a bucket is reached.

@@ -249,7 +249,7 @@ impl StorageSettings {
         let is_true = |name: &str| variable(name).is_some_and(|value| matches!(value.as_str(), "true" | "1" | "TRUE"));
         Ok(Self {
             account: sources.account_of_environment(),
-            google: sources.account_of_google(),
+            google: sources.account_of_google(google_endpoint.is_some()),
             azure,
             azure_endpoint,
             google_endpoint,
@@ -259,7 +259,7 @@ impl StorageSettings {
                 .or_else(|| from_profile("region")),
             addressing: is_true("AWS_VIRTUAL_HOSTED_STYLE_REQUEST").then_some(Addressing::Virtual),
             anonymous: is_true("AWS_SKIP_SIGNATURE"),
-            web: Arc::new(sources.web_keys()?),
+            web: Arc::new(sources.web_keys()),
             sources,
             ..Self::default()
         })

@@ -43,8 +43,14 @@ impl Sources {
             credentials: sources.aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials")?,
         };
         sources.remotes_file = sources.rclone_files().into_iter().find(|path| path.is_file());
-        let text = sources.remotes_file.as_deref().map(text).transpose()?.flatten().unwrap_or_default();
+        // Only who names a remote has to hear that the file cannot be read.
+        let read = sources.remotes_file.as_deref().map(std::fs::read_to_string);
+        let (text, unread) = match read {
+            Some(Err(error)) => (String::new(), Some(format!("cannot be read: {error}"))),
+            read => (read.and_then(Result::ok).unwrap_or_default(), None),
+        };
         sources.remotes = Remotes::parse(&text, sources.variables.clone().into_iter());
+        sources.remotes.unread = unread.or(sources.remotes.unread);
         Ok(sources)
     }
 
@@ -107,15 +113,16 @@ impl Sources {
     }
 
     /// Whom web servers know.
-    pub(crate) fn web_keys(&self) -> Result<WebKeys, StorageError> {
+    pub(crate) fn web_keys(&self) -> WebKeys {
         let file = self.variable("NETRC").or_else(|| Some(format!("{}/.netrc", self.variable("HOME")?)));
-        let netrc = file.map(|file| text(Path::new(&file))).transpose()?.flatten().unwrap_or_default();
-        Ok(WebKeys::parse(&netrc, self.variable("EARTHDATA_TOKEN")))
+        // One that cannot be read counts as none: a server that needs it says so.
+        let netrc = file.and_then(|file| std::fs::read(file).ok()).unwrap_or_default();
+        WebKeys::parse(&String::from_utf8_lossy(&netrc), self.variable("EARTHDATA_TOKEN"))
     }
 
-    /// The account for Google Cloud.
-    pub(crate) fn account_of_google(&self) -> Account {
-        crate::cloud_keys::of_google(&|name| self.variable(name))
+    /// The account for Google Cloud, or for what stands in for it (`STORAGE_EMULATOR_HOST`).
+    pub(crate) fn account_of_google(&self, is_emulator: bool) -> Account {
+        crate::cloud_keys::of_google(&|name| self.variable(name), is_emulator)
     }
 
     /// The account for Azure, and the endpoint that comes with it.
@@ -140,7 +147,7 @@ impl Accounts for Sources {
 
     fn of_cloud(&self, service: CloudService) -> (Account, Option<String>) {
         match service {
-            CloudService::Google => (self.account_of_google(), None),
+            CloudService::Google => (self.account_of_google(false), None),
             CloudService::Azure => self.account_of_azure(),
         }
     }

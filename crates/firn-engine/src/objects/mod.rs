@@ -1,5 +1,6 @@
 //! Objects on any location, as they are: found, compared, copied, removed.
 
+pub mod advice;
 pub mod error;
 pub mod guard;
 pub mod named;

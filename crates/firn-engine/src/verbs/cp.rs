@@ -1,6 +1,7 @@
 //! `firn cp` and `firn sync`: objects from one place to another.
 
 use crate::error::EngineError;
+use crate::objects::advice::{CopyAdvice, Planned, advise};
 use crate::objects::error::ObjectsError;
 use crate::objects::named::{self, Chosen, choose};
 use crate::objects::pairs::{Pairs, pairs};
@@ -12,8 +13,9 @@ use crate::progress::Unit;
 use crate::settings::Engine;
 use crate::verbs::requests::CopyRequest;
 use firn_model::diagnose::{Category, Diagnose, shell_word};
+use firn_model::policy::{PlaceRules, may_copy};
 use firn_model::source::SourceVersion;
-use firn_storage::{ObjectUrl, Prefix};
+use firn_storage::{ObjectUrl, Prefix, StorageError};
 use futures::{StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -57,6 +59,9 @@ pub struct CopyReport {
     pub failures: Vec<ObjectFailure>,
     /// Objects that were not tried because others failed: documents that would make an incomplete store appear.
     pub held_back: u64,
+    /// How it would go, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<CopyAdvice>,
     /// The next command.
     pub next: String,
 }
@@ -119,6 +124,7 @@ pub fn cp(engine: &Engine, request: &CopyRequest) -> Result<(CopyReport, Option<
     let (to, items) = destination(engine, request, items, is_one_object)?;
     let from = source_of(engine, request, &items)?;
     apart(&folders, &items, &to)?;
+    allowed(engine, &items, &to)?;
     let mut records = Records::between(engine, &from, &to);
     let known = if request.dry_run { records.read()? } else { records.tidy()? };
     let there = there(engine, &to, &items, request)?;
@@ -168,6 +174,7 @@ pub fn cp(engine: &Engine, request: &CopyRequest) -> Result<(CopyReport, Option<
         deleted: 0,
         failures: compared.failures.iter().map(|(key, error)| ObjectFailure::new(key, error)).collect(),
         held_back: 0,
+        advice: None,
         next: String::new(),
     };
     let mut errors: Vec<EngineError> = compared.failures.into_iter().map(|(_, error)| error).collect();
@@ -182,6 +189,11 @@ pub fn cp(engine: &Engine, request: &CopyRequest) -> Result<(CopyReport, Option<
         report.copied = open.len() as u64;
         report.copied_bytes = open.iter().map(|item| item.version.size).sum();
         report.deleted = deletes.len() as u64;
+        if request.explain {
+            let largest = open.iter().map(|item| item.version.size).max().unwrap_or(0);
+            let (route, objects, bytes) = (report.route.as_str(), report.copied, report.copied_bytes);
+            report.advice = Some(advise(engine, &from, &to, &Planned { route, objects, bytes, largest })?);
+        }
         report.next = request.again();
     } else {
         records.add(&compared.proven)?;
@@ -280,6 +292,24 @@ fn apart(folders: &[Arc<Prefix>], items: &[Item], to: &Prefix) -> Result<(), Eng
     if let Some(folder) = folders.iter().find(|folder| target.starts_with(&slashed(folder))) {
         let what = format!("{} lies in {}, which is copied", to.url(), folder.url());
         return Err(EngineError::usage(what, "name a destination outside of the source"));
+    }
+    Ok(())
+}
+
+/// Refuses what the rules of the places forbid.
+fn allowed(engine: &Engine, items: &[Item], to: &Prefix) -> Result<(), EngineError> {
+    engine.may_write(to.url())?;
+    let rules = |prefix: &Prefix| -> Result<Option<PlaceRules>, EngineError> {
+        Ok(engine.storage.location_of(prefix.url())?.map(|(location, _)| location.rules.clone()))
+    };
+    let target = rules(to)?;
+    // What was listed together lies together.
+    for from in items.chunk_by(|a, b| Arc::ptr_eq(&a.from, &b.from)).filter_map(<[Item]>::first) {
+        may_copy(rules(&from.from)?.as_ref(), target.as_ref()).map_err(|forbidden| StorageError::Forbidden {
+            at: to.url().at(),
+            rule: forbidden.rule,
+            what: forbidden.what,
+        })?;
     }
     Ok(())
 }

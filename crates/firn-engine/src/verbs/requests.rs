@@ -346,6 +346,8 @@ pub struct CopyRequest {
     pub delete: bool,
     /// Nothing is done, only said.
     pub dry_run: bool,
+    /// It is said how it would go: which way, how long, who pays.
+    pub explain: bool,
     /// Objects under way at once.
     pub jobs: Option<usize>,
 }

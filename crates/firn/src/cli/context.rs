@@ -85,6 +85,7 @@ impl Context {
             jobs: settings.jobs.value,
             state_dir: settings.state_dir.value.clone(),
             catalog: settings.catalog.value.clone(),
+            user: self.environment.user().map(str::to_owned),
         };
         let storage = Storage::new(storage, tokio::runtime::Handle::current())?;
         Ok(Engine::new(storage, engine).with_progress(self.progress()).with_cancel(self.cancel.clone()))

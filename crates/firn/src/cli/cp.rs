@@ -9,6 +9,7 @@ use crate::report::ErrorReport;
 use clap::Args;
 use firn_engine::verbs::cp::{CopyReport, cp};
 use firn_engine::verbs::requests::CopyRequest;
+use firn_model::hosting::Egress;
 use std::io::{self, Write};
 
 /// Copy objects: between folders, buckets, locations, from web servers
@@ -20,7 +21,7 @@ use std::io::{self, Write};
 #[expect(clippy::struct_excessive_bools, reason = "they are the flags of a command line")]
 #[command(
     after_help = "Examples:\n  firn cp -r air.zarr osn:me/air.zarr\n  firn cp 'https://host/data/*.nc' data/\n  \
-                  firn cp -r --dry-run s3://bucket/a s3://other/a"
+                  firn cp -r --explain s3://bucket/a s3://other/a"
 )]
 pub struct Arguments {
     /// Objects, patterns, folders; last the destination
@@ -35,7 +36,7 @@ pub struct Arguments {
     /// Say what would be done, which way the bytes would go, and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// As --dry-run
+    /// As --dry-run, and say how it would go: method, time, who pays for the traffic, which rules hold
     #[arg(long)]
     pub explain: bool,
     #[command(flatten)]
@@ -51,6 +52,7 @@ impl Arguments {
             recursive: self.recursive,
             replace: self.replace,
             dry_run: self.dry_run || self.explain,
+            explain: self.explain,
             jobs: self.transfer.jobs(),
             ..CopyRequest::default()
         };
@@ -67,6 +69,17 @@ pub async fn perform(context: &Context, transfer: &Transfer, request: CopyReques
     let (report, error) = blocking(move || cp(&engine, &request)).await?;
     let failure = error.map(|error| ErrorReport::new(&FirnError::from(error)));
     Ok(Outcome::of(report, draw).with_failure(failure))
+}
+
+/// A time as people say it: 40 s, 12 min, 3.5 h, 2.1 days.
+fn duration(seconds: u64) -> String {
+    let whole = seconds as f64;
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{:.0} min", whole / 60.0),
+        7200..172_800 => format!("{:.1} h", whole / 3600.0),
+        _ => format!("{:.1} days", whole / 86_400.0),
+    }
 }
 
 /// Failures that are told one by one.
@@ -118,6 +131,21 @@ fn draw(report: &CopyReport, out: &mut dyn Write, style: Style) -> io::Result<()
     }
     if report.failures.len() > SHOWN {
         writeln!(out, "  and {} more failures: -o json lists them", report.failures.len() - SHOWN)?;
+    }
+    if let Some(advice) = &report.advice {
+        writeln!(out, "  method   {}; {} requests that write", advice.method, advice.requests)?;
+        let [low, high] = advice.seconds.map(duration);
+        writeln!(out, "  time     {low} to {high}, with {}", advice.assuming)?;
+        let who = match advice.egress {
+            Egress::None => "nobody",
+            Egress::Provider => "the owner of the source",
+            Egress::Reader => "you",
+            Egress::Unknown => "unknown",
+        };
+        writeln!(out, "  traffic  paid by: {who} ({})", advice.egress_because)?;
+        for rule in &advice.rules {
+            writeln!(out, "  rule     {rule}")?;
+        }
     }
     if report.held_back > 0 {
         writeln!(out, "  {} not tried, so that no incomplete store appears", report.held_back)?;

@@ -29,6 +29,11 @@ impl Environment {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Who gives the command: the user of the hub, else of the system.
+    pub fn user(&self) -> Option<&str> {
+        ["JUPYTERHUB_USER", "USER", "LOGNAME"].into_iter().find_map(|name| self.get(name))
+    }
+
     /// All variables.
     pub fn variables(&self) -> impl Iterator<Item = (String, String)> {
         self.variables.iter().map(|(name, value)| (name.clone(), value.clone()))

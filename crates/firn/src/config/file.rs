@@ -14,8 +14,21 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 const KEYS: [&str; 6] = ["memory", "jobs", "state_dir", "catalog", "references", "locations"];
-const LOCATION_KEYS: [&str; 8] =
-    ["url", "endpoint", "region", "addressing", "public_url", "role", "anonymous", "profile"];
+const LOCATION_KEYS: [&str; 13] = [
+    "url",
+    "endpoint",
+    "region",
+    "addressing",
+    "public_url",
+    "role",
+    "anonymous",
+    "profile",
+    "public",
+    "private",
+    "egress",
+    "retention",
+    "owner",
+];
 /// Parts of key names that say that the value is a secret.
 const SECRETS: [&str; 6] = ["secret", "password", "token", "access_key", "credential", "api_key"];
 

@@ -7,8 +7,13 @@ fn engine(locations: &[(&str, LocationConfig)]) -> (Engine, tokio::runtime::Runt
     let locations = locations.iter().map(|(name, config)| ((*name).to_owned(), config.clone())).collect::<Vec<_>>();
     let settings = StorageSettings::default().with_locations(locations.iter().map(|(n, c)| (n, c))).unwrap();
     let storage = Storage::new(settings, runtime.handle().clone()).unwrap();
-    let settings =
-        EngineSettings { memory: 1 << 30, jobs: 2, state_dir: std::env::temp_dir().join("firn-none"), catalog: None };
+    let settings = EngineSettings {
+        memory: 1 << 30,
+        jobs: 2,
+        state_dir: std::env::temp_dir().join("firn-none"),
+        catalog: None,
+        user: None,
+    };
     (Engine::new(storage, settings), runtime)
 }
 
