@@ -110,19 +110,33 @@ impl CloudPrefix {
     }
 }
 
-/// The storage account of Azure: that of the credentials, else the first label of the endpoint's host.
-pub(crate) fn storage_account(account: &Account, endpoint: Option<&Url>) -> Option<String> {
-    let of_keys = match &account.state {
-        CredentialState::Cloud(keys) => keys.get("azure_storage_account_name").map(str::to_owned),
+/// The storage account of Azure: that of the credentials where they are used, else that of the endpoint.
+pub(crate) fn storage_account(account: Option<&Account>, endpoint: Option<&Url>) -> Option<String> {
+    account.and_then(account_of_keys).map(str::to_owned).or_else(|| account_of_endpoint(endpoint))
+}
+
+/// Whether these keys are known to be those of another storage account than the endpoint's, which is not to see a signature
+/// of theirs.
+pub(crate) fn are_of_another(account: &Account, endpoint: Option<&Url>) -> bool {
+    match (account_of_keys(account), account_of_endpoint(endpoint)) {
+        (Some(keys), Some(endpoint)) => keys != endpoint,
+        _ => false,
+    }
+}
+
+fn account_of_keys(account: &Account) -> Option<&str> {
+    match &account.state {
+        CredentialState::Cloud(keys) => keys.get("azure_storage_account_name"),
         _ => None,
-    };
-    of_keys.or_else(|| {
-        let endpoint = endpoint?;
-        // An emulator names the account in the path.
-        let path = endpoint.path().trim_matches('/');
-        let host = endpoint.domain().and_then(|host| host.split_once('.')).map(|(account, _)| account);
-        if path.is_empty() { host.map(str::to_owned) } else { Some(path.to_owned()) }
-    })
+    }
+}
+
+fn account_of_endpoint(endpoint: Option<&Url>) -> Option<String> {
+    let endpoint = endpoint?;
+    // An emulator names the account in the path.
+    let path = endpoint.path().trim_matches('/');
+    let host = endpoint.domain().and_then(|host| host.split_once('.')).map(|(account, _)| account);
+    if path.is_empty() { host.map(str::to_owned) } else { Some(path.to_owned()) }
 }
 
 /// A client of one bucket.
@@ -166,7 +180,8 @@ pub(crate) fn client(
         }
         CloudService::Azure => {
             let Some(account) = &address.account.1 else {
-                let what = "no storage account is named (AZURE_STORAGE_ACCOUNT, or the endpoint of a location)".to_owned();
+                let what =
+                    "no storage account is named (AZURE_STORAGE_ACCOUNT, or the endpoint of a location)".to_owned();
                 let next = "set AZURE_STORAGE_ACCOUNT, or add a location with endpoint = \"https://ACCOUNT.blob.core.windows.net\"";
                 return Err(StorageError::Unsupported { at, what, next: next.into() });
             };
@@ -192,5 +207,29 @@ pub(crate) fn client(
             };
             Ok(Arc::new(builder.build().map_err(failure)?))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud_keys::CloudKeys;
+
+    #[test]
+    fn keys_of_one_storage_account_are_not_shown_to_another() {
+        let keys = CloudKeys::of([
+            ("azure_storage_account_name", "lab".to_owned()),
+            ("azure_storage_account_key", "k".to_owned()),
+        ]);
+        let account = Account { source: "the test".to_owned(), state: CredentialState::Cloud(keys) };
+        let is_another = |endpoint: &str| are_of_another(&account, Some(&endpoint.parse().unwrap()));
+        assert!(!is_another("https://lab.blob.core.windows.net"));
+        assert!(is_another("https://other.blob.core.windows.net"));
+        assert!(!is_another("http://127.0.0.1:10000/lab"));
+        assert!(is_another("http://127.0.0.1:10000/other"));
+        assert!(!are_of_another(&account, None));
+        assert_eq!(storage_account(Some(&account), None).as_deref(), Some("lab"));
+        let other = "https://other.blob.core.windows.net".parse().unwrap();
+        assert_eq!(storage_account(None, Some(&other)).as_deref(), Some("other"));
     }
 }

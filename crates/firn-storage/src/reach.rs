@@ -121,10 +121,13 @@ impl Storage {
         };
         let account = own.unwrap_or(account);
         let anonymous = settings.anonymous || location.is_some_and(|location| location.anonymous);
-        let is_signing = !anonymous && account.state.is_signing(at)?;
+        // The account of a location is meant for its endpoint, whatever that is called.
+        let is_another =
+            service == CloudService::Azure && own.is_none() && crate::cloud::are_of_another(account, endpoint.as_ref());
+        let is_signing = !anonymous && !is_another && account.state.is_signing(at)?;
         let storage_account = match service {
             CloudService::Google => None,
-            CloudService::Azure => crate::cloud::storage_account(account, endpoint.as_ref()),
+            CloudService::Azure => crate::cloud::storage_account((!is_another).then_some(account), endpoint.as_ref()),
         };
         let address = CloudAddress {
             service,
