@@ -1,0 +1,589 @@
+//! `firn adopt`: what other tools left in a place becomes managed datasets, where it lies.
+//!
+//! Nothing is copied, moved or changed. Beside each store or collection of files three things are written: a manifest of its
+//! objects, for stores of plain Zarr a ledger of their chunks, and `firn.json`. What readers would see wrongly is left alone.
+
+mod feedstocks;
+mod files;
+mod hash;
+mod place;
+mod record;
+mod report;
+mod store;
+
+pub use report::{AbsentChunks, AdoptFind, AdoptReport, AdoptedFeedstock, Counts, FindState, Problem};
+
+use crate::error::EngineError;
+use crate::objects::error::ObjectsError;
+use crate::progress::Unit;
+use crate::settings::Engine;
+use crate::verbs::catalog_entry::StoreDetails;
+use crate::verbs::catalog_source::pool;
+use crate::verbs::cp::ObjectFailure;
+use crate::verbs::requests::AdoptRequest;
+use feedstocks::{Feedstocks, NewStore};
+use files::{FileState, ending};
+use firn_model::adopt::{Find, FindKind, finds};
+use firn_model::diagnose::{Category, Diagnose, shell_word};
+use firn_model::feedstock::store_entry::FilesDetails;
+use firn_model::source::{ListedObject, SourceError};
+use firn_storage::ObjectUrl;
+use hash::Digests;
+use place::{Managed, Place, below, look};
+use rayon::prelude::*;
+use record::Adoption;
+use std::collections::BTreeSet;
+use store::Judged;
+
+/// Objects that references lead to and that are asked for.
+const ASKED: usize = 100;
+
+/// Adopts what lies in a place, and says what was left alone. The same call continues.
+///
+/// # Errors
+/// A place that cannot be adopted; what the storage says; the user's stop.
+pub fn adopt(engine: &Engine, request: &AdoptRequest) -> Result<(AdoptReport, Option<EngineError>), EngineError> {
+    let place = look(engine, request)?;
+    let claimed = claimed(&place);
+    let positions: Vec<usize> =
+        (0..place.listing.objects.len()).filter(|n| !claimed.contains(&place.listing.objects[*n].key)).collect();
+    let keys: Vec<&str> = positions.iter().map(|n| place.listing.objects[*n].key.as_str()).collect();
+    let found = finds(&keys);
+    let groups: Vec<String> = found
+        .iter()
+        .map(|find| find.group().to_owned())
+        .chain(place.managed.iter().map(|known| group_of(&known.key)))
+        .collect();
+    let feedstocks = Feedstocks::new(
+        engine,
+        &request.feedstocks,
+        request.data_type,
+        request.owner.as_deref(),
+        &place.url,
+        groups.iter().map(String::as_str),
+    );
+    let digests = Digests::of(engine, &place.prefix)?;
+    let mut work = Work { engine, request, place: &place, feedstocks, digests, finds: Vec::new(), errors: Vec::new() };
+    let owned: Vec<(Find, Vec<ListedObject>)> = found
+        .into_iter()
+        .map(|find| {
+            let objects = find.objects.iter().map(|n| place.listing.objects[positions[*n]].clone()).collect();
+            (find, objects)
+        })
+        .collect();
+    work.managed()?;
+    work.stores(&owned)?;
+    for (find, objects) in owned.iter().filter(|(find, _)| find.kind == FindKind::Files) {
+        work.files(find, objects)?;
+    }
+    Ok(work.finish())
+}
+
+fn group_of(key: &str) -> String {
+    key.split('/').next().unwrap_or_default().to_owned()
+}
+
+/// The keys of files that were adopted before.
+fn claimed(place: &Place) -> BTreeSet<String> {
+    let collections = place.managed.iter().filter(|known| is_collection(known));
+    let join = |folder: &str, key: &str| if folder.is_empty() { key.to_owned() } else { format!("{folder}/{key}") };
+    collections
+        .flat_map(|known| known.manifest.iter().map(move |manifest| (known, manifest)))
+        .flat_map(|(known, manifest)| manifest.objects.keys().map(move |key| join(&known.key, key)))
+        .collect()
+}
+
+fn is_collection(known: &Managed) -> bool {
+    known.dataset.as_ref().is_ok_and(|dataset| dataset.format == "files" && dataset.adopted().is_some())
+}
+
+struct Work<'a> {
+    engine: &'a Engine,
+    request: &'a AdoptRequest,
+    place: &'a Place,
+    feedstocks: Feedstocks<'a>,
+    digests: Digests,
+    finds: Vec<AdoptFind>,
+    errors: Vec<EngineError>,
+}
+
+impl Work<'_> {
+    fn url(&self, key: &str) -> Result<ObjectUrl, EngineError> {
+        Ok(if key.is_empty() { self.place.url.clone() } else { self.place.url.child(key)? })
+    }
+
+    fn new(&self, key: &str, kind: FindKind, objects: &[ListedObject]) -> Result<AdoptFind, EngineError> {
+        Ok(AdoptFind {
+            key: key.to_owned(),
+            url: self.url(key)?.to_string(),
+            kind,
+            state: FindState::Adopted,
+            objects: objects.len() as u64,
+            bytes: objects.iter().map(|object| object.version.size).sum(),
+            variables: None,
+            absent: Vec::new(),
+            endings: std::collections::BTreeMap::new(),
+            findings: Vec::new(),
+            problem: None,
+            broken_files: Vec::new(),
+            id: None,
+            feedstock: None,
+        })
+    }
+
+    fn again(&self) -> String {
+        format!("firn adopt {}", shell_word(&self.request.place))
+    }
+
+    fn known(&self, key: &str) -> Option<&'_ Managed> {
+        self.place.managed.iter().find(|known| known.key == key)
+    }
+
+    /// What firn wrote here, and collections of files that were adopted before.
+    fn managed(&mut self) -> Result<(), EngineError> {
+        for known in &self.place.managed {
+            let kind = match known.dataset.as_ref().map(|dataset| dataset.format.as_str()) {
+                Ok("zarr3") => FindKind::Zarr3,
+                Ok("zarr2") => FindKind::Zarr2,
+                Ok("icechunk") => FindKind::Icechunk,
+                Ok(crate::managed::KERCHUNK) => FindKind::KerchunkJson,
+                _ => FindKind::Files,
+            };
+            let mut find = self.new(&known.key, kind, &[])?;
+            match &known.dataset {
+                Err(error) => {
+                    find.state = FindState::Broken;
+                    find.problem = Some(Problem::of(error));
+                }
+                Ok(dataset) if dataset.adopted().is_none() => {
+                    (find.state, find.objects, find.bytes) = (FindState::Managed, known.objects, known.bytes);
+                    find.id.clone_from(&dataset.id);
+                }
+                Ok(dataset) if is_collection(known) => {
+                    find.id.clone_from(&dataset.id);
+                    self.collection(known, &mut find)?;
+                }
+                // Stores are found by their documents as before.
+                Ok(_) => continue,
+            }
+            self.finds.push(find);
+        }
+        Ok(())
+    }
+
+    /// A collection that was adopted before.
+    fn collection(&self, known: &Managed, find: &mut AdoptFind) -> Result<(), EngineError> {
+        let Some(manifest) = &known.manifest else {
+            find.state = FindState::Changed;
+            find.problem = Some(record::changed(known, &["its manifest is not there".to_owned()], &self.again()));
+            return Ok(());
+        };
+        let objects: Vec<ListedObject> = self.inside(&known.key, &self.place.listing.objects);
+        (find.objects, find.bytes) = (manifest.objects.len() as u64, manifest.bytes());
+        self.compare(known, &objects, true, find)
+    }
+
+    /// Objects with keys relative to a folder.
+    fn inside(&self, folder: &str, objects: &[ListedObject]) -> Vec<ListedObject> {
+        let inner = |object: &ListedObject| {
+            Some(ListedObject { key: below(folder, &object.key)?.to_owned(), ..object.clone() })
+        };
+        objects.iter().filter_map(inner).collect()
+    }
+
+    /// Whether what was adopted is still what it was.
+    fn compare(
+        &self,
+        known: &Managed,
+        objects: &[ListedObject],
+        may_be_more: bool,
+        find: &mut AdoptFind,
+    ) -> Result<(), EngineError> {
+        let Some(manifest) = &known.manifest else { return Ok(()) };
+        let folder = if known.key.is_empty() {
+            self.place.prefix.as_ref().clone()
+        } else {
+            self.place.prefix.child(&known.key)?
+        };
+        let compared = record::differences(&folder, manifest, objects, may_be_more);
+        let lines = self.engine.storage.runtime().block_on(compared)?;
+        if lines.is_empty() {
+            find.state = FindState::Managed;
+        } else {
+            find.state = FindState::Changed;
+            find.problem = Some(record::changed(known, &lines, &self.again()));
+        }
+        Ok(())
+    }
+
+    /// Everything that is no collection of files: judged side by side, adopted one by one.
+    fn stores(&mut self, owned: &[(Find, Vec<ListedObject>)]) -> Result<(), EngineError> {
+        let stores: Vec<&(Find, Vec<ListedObject>)> =
+            owned.iter().filter(|(find, _)| find.kind != FindKind::Files).collect();
+        let progress = self.engine.progress.task("look at stores", Some(stores.len() as u64), Unit::Items);
+        let one = |(find, objects): &&(Find, Vec<ListedObject>)| -> Result<_, EngineError> {
+            self.engine.cancel.check()?;
+            let looked = self.look_at(find, objects)?;
+            progress.advance(1);
+            Ok(looked)
+        };
+        let looked: Vec<(AdoptFind, Option<Judged>)> =
+            pool()?.install(|| stores.par_iter().map(one).collect::<Result<_, _>>())?;
+        drop(progress);
+        for ((_, objects), (mut find, judged)) in stores.iter().zip(looked) {
+            if let Some(judged) = judged {
+                let objects = self.inside(&find.key, objects);
+                self.take(&mut find, &objects, Some(&judged))?;
+            }
+            self.finds.push(find);
+        }
+        Ok(())
+    }
+
+    fn look_at(&self, found: &Find, objects: &[ListedObject]) -> Result<(AdoptFind, Option<Judged>), EngineError> {
+        let mut find = self.new(&found.key, found.kind, objects)?;
+        let objects = self.inside(&found.key, objects);
+        if let Some(known) = self.known(&found.key) {
+            match &known.dataset {
+                Ok(dataset) if dataset.adopted().is_some() => {
+                    find.id.clone_from(&dataset.id);
+                    self.compare(known, &objects, false, &mut find)?;
+                    if find.state == FindState::Managed || !self.request.again {
+                        return Ok((find, None));
+                    }
+                    find.problem = None;
+                }
+                _ => {
+                    self.beside(&mut find);
+                    return Ok((find, None));
+                }
+            }
+        }
+        let url = self.url(&found.key)?;
+        let judged = self.judge(found.kind, &url, &objects);
+        Ok(self.settle(find, &url, judged)?)
+    }
+
+    /// Something lies beside the versions of a dataset, where firn alone writes.
+    fn beside(&self, find: &mut AdoptFind) {
+        find.state = FindState::Unsupported;
+        find.problem = Some(Problem {
+            code: "adopt-beside".to_owned(),
+            what: "it lies in the folder of a dataset that firn keeps, and is no version of it".to_owned(),
+            next: "move it to a folder of its own, then adopt that".to_owned(),
+        });
+    }
+
+    /// What was seen of a store goes into what is said of it.
+    fn settle(
+        &self,
+        mut find: AdoptFind,
+        url: &ObjectUrl,
+        judged: Result<Judged, EngineError>,
+    ) -> Result<(AdoptFind, Option<Judged>), EngineError> {
+        match judged {
+            Ok(judged) => {
+                find.state = FindState::Adopted;
+                find.variables = Some(judged.variables);
+                find.absent.clone_from(&judged.absent);
+                find.findings.clone_from(&judged.findings);
+                Ok((find, Some(judged)))
+            }
+            Err(error) => {
+                find.state = match error.category() {
+                    Category::Interrupted => return Err(error),
+                    Category::Unavailable | Category::Denied | Category::Bug => FindState::Failed,
+                    Category::Unsupported => FindState::Unsupported,
+                    _ => FindState::Broken,
+                };
+                find.problem = Some(store::problem(&error, url));
+                Ok((find, None))
+            }
+        }
+    }
+
+    fn judge(&self, kind: FindKind, url: &ObjectUrl, objects: &[ListedObject]) -> Result<Judged, EngineError> {
+        match kind {
+            FindKind::ZarrWithoutRoot => {
+                let what = "it is named like a Zarr store, and its root document (zarr.json, .zgroup) is not there: readers see no dataset";
+                let next =
+                    "copy the missing document again from where the store was made, or remove what is left of it";
+                Err(store::broken("adopt-no-root", url, what, next))
+            }
+            FindKind::KerchunkParquet => Err(EngineError::Unsupported {
+                code: "unsupported-kerchunk-parquet",
+                at: url.at(),
+                what: "references of kerchunk in Parquet are not read by this version".to_owned(),
+                next: "it stays as it is; list it by hand in catalog.yaml".to_owned(),
+            }),
+            FindKind::KerchunkJson => {
+                self.targets(url)?;
+                store::judge(self.engine, url, kind, objects)
+            }
+            _ => {
+                let prefix = self.engine.storage.prefix(url)?;
+                if let Some(link) = self.engine.storage.runtime().block_on(prefix.first_link())? {
+                    let what = format!("{link:?} in it is a symbolic link: what it leads to may lie elsewhere");
+                    return Err(store::broken("adopt-link", url, what, "put the object itself there"));
+                }
+                store::judge(self.engine, url, kind, objects)
+            }
+        }
+    }
+
+    /// Whether what references lead to is there.
+    fn targets(&self, url: &ObjectUrl) -> Result<(), EngineError> {
+        let view = crate::store::open_plain(self.engine, url)?;
+        let mut targets: BTreeSet<String> = BTreeSet::new();
+        for (_, array) in view.dataset.arrays() {
+            if let firn_model::array::ChunkManifest::Table(table) = &array.manifest {
+                targets.extend(table.objects().iter().map(|object| object.url.clone()));
+            }
+        }
+        for target in targets.iter().take(ASKED) {
+            self.engine.cancel.check()?;
+            let target = ObjectUrl::parse(target)?;
+            match self.engine.storage.open(&target) {
+                Ok(Some(_)) => {}
+                Ok(None) | Err(SourceError::NotFound { .. }) => {
+                    let what = format!("its references lead to {target}, which is not there");
+                    return Err(store::broken(
+                        "adopt-references-lost",
+                        url,
+                        what,
+                        "make the references again: firn virtualize",
+                    ));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Digests, records and the entry of a find; the state of one that fails is told.
+    fn take(
+        &mut self,
+        find: &mut AdoptFind,
+        objects: &[ListedObject],
+        judged: Option<&Judged>,
+    ) -> Result<(), EngineError> {
+        if self.request.dry_run {
+            return Ok(());
+        }
+        match self.try_take(find, objects, judged) {
+            Ok(()) => Ok(()),
+            Err(error) if error.category() == Category::Interrupted => Err(error),
+            Err(error) => {
+                let is_broken = error.category() == Category::Corrupt;
+                find.state = if is_broken { FindState::Broken } else { FindState::Failed };
+                find.problem = Some(Problem::of(&error));
+                if !is_broken {
+                    self.errors.push(error);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn try_take(
+        &mut self,
+        find: &mut AdoptFind,
+        objects: &[ListedObject],
+        judged: Option<&Judged>,
+    ) -> Result<(), EngineError> {
+        let url = self.url(&find.key)?;
+        let details = match judged {
+            Some(judged) => judged.details.clone(),
+            None => StoreDetails::Files(FilesDetails {
+                count: Some(objects.len() as u64),
+                bytes: Some(objects.iter().map(|object| object.version.size).sum()),
+                ..FilesDetails::default()
+            }),
+        };
+        let group = group_of(if find.kind == FindKind::KerchunkJson { folder(&find.key) } else { &find.key });
+        let new = NewStore { group: &group, url: &url, details, dataset: judged.map(|judged| &judged.dataset) };
+        let named = self.feedstocks.name(&new)?;
+        let published = if find.kind == FindKind::KerchunkJson {
+            // It is in the manifest of the files that it lies with.
+            crate::clock::now()
+        } else {
+            let full = |object: &ListedObject| {
+                let key = if find.key.is_empty() { object.key.clone() } else { format!("{}/{}", find.key, object.key) };
+                ListedObject { key, ..object.clone() }
+            };
+            let digests = if self.request.hash {
+                let bytes = objects.iter().map(|object| object.version.size).sum();
+                let what = if find.key.is_empty() { "read".to_owned() } else { format!("read {}", find.key) };
+                let progress = self.engine.progress.task(what, Some(bytes), Unit::Bytes);
+                let objects: Vec<ListedObject> = objects.iter().map(full).collect();
+                Some(self.digests.make(self.engine, &objects, &progress)?)
+            } else {
+                None
+            };
+            let adoption = Adoption {
+                url: &url,
+                id: named.public_id.as_deref(),
+                owner: self.request.owner.as_deref(),
+                objects,
+                digests: digests.as_deref(),
+                judged,
+            };
+            record::write(self.engine, &adoption)?
+        };
+        find.id.clone_from(&named.public_id);
+        find.feedstock = Some(self.feedstocks.write(named, &new, &published)?);
+        Ok(())
+    }
+
+    /// A collection of files.
+    fn files(&mut self, found: &Find, objects: &[ListedObject]) -> Result<(), EngineError> {
+        let mut find = self.new(&found.key, FindKind::Files, objects)?;
+        let named: Vec<(ObjectUrl, String)> = objects
+            .iter()
+            .map(|object| Ok((self.url(&object.key)?, object.key.clone())))
+            .collect::<Result<_, EngineError>>()?;
+        let progress = self.engine.progress.task("look at files", Some(named.len() as u64), Unit::Items);
+        let states = files::judge(self.engine, &named, &progress)?;
+        drop(progress);
+        let (mut fine, mut references) = (Vec::new(), Vec::new());
+        for (object, state) in objects.iter().zip(states) {
+            let link = self.place.url.local_path().map(|path| path.join(&object.key)).filter(|path| path.is_symlink());
+            if link.is_some() {
+                let what = "it is a symbolic link: what it leads to may lie elsewhere".to_owned();
+                find.broken_files.push(ObjectFailure { key: object.key.clone(), code: "adopt-link".to_owned(), what });
+                continue;
+            }
+            match state {
+                FileState::Fine => fine.push(object.clone()),
+                FileState::Kerchunk => {
+                    references.push(object.clone());
+                    fine.push(object.clone());
+                }
+                FileState::Broken(failure) => find.broken_files.push(failure),
+            }
+        }
+        for object in &fine {
+            *find.endings.entry(ending(&object.key)).or_default() += 1;
+        }
+        let mut inside = self.inside(&found.key, &fine);
+        if let Some(known) = self.known(&found.key).filter(|_| !fine.is_empty()) {
+            if !is_collection(known) {
+                self.beside(&mut find);
+                self.finds.push(find);
+                return Ok(());
+            }
+            if self.request.again {
+                let before = known.manifest.as_ref();
+                let all = self.inside(&found.key, &self.place.listing.objects);
+                inside.extend(all.into_iter().filter(|o| before.is_some_and(|m| m.objects.contains_key(&o.key))));
+                inside.sort_by(|a, b| a.key.cmp(&b.key));
+            } else {
+                let lines: Vec<String> = inside.iter().map(|object| format!("{} is new", object.key)).collect();
+                find.state = FindState::Changed;
+                find.problem = Some(record::changed(known, &lines, &self.again()));
+                self.finds.push(find);
+                return Ok(());
+            }
+        }
+        if inside.is_empty() {
+            find.state = FindState::Broken;
+            find.problem = Some(Problem {
+                code: "adopt-files-broken".to_owned(),
+                what: "none of its files is what its name says".to_owned(),
+                next: "copy them again from where they were made, or remove them".to_owned(),
+            });
+        } else {
+            self.take(&mut find, &inside, None)?;
+        }
+        self.finds.push(find);
+        for object in references {
+            let find = self.new(&object.key, FindKind::KerchunkJson, std::slice::from_ref(&object))?;
+            let url = self.url(&object.key)?;
+            let judged = self.judge(FindKind::KerchunkJson, &url, &[]);
+            let (mut find, judged) = self.settle(find, &url, judged)?;
+            if let Some(judged) = judged {
+                self.take(&mut find, &[], Some(&judged))?;
+            }
+            self.finds.push(find);
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> (AdoptReport, Option<EngineError>) {
+        let again = self.again();
+        let Self { request, place, feedstocks, mut finds, errors, .. } = self;
+        finds.sort_by(|a, b| (&a.key, a.kind).cmp(&(&b.key, b.kind)));
+        let mut counts = Counts::default();
+        let mut lines = Vec::new();
+        for find in &finds {
+            let name = if find.key.is_empty() { "(the place itself)" } else { &find.key };
+            match find.state {
+                FindState::Adopted => counts.adopted += 1,
+                FindState::Managed => counts.managed += 1,
+                FindState::Changed => counts.changed += 1,
+                FindState::Broken => counts.broken += 1,
+                FindState::Unsupported => counts.unsupported += 1,
+                FindState::Failed => counts.failed += 1,
+            }
+            if let (FindState::Broken | FindState::Changed | FindState::Failed, Some(problem)) =
+                (find.state, &find.problem)
+            {
+                lines.push(format!("{}: {name} [{}]: {}", find.state.name(), problem.code, problem.what));
+            } else {
+                let files = &find.broken_files;
+                lines.extend(files.iter().map(|file| format!("broken: {} [{}]: {}", file.key, file.code, file.what)));
+            }
+        }
+        let left_alone: Vec<ObjectFailure> = place
+            .listing
+            .unusable
+            .iter()
+            .map(|odd| ObjectFailure::new(&odd.key, &ObjectsError::unusable(&place.url, odd).into()))
+            .collect();
+        lines.extend(left_alone.iter().map(|odd| format!("left alone: {} [{}]: {}", odd.key, odd.code, odd.what)));
+        let feedstocks = feedstocks.written();
+        let first = feedstocks.first().map(|feedstock| feedstock.dir.clone());
+        let next = match (&first, request.dry_run) {
+            (_, true) => again.clone(),
+            (Some(_), _) => {
+                let folder = shell_word(&request.feedstocks.to_string_lossy());
+                format!("firn catalog validate {folder}/*")
+            }
+            (None, _) => format!("firn du {}", shell_word(&request.place)),
+        };
+        let is_first_broken = |find: &&AdoptFind| matches!(find.state, FindState::Broken | FindState::Changed);
+        let look = finds.iter().find(is_first_broken).map(|find| match find.state {
+            FindState::Changed => find.problem.as_ref().map_or_else(|| again.clone(), |problem| problem.next.clone()),
+            _ => format!("firn inspect {}", shell_word(&find.url)),
+        });
+        let ok = lines.is_empty();
+        let report = AdoptReport {
+            place: place.url.to_string(),
+            ok,
+            hashed: request.hash,
+            objects: place.listing.objects.len() as u64,
+            bytes: place.listing.objects.iter().map(|object| object.version.size).sum(),
+            counts,
+            finds,
+            left_alone,
+            feedstocks,
+            next,
+        };
+        if ok {
+            return (report, None);
+        }
+        if let Some(error) = EngineError::several("what lies there", errors) {
+            return (report, Some(error));
+        }
+        let what = format!(
+            "{} not adopted",
+            if lines.len() == 1 { "1 thing was".to_owned() } else { format!("{} things were", lines.len()) }
+        );
+        let next = look.unwrap_or_else(|| again.clone());
+        (report, Some(ObjectsError::NotAdopted { at: place.url.at(), what, keys: lines, next }.into()))
+    }
+}
+
+fn folder(key: &str) -> &str {
+    key.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
