@@ -35,7 +35,6 @@ def filled(tmp_path_factory):
     """The mixed place, and what firn has to say of it."""
     here = tmp_path_factory.mktemp("adopt")
     expected = mixed.fill(here / "place")
-    (here / "firn.toml").write_text('state_dir = "state"\n[locations.old]\nurl = "place"\nrole = "persistent"\n')
     return here, expected
 
 
@@ -48,6 +47,7 @@ def here(filled, tmp_path):
     for document in (tmp_path / "here/place").rglob("r*.json"):
         if document.parent.name.startswith(("refs", "lost")):
             document.write_text(document.read_text().replace(str(origin), str(tmp_path / "here")))
+    (tmp_path / "here/firn.toml").write_text(f'state_dir = "state"\n[locations.old]\nurl = "{tmp_path}/here/place"\nrole = "persistent"\n')
     return tmp_path / "here", expected
 
 
@@ -156,7 +156,7 @@ def test_what_changed_since_is_told_and_adopted_when_asked(tmp_path):
 def test_what_is_adopted_is_protected_and_served(tmp_path):
     place = tmp_path / "place"
     mixed.to_zarr(place / "x.zarr", 1)
-    (tmp_path / "firn.toml").write_text('state_dir = "state"\n[locations.p]\nurl = "place"\nrole = "published"\n')
+    (tmp_path / "firn.toml").write_text(f'state_dir = "state"\n[locations.p]\nurl = "{place}"\nrole = "published"\n')
     fits("adopt", firn("adopt", "p", "--no-hash", cwd=tmp_path))
     assert manifest(place / "x.zarr")["zarr.json"][1] == "-"
     refused = firn("rm", "-r", place / "x.zarr/air", "--yes", cwd=tmp_path)
@@ -180,7 +180,7 @@ def test_what_is_adopted_is_protected_and_served(tmp_path):
 def test_what_cannot_be_adopted_is_refused(tmp_path, words, code, status):
     mixed.to_zarr(tmp_path / "place/x.zarr", 1)
     (tmp_path / "inbox").mkdir()
-    (tmp_path / "firn.toml").write_text('state_dir = "state"\n[locations.inbox]\nurl = "inbox"\nrole = "inbox"\n')
+    (tmp_path / "firn.toml").write_text(f'state_dir = "state"\n[locations.inbox]\nurl = "{tmp_path}/inbox"\nrole = "inbox"\n')
     answer = firn("adopt", *words, cwd=tmp_path)
     assert (answer.code, answer.status) == (code, status), answer
     assert not list((tmp_path / "place").rglob("firn.json"))

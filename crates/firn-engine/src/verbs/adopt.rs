@@ -32,7 +32,7 @@ use hash::Digests;
 use place::{Managed, Place, below, look};
 use rayon::prelude::*;
 use record::Adoption;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use store::Judged;
 
 /// Objects that references lead to and that are asked for.
@@ -73,8 +73,13 @@ pub fn adopt(engine: &Engine, request: &AdoptRequest) -> Result<(AdoptReport, Op
         .collect();
     work.managed()?;
     work.stores(&owned)?;
-    for (find, objects) in owned.iter().filter(|(find, _)| find.kind == FindKind::Files) {
-        work.files(find, objects)?;
+    let mut collections: BTreeMap<&str, &[ListedObject]> = BTreeMap::new();
+    collections
+        .extend(place.managed.iter().filter(|known| is_collection(known)).map(|known| (known.key.as_str(), &[][..])));
+    let files = owned.iter().filter(|(find, _)| find.kind == FindKind::Files);
+    collections.extend(files.map(|(find, objects)| (find.key.as_str(), objects.as_slice())));
+    for (key, objects) in collections {
+        work.files(key, objects)?;
     }
     Ok(work.finish())
 }
@@ -122,7 +127,7 @@ impl Work<'_> {
             bytes: objects.iter().map(|object| object.version.size).sum(),
             variables: None,
             absent: Vec::new(),
-            endings: std::collections::BTreeMap::new(),
+            endings: BTreeMap::new(),
             findings: Vec::new(),
             problem: None,
             broken_files: Vec::new(),
@@ -139,7 +144,7 @@ impl Work<'_> {
         self.place.managed.iter().find(|known| known.key == key)
     }
 
-    /// What firn wrote here, and collections of files that were adopted before.
+    /// What firn wrote here.
     fn managed(&mut self) -> Result<(), EngineError> {
         for known in &self.place.managed {
             let kind = match known.dataset.as_ref().map(|dataset| dataset.format.as_str()) {
@@ -159,28 +164,12 @@ impl Work<'_> {
                     (find.state, find.objects, find.bytes) = (FindState::Managed, known.objects, known.bytes);
                     find.id.clone_from(&dataset.id);
                 }
-                Ok(dataset) if is_collection(known) => {
-                    find.id.clone_from(&dataset.id);
-                    self.collection(known, &mut find)?;
-                }
-                // Stores are found by their documents as before.
+                // What was adopted is found again as before.
                 Ok(_) => continue,
             }
             self.finds.push(find);
         }
         Ok(())
-    }
-
-    /// A collection that was adopted before.
-    fn collection(&self, known: &Managed, find: &mut AdoptFind) -> Result<(), EngineError> {
-        let Some(manifest) = &known.manifest else {
-            find.state = FindState::Changed;
-            find.problem = Some(record::changed(known, &["its manifest is not there".to_owned()], &self.again()));
-            return Ok(());
-        };
-        let objects: Vec<ListedObject> = self.inside(&known.key, &self.place.listing.objects);
-        (find.objects, find.bytes) = (manifest.objects.len() as u64, manifest.bytes());
-        self.compare(known, &objects, true, find)
     }
 
     /// Objects with keys relative to a folder.
@@ -191,29 +180,12 @@ impl Work<'_> {
         objects.iter().filter_map(inner).collect()
     }
 
-    /// Whether what was adopted is still what it was.
-    fn compare(
-        &self,
-        known: &Managed,
-        objects: &[ListedObject],
-        may_be_more: bool,
-        find: &mut AdoptFind,
-    ) -> Result<(), EngineError> {
-        let Some(manifest) = &known.manifest else { return Ok(()) };
-        let folder = if known.key.is_empty() {
-            self.place.prefix.as_ref().clone()
-        } else {
-            self.place.prefix.child(&known.key)?
-        };
-        let compared = record::differences(&folder, manifest, objects, may_be_more);
-        let lines = self.engine.storage.runtime().block_on(compared)?;
-        if lines.is_empty() {
-            find.state = FindState::Managed;
-        } else {
-            find.state = FindState::Changed;
-            find.problem = Some(record::changed(known, &lines, &self.again()));
-        }
-        Ok(())
+    /// In what objects differ from what was adopted.
+    fn lines(&self, known: &Managed, objects: &[ListedObject], may_be_more: bool) -> Result<Vec<String>, EngineError> {
+        let Some(manifest) = &known.manifest else { return Ok(vec!["its manifest is not there".to_owned()]) };
+        let place = &self.place.prefix;
+        let folder = if known.key.is_empty() { place.as_ref().clone() } else { place.child(&known.key)? };
+        self.engine.storage.runtime().block_on(record::differences(&folder, manifest, objects, may_be_more))
     }
 
     /// Everything that is no collection of files: judged side by side, adopted one by one.
@@ -247,11 +219,16 @@ impl Work<'_> {
             match &known.dataset {
                 Ok(dataset) if dataset.adopted().is_some() => {
                     find.id.clone_from(&dataset.id);
-                    self.compare(known, &objects, false, &mut find)?;
-                    if find.state == FindState::Managed || !self.request.again {
+                    let lines = self.lines(known, &objects, false)?;
+                    if lines.is_empty() {
+                        find.state = FindState::Managed;
                         return Ok((find, None));
                     }
-                    find.problem = None;
+                    if !self.request.again {
+                        find.state = FindState::Changed;
+                        find.problem = Some(record::changed(known, &lines, &self.again()));
+                        return Ok((find, None));
+                    }
                 }
                 _ => {
                     self.beside(&mut find);
@@ -318,7 +295,7 @@ impl Work<'_> {
             }),
             FindKind::KerchunkJson => {
                 self.targets(url)?;
-                store::judge(self.engine, url, kind, objects)
+                store::judge(self.engine, url, kind, objects, self.request.again)
             }
             _ => {
                 let prefix = self.engine.storage.prefix(url)?;
@@ -326,7 +303,7 @@ impl Work<'_> {
                     let what = format!("{link:?} in it is a symbolic link: what it leads to may lie elsewhere");
                     return Err(store::broken("adopt-link", url, what, "put the object itself there"));
                 }
-                store::judge(self.engine, url, kind, objects)
+                store::judge(self.engine, url, kind, objects, self.request.again)
             }
         }
     }
@@ -435,55 +412,54 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// A collection of files.
-    fn files(&mut self, found: &Find, objects: &[ListedObject]) -> Result<(), EngineError> {
-        let mut find = self.new(&found.key, FindKind::Files, objects)?;
-        let named: Vec<(ObjectUrl, String)> = objects
-            .iter()
-            .map(|object| Ok((self.url(&object.key)?, object.key.clone())))
-            .collect::<Result<_, EngineError>>()?;
-        let progress = self.engine.progress.task("look at files", Some(named.len() as u64), Unit::Items);
-        let states = files::judge(self.engine, &named, &progress)?;
-        drop(progress);
-        let (mut fine, mut references) = (Vec::new(), Vec::new());
-        for (object, state) in objects.iter().zip(states) {
-            let link = self.place.url.local_path().map(|path| path.join(&object.key)).filter(|path| path.is_symlink());
-            if link.is_some() {
-                let what = "it is a symbolic link: what it leads to may lie elsewhere".to_owned();
-                find.broken_files.push(ObjectFailure { key: object.key.clone(), code: "adopt-link".to_owned(), what });
-                continue;
+    /// A collection of files: what is new in its folder, and what was adopted there before.
+    fn files(&mut self, folder: &str, new: &[ListedObject]) -> Result<(), EngineError> {
+        let known = self.known(folder).filter(|known| is_collection(known));
+        let before: Vec<ListedObject> = match known.and_then(|known| known.manifest.as_ref()) {
+            Some(manifest) => {
+                let own = |object: &&ListedObject| {
+                    below(folder, &object.key).is_some_and(|key| manifest.objects.contains_key(key))
+                };
+                self.place.listing.objects.iter().filter(own).cloned().collect()
             }
-            match state {
-                FileState::Fine => fine.push(object.clone()),
-                FileState::Kerchunk => {
-                    references.push(object.clone());
-                    fine.push(object.clone());
-                }
-                FileState::Broken(failure) => find.broken_files.push(failure),
-            }
+            None => Vec::new(),
+        };
+        // What is adopted again is looked at again.
+        let mut looked: Vec<ListedObject> = new.to_vec();
+        if self.request.again {
+            looked.extend(before.iter().cloned());
+            looked.sort_by(|a, b| a.key.cmp(&b.key));
         }
-        for object in &fine {
+        let (fine, references, broken) = self.sort_files(&looked)?;
+        let all: Vec<ListedObject> = new.iter().chain(&before).cloned().collect();
+        let mut find = self.new(folder, FindKind::Files, &all)?;
+        find.broken_files = broken;
+        let counted = if self.request.again { &[][..] } else { before.as_slice() };
+        for object in fine.iter().chain(counted) {
             *find.endings.entry(ending(&object.key)).or_default() += 1;
         }
-        let mut inside = self.inside(&found.key, &fine);
-        if let Some(known) = self.known(&found.key).filter(|_| !fine.is_empty()) {
-            if !is_collection(known) {
-                self.beside(&mut find);
+        let inside = self.inside(folder, &fine);
+        if let Some(known) = known {
+            find.id = known.dataset.as_ref().ok().and_then(|dataset| dataset.id.clone());
+            let mut lines = self.lines(known, &self.inside(folder, &before), true)?;
+            let is_new =
+                |object: &&ListedObject| new.iter().any(|n| below(folder, &n.key) == Some(object.key.as_str()));
+            lines.extend(inside.iter().filter(is_new).map(|object| format!("{} is new", object.key)));
+            if lines.is_empty() {
+                find.state = FindState::Managed;
                 self.finds.push(find);
                 return Ok(());
             }
-            if self.request.again {
-                let before = known.manifest.as_ref();
-                let all = self.inside(&found.key, &self.place.listing.objects);
-                inside.extend(all.into_iter().filter(|o| before.is_some_and(|m| m.objects.contains_key(&o.key))));
-                inside.sort_by(|a, b| a.key.cmp(&b.key));
-            } else {
-                let lines: Vec<String> = inside.iter().map(|object| format!("{} is new", object.key)).collect();
+            if !self.request.again {
                 find.state = FindState::Changed;
                 find.problem = Some(record::changed(known, &lines, &self.again()));
                 self.finds.push(find);
                 return Ok(());
             }
+        } else if self.known(folder).is_some() {
+            self.beside(&mut find);
+            self.finds.push(find);
+            return Ok(());
         }
         if inside.is_empty() {
             find.state = FindState::Broken;
@@ -496,6 +472,42 @@ impl Work<'_> {
             self.take(&mut find, &inside, None)?;
         }
         self.finds.push(find);
+        self.references(references)
+    }
+
+    /// Files that are what their names say, those of them that are references, and those that are not what they should be.
+    fn sort_files(
+        &self,
+        objects: &[ListedObject],
+    ) -> Result<(Vec<ListedObject>, Vec<ListedObject>, Vec<ObjectFailure>), EngineError> {
+        let named: Vec<(ObjectUrl, String)> = objects
+            .iter()
+            .map(|object| Ok((self.url(&object.key)?, object.key.clone())))
+            .collect::<Result<_, EngineError>>()?;
+        let progress = self.engine.progress.task("look at files", Some(named.len() as u64), Unit::Items);
+        let states = files::judge(self.engine, &named, &progress)?;
+        let root = self.engine.storage.physical(&self.place.url)?;
+        let (mut fine, mut references, mut broken) = (Vec::new(), Vec::new(), Vec::new());
+        for (object, state) in objects.iter().zip(states) {
+            if root.local_path().is_some_and(|root| is_link(root, &object.key)) {
+                let what = "it is a symbolic link, or lies behind one: that may lead elsewhere".to_owned();
+                broken.push(ObjectFailure { key: object.key.clone(), code: "adopt-link".to_owned(), what });
+                continue;
+            }
+            match state {
+                FileState::Fine => fine.push(object.clone()),
+                FileState::Kerchunk => {
+                    references.push(object.clone());
+                    fine.push(object.clone());
+                }
+                FileState::Broken(failure) => broken.push(failure),
+            }
+        }
+        Ok((fine, references, broken))
+    }
+
+    /// Files of references: stores that consist of one object.
+    fn references(&mut self, references: Vec<ListedObject>) -> Result<(), EngineError> {
         for object in references {
             let find = self.new(&object.key, FindKind::KerchunkJson, std::slice::from_ref(&object))?;
             let url = self.url(&object.key)?;
@@ -586,4 +598,13 @@ impl Work<'_> {
 
 fn folder(key: &str) -> &str {
     key.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// Whether a file is a link or lies below one.
+fn is_link(root: &std::path::Path, key: &str) -> bool {
+    let mut path = root.to_owned();
+    key.split('/').any(|segment| {
+        path.push(segment);
+        path.is_symlink()
+    })
 }

@@ -62,7 +62,9 @@ impl<'a> Feedstocks<'a> {
             }
             let named =
                 if group.is_empty() { place.clone() } else { place.child(group).unwrap_or_else(|_| place.clone()) };
-            let wanted = id_of(&named);
+            let stem =
+                group.rsplit_once('.').filter(|(_, ending)| ending.starts_with("zarr")).map_or(group, |(stem, _)| stem);
+            let wanted = slug(stem).unwrap_or_else(|| id_of(&named));
             let numbered = (2..).map(|number| format!("{wanted}-{number}"));
             let name = std::iter::once(wanted.clone()).chain(numbered).find(|name| !taken.contains(name));
             let name = name.unwrap_or_else(|| wanted.clone());

@@ -99,19 +99,15 @@ pub struct AdoptFind {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variables: Option<u64>,
     /// Arrays of which chunks are not there and read as fill values.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub absent: Vec<AbsentChunks>,
     /// Files by the ending of their names, of a collection.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub endings: BTreeMap<String, u64>,
     /// What is worth knowing.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
     /// Why it was left alone, and what can be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
     /// Files of a collection that are not what they should be: not adopted.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub broken_files: Vec<ObjectFailure>,
     /// Its public id.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -55,8 +55,13 @@ pub(super) fn judge(
     url: &ObjectUrl,
     kind: FindKind,
     objects: &[ListedObject],
+    again: bool,
 ) -> Result<Judged, EngineError> {
-    let Opened { view, snapshot, containers, .. } = open_any(engine, url)?;
+    let Opened { mut view, snapshot, containers, .. } = open_any(engine, url)?;
+    if again {
+        // What it says of the chunks is what is to be replaced.
+        view.ledger = None;
+    }
     let variables = (view.dataset.arrays().count() + view.dataset.refusals().count()) as u64;
     if variables == 0 {
         return Err(broken(
@@ -73,7 +78,9 @@ pub(super) fn judge(
         let root = StoreRoot { key: String::new(), format, has_zmetadata: keys.contains(".zmetadata") };
         if let Some(what) = stale(engine, &view, &root, keys.iter().copied())? {
             let what = format!("its consolidated metadata are not those of its nodes: {what}");
-            let next = format!("consolidate them again: python -c \"import zarr; zarr.consolidate_metadata('{url}')\"");
+            let store = engine.storage.physical(url)?;
+            let next =
+                format!("consolidate them again: python -c \"import zarr; zarr.consolidate_metadata('{store}')\"");
             return Err(broken("adopt-consolidated-stale", url, what, next));
         }
     }
