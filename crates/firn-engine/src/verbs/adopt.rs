@@ -285,7 +285,7 @@ impl Work<'_> {
                 let what = "it is named like a Zarr store, and its root document (zarr.json, .zgroup) is not there: readers see no dataset";
                 let next =
                     "copy the missing document again from where the store was made, or remove what is left of it";
-                Err(store::broken("adopt-no-root", url, what, next))
+                Err(store::broken(store::Broken::NoRoot, url, what, next))
             }
             FindKind::KerchunkParquet => Err(EngineError::Unsupported {
                 code: "unsupported-kerchunk-parquet",
@@ -301,7 +301,7 @@ impl Work<'_> {
                 let prefix = self.engine.storage.prefix(url)?;
                 if let Some(link) = self.engine.storage.runtime().block_on(prefix.first_link())? {
                     let what = format!("{link:?} in it is a symbolic link: what it leads to may lie elsewhere");
-                    return Err(store::broken("adopt-link", url, what, "put the object itself there"));
+                    return Err(store::broken(store::Broken::Link, url, what, "put the object itself there"));
                 }
                 store::judge(self.engine, url, kind, objects, self.request.again)
             }
@@ -325,7 +325,7 @@ impl Work<'_> {
                 Ok(None) | Err(SourceError::NotFound { .. }) => {
                     let what = format!("its references lead to {target}, which is not there");
                     return Err(store::broken(
-                        "adopt-references-lost",
+                        store::Broken::ReferencesLost,
                         url,
                         what,
                         "make the references again: firn virtualize",
@@ -491,7 +491,7 @@ impl Work<'_> {
         for (object, state) in objects.iter().zip(states) {
             if root.local_path().is_some_and(|root| is_link(root, &object.key)) {
                 let what = "it is a symbolic link, or lies behind one: that may lead elsewhere".to_owned();
-                broken.push(ObjectFailure { key: object.key.clone(), code: "adopt-link".to_owned(), what });
+                broken.push(ObjectFailure { key: object.key.clone(), code: store::Broken::Link.code().to_owned(), what });
                 continue;
             }
             match state {

@@ -98,7 +98,7 @@ fn as_written(url: &ObjectUrl, manifest: &UploadManifest, judged: &Judged) -> Re
     };
     let what = format!("{key} does not have the bytes that were written (their BLAKE3 differs)");
     Err(super::store::broken(
-        "adopt-not-as-written",
+        super::store::Broken::NotAsWritten,
         url,
         what,
         "write the store again, or copy it again from where it was made",

@@ -65,7 +65,7 @@ pub(super) fn judge(
     let variables = (view.dataset.arrays().count() + view.dataset.refusals().count()) as u64;
     if variables == 0 {
         return Err(broken(
-            "adopt-empty",
+            Broken::Empty,
             url,
             "it opens with no variable at all",
             "remove it, or write it again with the tool that made it",
@@ -81,7 +81,7 @@ pub(super) fn judge(
             let store = engine.storage.physical(url)?;
             let next =
                 format!("consolidate them again: python -c \"import zarr; zarr.consolidate_metadata('{store}')\"");
-            return Err(broken("adopt-consolidated-stale", url, what, next));
+            return Err(broken(Broken::ConsolidatedStale, url, what, next));
         }
     }
     let mut findings = Vec::new();
@@ -114,14 +114,55 @@ pub(super) fn judge(
     Ok(Judged { details, snapshot, dataset: view.dataset, variables, absent, empty, written, findings })
 }
 
+/// Why a store or file is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// A store opens with no variable.
+    Empty,
+    /// Consolidated metadata are not those of the nodes.
+    ConsolidatedStale,
+    /// The root of a store is an array.
+    NoGroup,
+    /// Chunks of a coordinate are not there.
+    CoordinateAbsent,
+    /// Chunks are not where the metadata say.
+    ChunkKeys,
+    /// The root document of a store is not there.
+    NoRoot,
+    /// An object does not have the bytes that firn wrote.
+    NotAsWritten,
+    /// References lead to what is not there.
+    ReferencesLost,
+    /// An object is a symbolic link.
+    Link,
+}
+
+impl Broken {
+    /// Stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Empty => "adopt-empty",
+            Self::ConsolidatedStale => "adopt-consolidated-stale",
+            Self::NoGroup => "adopt-no-group",
+            Self::CoordinateAbsent => "adopt-coordinate-absent",
+            Self::ChunkKeys => "adopt-chunk-keys",
+            Self::NoRoot => "adopt-no-root",
+            Self::NotAsWritten => "adopt-not-as-written",
+            Self::ReferencesLost => "adopt-references-lost",
+            Self::Link => "adopt-link",
+        }
+    }
+}
+
 /// An error of a store that is left alone.
-pub(super) fn broken(
-    code: &'static str,
-    url: &ObjectUrl,
-    what: impl Into<String>,
-    next: impl Into<String>,
-) -> EngineError {
-    EngineError::Document { code, at: url.at(), what: what.into(), category: Category::Corrupt, next: next.into() }
+pub(super) fn broken(why: Broken, url: &ObjectUrl, what: impl Into<String>, next: impl Into<String>) -> EngineError {
+    EngineError::Document {
+        code: why.code(),
+        at: url.at(),
+        what: what.into(),
+        category: Category::Corrupt,
+        next: next.into(),
+    }
 }
 
 /// An array at the root opens in no client that expects a dataset.
@@ -130,7 +171,7 @@ fn root_is_a_group(dataset: &Dataset, url: &ObjectUrl) -> Result<(), EngineError
         return Ok(());
     }
     let what = "its root is an array and no group: it is a part of a store, or was written without xarray";
-    Err(broken("adopt-no-group", url, what, "write it into a group with the tool that made it"))
+    Err(broken(Broken::NoGroup, url, what, "write it into a group with the tool that made it"))
 }
 
 fn not_consolidated(url: &ObjectUrl) -> Finding {
@@ -203,7 +244,7 @@ fn of_coordinate(path: &NodePath, array: &Array, absent: &AbsentChunks, url: &Ob
         path.name(),
         absent.first
     );
-    Err(broken("adopt-coordinate-absent", url, what, "copy the missing objects again from where the store was made"))
+    Err(broken(Broken::CoordinateAbsent, url, what, "copy the missing objects again from where the store was made"))
 }
 
 /// Objects that are neither documents nor chunks: where an array has nothing else, its chunks are stored under other keys than
@@ -235,7 +276,7 @@ fn strays(
                 array.chunks, array.path, array.first
             );
             let next = "mend the chunk key encoding (v2: dimension_separator) in the document of the array";
-            return Err(broken("adopt-chunk-keys", url, what, next));
+            return Err(broken(Broken::ChunkKeys, url, what, next));
         }
     }
     if let Some(first) = strays.first() {
