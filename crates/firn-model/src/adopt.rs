@@ -50,7 +50,7 @@ const NO_DATA: [&str; 5] = [".DS_Store", "Thumbs.db", "desktop.ini", ".directory
 /// Whether a key is that of something that nobody stored: leavings of file managers, and firn's own records.
 pub fn is_no_data(key: &str) -> bool {
     let name = key.rsplit('/').next().unwrap_or_default();
-    let is_record = key.split('/').any(|segment| segment.ends_with(".firn") || segment == ".firn");
+    let is_record = key.split('/').any(|segment| segment.rsplit_once('.').is_some_and(|(_, ending)| ending == "firn"));
     is_record || key == "firn.json" || key.ends_with("/firn.json") || name.starts_with("._") || NO_DATA.contains(&name)
 }
 
@@ -117,7 +117,7 @@ fn repositories<'k>(keys: &[&'k str]) -> BTreeSet<&'k str> {
 
 fn is_reference_file(key: &str) -> bool {
     let name = key.rsplit('/').next().unwrap_or_default();
-    name.starts_with("refs.") && (name.ends_with(".parq") || name.ends_with(".parquet"))
+    name.starts_with("refs.") && name.rsplit_once('.').is_some_and(|(_, ending)| matches!(ending, "parq" | "parquet"))
 }
 
 /// The outermost folder above a key whose name says that it is a Zarr store.

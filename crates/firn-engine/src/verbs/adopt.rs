@@ -3,6 +3,7 @@
 //! Nothing is copied, moved or changed. Beside each store or collection of files three things are written: a manifest of its
 //! objects, for stores of plain Zarr a ledger of their chunks, and `firn.json`. What readers would see wrongly is left alone.
 
+mod collections;
 mod feedstocks;
 mod files;
 mod hash;
@@ -10,6 +11,7 @@ mod place;
 mod record;
 mod report;
 mod store;
+mod stores;
 
 pub use report::{AbsentChunks, AdoptFind, AdoptReport, AdoptedFeedstock, Counts, FindState, Problem};
 
@@ -18,25 +20,19 @@ use crate::objects::error::ObjectsError;
 use crate::progress::Unit;
 use crate::settings::Engine;
 use crate::verbs::catalog_entry::StoreDetails;
-use crate::verbs::catalog_source::pool;
 use crate::verbs::cp::ObjectFailure;
 use crate::verbs::requests::AdoptRequest;
 use feedstocks::{Feedstocks, NewStore};
-use files::{FileState, ending};
 use firn_model::adopt::{Find, FindKind, finds};
 use firn_model::diagnose::{Category, Diagnose, shell_word};
 use firn_model::feedstock::store_entry::FilesDetails;
-use firn_model::source::{ListedObject, SourceError};
+use firn_model::source::ListedObject;
 use firn_storage::ObjectUrl;
 use hash::Digests;
-use place::{Managed, Place, below, look};
-use rayon::prelude::*;
+use place::{Managed, Place, look};
 use record::Adoption;
 use std::collections::{BTreeMap, BTreeSet};
 use store::Judged;
-
-/// Objects that references lead to and that are asked for.
-const ASKED: usize = 100;
 
 /// Adopts what lies in a place, and says what was left alone. The same call continues.
 ///
@@ -117,7 +113,7 @@ impl Work<'_> {
         Ok(if key.is_empty() { self.place.url.clone() } else { self.place.url.child(key)? })
     }
 
-    fn new(&self, key: &str, kind: FindKind, objects: &[ListedObject]) -> Result<AdoptFind, EngineError> {
+    fn find(&self, key: &str, kind: FindKind, objects: &[ListedObject]) -> Result<AdoptFind, EngineError> {
         Ok(AdoptFind {
             key: key.to_owned(),
             url: self.url(key)?.to_string(),
@@ -154,7 +150,7 @@ impl Work<'_> {
                 Ok(crate::managed::KERCHUNK) => FindKind::KerchunkJson,
                 _ => FindKind::Files,
             };
-            let mut find = self.new(&known.key, kind, &[])?;
+            let mut find = self.find(&known.key, kind, &[])?;
             match &known.dataset {
                 Err(error) => {
                     find.state = FindState::Broken;
@@ -172,169 +168,12 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Objects with keys relative to a folder.
-    fn inside(&self, folder: &str, objects: &[ListedObject]) -> Vec<ListedObject> {
-        let inner = |object: &ListedObject| {
-            Some(ListedObject { key: below(folder, &object.key)?.to_owned(), ..object.clone() })
-        };
-        objects.iter().filter_map(inner).collect()
-    }
-
     /// In what objects differ from what was adopted.
     fn lines(&self, known: &Managed, objects: &[ListedObject], may_be_more: bool) -> Result<Vec<String>, EngineError> {
         let Some(manifest) = &known.manifest else { return Ok(vec!["its manifest is not there".to_owned()]) };
         let place = &self.place.prefix;
         let folder = if known.key.is_empty() { place.as_ref().clone() } else { place.child(&known.key)? };
         self.engine.storage.runtime().block_on(record::differences(&folder, manifest, objects, may_be_more))
-    }
-
-    /// Everything that is no collection of files: judged side by side, adopted one by one.
-    fn stores(&mut self, owned: &[(Find, Vec<ListedObject>)]) -> Result<(), EngineError> {
-        let stores: Vec<&(Find, Vec<ListedObject>)> =
-            owned.iter().filter(|(find, _)| find.kind != FindKind::Files).collect();
-        let progress = self.engine.progress.task("look at stores", Some(stores.len() as u64), Unit::Items);
-        let one = |(find, objects): &&(Find, Vec<ListedObject>)| -> Result<_, EngineError> {
-            self.engine.cancel.check()?;
-            let looked = self.look_at(find, objects)?;
-            progress.advance(1);
-            Ok(looked)
-        };
-        let looked: Vec<(AdoptFind, Option<Judged>)> =
-            pool()?.install(|| stores.par_iter().map(one).collect::<Result<_, _>>())?;
-        drop(progress);
-        for ((_, objects), (mut find, judged)) in stores.iter().zip(looked) {
-            if let Some(judged) = judged {
-                let objects = self.inside(&find.key, objects);
-                self.take(&mut find, &objects, Some(&judged))?;
-            }
-            self.finds.push(find);
-        }
-        Ok(())
-    }
-
-    fn look_at(&self, found: &Find, objects: &[ListedObject]) -> Result<(AdoptFind, Option<Judged>), EngineError> {
-        let mut find = self.new(&found.key, found.kind, objects)?;
-        let objects = self.inside(&found.key, objects);
-        if let Some(known) = self.known(&found.key) {
-            match &known.dataset {
-                Ok(dataset) if dataset.adopted().is_some() => {
-                    find.id.clone_from(&dataset.id);
-                    let lines = self.lines(known, &objects, false)?;
-                    if lines.is_empty() {
-                        find.state = FindState::Managed;
-                        return Ok((find, None));
-                    }
-                    if !self.request.again {
-                        find.state = FindState::Changed;
-                        find.problem = Some(record::changed(known, &lines, &self.again()));
-                        return Ok((find, None));
-                    }
-                }
-                _ => {
-                    self.beside(&mut find);
-                    return Ok((find, None));
-                }
-            }
-        }
-        let url = self.url(&found.key)?;
-        let judged = self.judge(found.kind, &url, &objects);
-        Ok(self.settle(find, &url, judged)?)
-    }
-
-    /// Something lies beside the versions of a dataset, where firn alone writes.
-    fn beside(&self, find: &mut AdoptFind) {
-        find.state = FindState::Unsupported;
-        find.problem = Some(Problem {
-            code: "adopt-beside".to_owned(),
-            what: "it lies in the folder of a dataset that firn keeps, and is no version of it".to_owned(),
-            next: "move it to a folder of its own, then adopt that".to_owned(),
-        });
-    }
-
-    /// What was seen of a store goes into what is said of it.
-    fn settle(
-        &self,
-        mut find: AdoptFind,
-        url: &ObjectUrl,
-        judged: Result<Judged, EngineError>,
-    ) -> Result<(AdoptFind, Option<Judged>), EngineError> {
-        match judged {
-            Ok(judged) => {
-                find.state = FindState::Adopted;
-                find.variables = Some(judged.variables);
-                find.absent.clone_from(&judged.absent);
-                find.findings.clone_from(&judged.findings);
-                Ok((find, Some(judged)))
-            }
-            Err(error) => {
-                find.state = match error.category() {
-                    Category::Interrupted => return Err(error),
-                    Category::Unavailable | Category::Denied | Category::Bug => FindState::Failed,
-                    Category::Unsupported => FindState::Unsupported,
-                    _ => FindState::Broken,
-                };
-                find.problem = Some(store::problem(&error, url));
-                Ok((find, None))
-            }
-        }
-    }
-
-    fn judge(&self, kind: FindKind, url: &ObjectUrl, objects: &[ListedObject]) -> Result<Judged, EngineError> {
-        match kind {
-            FindKind::ZarrWithoutRoot => {
-                let what = "it is named like a Zarr store, and its root document (zarr.json, .zgroup) is not there: readers see no dataset";
-                let next =
-                    "copy the missing document again from where the store was made, or remove what is left of it";
-                Err(store::broken(store::Broken::NoRoot, url, what, next))
-            }
-            FindKind::KerchunkParquet => Err(EngineError::Unsupported {
-                code: "unsupported-kerchunk-parquet",
-                at: url.at(),
-                what: "references of kerchunk in Parquet are not read by this version".to_owned(),
-                next: "it stays as it is; list it by hand in catalog.yaml".to_owned(),
-            }),
-            FindKind::KerchunkJson => {
-                self.targets(url)?;
-                store::judge(self.engine, url, kind, objects, self.request.again)
-            }
-            _ => {
-                let prefix = self.engine.storage.prefix(url)?;
-                if let Some(link) = self.engine.storage.runtime().block_on(prefix.first_link())? {
-                    let what = format!("{link:?} in it is a symbolic link: what it leads to may lie elsewhere");
-                    return Err(store::broken(store::Broken::Link, url, what, "put the object itself there"));
-                }
-                store::judge(self.engine, url, kind, objects, self.request.again)
-            }
-        }
-    }
-
-    /// Whether what references lead to is there.
-    fn targets(&self, url: &ObjectUrl) -> Result<(), EngineError> {
-        let view = crate::store::open_plain(self.engine, url)?;
-        let mut targets: BTreeSet<String> = BTreeSet::new();
-        for (_, array) in view.dataset.arrays() {
-            if let firn_model::array::ChunkManifest::Table(table) = &array.manifest {
-                targets.extend(table.objects().iter().map(|object| object.url.clone()));
-            }
-        }
-        for target in targets.iter().take(ASKED) {
-            self.engine.cancel.check()?;
-            let target = ObjectUrl::parse(target)?;
-            match self.engine.storage.open(&target) {
-                Ok(Some(_)) => {}
-                Ok(None) | Err(SourceError::NotFound { .. }) => {
-                    let what = format!("its references lead to {target}, which is not there");
-                    return Err(store::broken(
-                        store::Broken::ReferencesLost,
-                        url,
-                        what,
-                        "make the references again: firn virtualize",
-                    ));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
     }
 
     /// Digests, records and the entry of a find; the state of one that fails is told.
@@ -409,115 +248,6 @@ impl Work<'_> {
         };
         find.id.clone_from(&named.public_id);
         find.feedstock = Some(self.feedstocks.write(named, &new, &published)?);
-        Ok(())
-    }
-
-    /// A collection of files: what is new in its folder, and what was adopted there before.
-    fn files(&mut self, folder: &str, new: &[ListedObject]) -> Result<(), EngineError> {
-        let known = self.known(folder).filter(|known| is_collection(known));
-        let before: Vec<ListedObject> = match known.and_then(|known| known.manifest.as_ref()) {
-            Some(manifest) => {
-                let own = |object: &&ListedObject| {
-                    below(folder, &object.key).is_some_and(|key| manifest.objects.contains_key(key))
-                };
-                self.place.listing.objects.iter().filter(own).cloned().collect()
-            }
-            None => Vec::new(),
-        };
-        // What is adopted again is looked at again.
-        let mut looked: Vec<ListedObject> = new.to_vec();
-        if self.request.again {
-            looked.extend(before.iter().cloned());
-            looked.sort_by(|a, b| a.key.cmp(&b.key));
-        }
-        let (fine, references, broken) = self.sort_files(&looked)?;
-        let all: Vec<ListedObject> = new.iter().chain(&before).cloned().collect();
-        let mut find = self.new(folder, FindKind::Files, &all)?;
-        find.broken_files = broken;
-        let counted = if self.request.again { &[][..] } else { before.as_slice() };
-        for object in fine.iter().chain(counted) {
-            *find.endings.entry(ending(&object.key)).or_default() += 1;
-        }
-        let inside = self.inside(folder, &fine);
-        if let Some(known) = known {
-            find.id = known.dataset.as_ref().ok().and_then(|dataset| dataset.id.clone());
-            let mut lines = self.lines(known, &self.inside(folder, &before), true)?;
-            let is_new =
-                |object: &&ListedObject| new.iter().any(|n| below(folder, &n.key) == Some(object.key.as_str()));
-            lines.extend(inside.iter().filter(is_new).map(|object| format!("{} is new", object.key)));
-            if lines.is_empty() {
-                find.state = FindState::Managed;
-                self.finds.push(find);
-                return Ok(());
-            }
-            if !self.request.again {
-                find.state = FindState::Changed;
-                find.problem = Some(record::changed(known, &lines, &self.again()));
-                self.finds.push(find);
-                return Ok(());
-            }
-        } else if self.known(folder).is_some() {
-            self.beside(&mut find);
-            self.finds.push(find);
-            return Ok(());
-        }
-        if inside.is_empty() {
-            find.state = FindState::Broken;
-            find.problem = Some(Problem {
-                code: "adopt-files-broken".to_owned(),
-                what: "none of its files is what its name says".to_owned(),
-                next: "copy them again from where they were made, or remove them".to_owned(),
-            });
-        } else {
-            self.take(&mut find, &inside, None)?;
-        }
-        self.finds.push(find);
-        self.references(references)
-    }
-
-    /// Files that are what their names say, those of them that are references, and those that are not what they should be.
-    fn sort_files(
-        &self,
-        objects: &[ListedObject],
-    ) -> Result<(Vec<ListedObject>, Vec<ListedObject>, Vec<ObjectFailure>), EngineError> {
-        let named: Vec<(ObjectUrl, String)> = objects
-            .iter()
-            .map(|object| Ok((self.url(&object.key)?, object.key.clone())))
-            .collect::<Result<_, EngineError>>()?;
-        let progress = self.engine.progress.task("look at files", Some(named.len() as u64), Unit::Items);
-        let states = files::judge(self.engine, &named, &progress)?;
-        let root = self.engine.storage.physical(&self.place.url)?;
-        let (mut fine, mut references, mut broken) = (Vec::new(), Vec::new(), Vec::new());
-        for (object, state) in objects.iter().zip(states) {
-            if root.local_path().is_some_and(|root| is_link(root, &object.key)) {
-                let what = "it is a symbolic link, or lies behind one: that may lead elsewhere".to_owned();
-                broken.push(ObjectFailure { key: object.key.clone(), code: store::Broken::Link.code().to_owned(), what });
-                continue;
-            }
-            match state {
-                FileState::Fine => fine.push(object.clone()),
-                FileState::Kerchunk => {
-                    references.push(object.clone());
-                    fine.push(object.clone());
-                }
-                FileState::Broken(failure) => broken.push(failure),
-            }
-        }
-        Ok((fine, references, broken))
-    }
-
-    /// Files of references: stores that consist of one object.
-    fn references(&mut self, references: Vec<ListedObject>) -> Result<(), EngineError> {
-        for object in references {
-            let find = self.new(&object.key, FindKind::KerchunkJson, std::slice::from_ref(&object))?;
-            let url = self.url(&object.key)?;
-            let judged = self.judge(FindKind::KerchunkJson, &url, &[]);
-            let (mut find, judged) = self.settle(find, &url, judged)?;
-            if let Some(judged) = judged {
-                self.take(&mut find, &[], Some(&judged))?;
-            }
-            self.finds.push(find);
-        }
         Ok(())
     }
 
@@ -598,13 +328,4 @@ impl Work<'_> {
 
 fn folder(key: &str) -> &str {
     key.rsplit_once('/').map_or("", |(folder, _)| folder)
-}
-
-/// Whether a file is a link or lies below one.
-fn is_link(root: &std::path::Path, key: &str) -> bool {
-    let mut path = root.to_owned();
-    key.split('/').any(|segment| {
-        path.push(segment);
-        path.is_symlink()
-    })
 }

@@ -90,13 +90,12 @@ impl<'a> Feedstocks<'a> {
             last_updated: String::new(),
         };
         let address = store_entry(self.engine, &probe)?.url;
-        let id = match stock.entry_at(&address) {
-            Some(known) => known.id.clone(),
-            None => {
-                let wanted = id_of(store.url);
-                let is_files = matches!(store.details, StoreDetails::Files(_));
-                stock.free_id(&if is_files && !wanted.ends_with("files") { format!("{wanted}-files") } else { wanted })
-            }
+        let id = if let Some(known) = stock.entry_at(&address) {
+            known.id.clone()
+        } else {
+            let wanted = id_of(store.url);
+            let is_files = matches!(store.details, StoreDetails::Files(_));
+            stock.free_id(&if is_files && !wanted.ends_with("files") { format!("{wanted}-files") } else { wanted })
         };
         let public_id = stock.public_id(&id);
         Ok(Named { stock, id, public_id })

@@ -81,13 +81,12 @@ impl Digests {
                 async move {
                     cancel.check()?;
                     let size = object.version.size;
-                    let made = match known {
-                        Some(digest) => (digest, false),
-                        None => {
-                            let read = async move { digest_of(&place, &object.key, &object.version).await };
-                            let read = tokio::spawn(read).await;
-                            (read.map_err(|error| EngineError::bug(error.to_string()))??, true)
-                        }
+                    let made = if let Some(digest) = known {
+                        (digest, false)
+                    } else {
+                        let read = async move { digest_of(&place, &object.key, &object.version).await };
+                        let read = tokio::spawn(read).await;
+                        (read.map_err(|error| EngineError::bug(error.to_string()))??, true)
                     };
                     progress.advance(size);
                     Ok::<_, EngineError>(made)

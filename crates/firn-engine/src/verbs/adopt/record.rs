@@ -93,7 +93,7 @@ fn as_written(url: &ObjectUrl, manifest: &UploadManifest, judged: &Judged) -> Re
         let LedgerEntry::Stored { blake3: Some(blake3), .. } = entry else { return false };
         manifest.objects.get(key).is_some_and(|object| object.blake3 != UNREAD && object.blake3 != *blake3)
     };
-    let Some((key, _)) = judged.written.iter().map(|(key, entry)| (key, entry)).find(|pair| differs(*pair)) else {
+    let Some((key, _)) = judged.written.iter().find(|pair| differs(*pair)) else {
         return Ok(());
     };
     let what = format!("{key} does not have the bytes that were written (their BLAKE3 differs)");
