@@ -17,6 +17,7 @@ pub mod managed;
 pub mod objects;
 pub mod open;
 mod own_references;
+mod placing;
 pub mod phases;
 pub mod pipeline;
 pub mod progress;

@@ -85,6 +85,7 @@ impl Context {
             jobs: settings.jobs.value,
             state_dir: settings.state_dir.value.clone(),
             catalog: settings.catalog.value.clone(),
+            destinations: settings.destinations.clone(),
             user: self.environment.user().map(str::to_owned),
         };
         let storage = Storage::new(storage, tokio::runtime::Handle::current())?;

@@ -96,6 +96,10 @@ fn shown(settings: &Settings, storage: &StorageSettings) -> Shown {
         setting(&settings.catalog, |catalog| json!(catalog.as_deref().map(without_secrets))),
     );
     all.insert("references".to_owned(), setting(&settings.references, |places| json!(places.to_string())));
+    all.insert(
+        "policy".to_owned(),
+        setting(&settings.policy, |path| json!(path.as_ref().map(|path| path.to_string_lossy()))),
+    );
     let source = source_of(&storage.account, storage.anonymous);
     let locations = settings.locations.iter().map(|(name, location)| {
         let shown = ShownLocation {
