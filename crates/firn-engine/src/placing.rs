@@ -60,7 +60,7 @@ fn origin(engine: &Engine, recipe: &Recipe) -> Option<Origin> {
     let source = &recipe.source;
     let named = source.pattern.as_deref().or(source.glob.as_deref()).or(source.list.as_deref());
     let named = named.or_else(|| source.files.as_ref()?.first().map(String::as_str))?;
-    origin_of(engine, named)
+    Some(origin_of(engine, named))
 }
 
 /// The only location with the role published.
@@ -84,19 +84,19 @@ fn only_published(engine: &Engine) -> Result<&Location, EngineError> {
 }
 
 /// Where something is, by its address: placeholders may be in it.
-pub(crate) fn origin_of(engine: &Engine, text: &str) -> Option<Origin> {
+pub(crate) fn origin_of(engine: &Engine, text: &str) -> Origin {
     let physical = ObjectUrl::parse(text).and_then(|url| engine.storage.physical(&url)).map(|url| url.to_string());
     let text = physical.unwrap_or_else(|_| text.to_owned());
-    Some(match text.split_once("://") {
+    match text.split_once("://") {
         None | Some(("file", _)) => Origin::Local,
         Some(("http" | "https" | "ftp", _)) => Origin::Web,
         Some(_) => Origin::Bucket,
-    })
+    }
 }
 
 /// What the policy says of data that are copied from this address: the rules that are for them, each with what nobody said.
 pub(crate) fn advised(engine: &Engine, from: &str, shape: Shape) -> Vec<String> {
-    let facts = Facts { shape: Some(shape), from: origin_of(engine, from), ..Facts::default() };
+    let facts = Facts { shape: Some(shape), from: Some(origin_of(engine, from)), ..Facts::default() };
     let rules = engine.settings.destinations.iter();
     rules
         .filter_map(|rule| {

@@ -65,14 +65,15 @@ impl TryFrom<String> for Quota {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let bad = || format!("{text:?} is no size: write a number with MB, GB, TB, PB, MiB, GiB, TiB or PiB, as \"50TB\"");
+        let bad =
+            || format!("{text:?} is no size: write a number with MB, GB, TB, PB, MiB, GiB, TiB or PiB, as \"50TB\"");
         let (number, unit) = UNITS
             .iter()
             .find_map(|(word, unit)| Some((text.trim().strip_suffix(word)?.trim(), *unit)))
             .ok_or_else(bad)?;
         let number: f64 = number.parse().map_err(|_| bad())?;
         let bytes = number * unit as f64;
-        if !(bytes.is_finite() && bytes >= 1.0 && bytes < 1e18) {
+        if !(1.0..1e18).contains(&bytes) {
             return Err(bad());
         }
         Ok(Self(bytes as u64))
@@ -81,7 +82,8 @@ impl TryFrom<String> for Quota {
 
 impl From<Quota> for String {
     fn from(Quota(bytes): Quota) -> Self {
-        let whole = UNITS.iter().find(|(_, unit)| bytes % unit == 0).map(|(word, unit)| format!("{}{word}", bytes / unit));
+        let whole =
+            UNITS.iter().find(|(_, unit)| bytes % unit == 0).map(|(word, unit)| format!("{}{word}", bytes / unit));
         whole.unwrap_or_else(|| format!("{:.3}GB", bytes as f64 / 1e9))
     }
 }

@@ -193,7 +193,7 @@ pub fn cp(engine: &Engine, request: &CopyRequest) -> Result<(CopyReport, Option<
         if request.explain {
             let largest = open.iter().map(|item| item.version.size).max().unwrap_or(0);
             let (route, objects, bytes) = (report.route.as_str(), report.copied, report.copied_bytes);
-            let is_store = firn_model::upload::find_stores(all.iter().map(String::as_str)).first().is_some();
+            let is_store = !firn_model::upload::find_stores(all.iter().map(String::as_str)).is_empty();
             let shape = if is_store { Shape::Zarr } else { Shape::Files };
             let planned = Planned { route, objects, bytes, largest, shape };
             report.advice = Some(advise(engine, &from, &to, &planned)?);

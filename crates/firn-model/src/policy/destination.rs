@@ -226,7 +226,12 @@ mod tests {
         let texts = |texts: &[&str]| Fit::If(texts.iter().map(|text| (*text).to_owned()).collect());
         assert_eq!(
             fits,
-            [texts(&["draft = true"]), texts(&["public = true"]), Fit::No, texts(&["public = false", "type = produced"])]
+            [
+                texts(&["draft = true"]),
+                texts(&["public = true"]),
+                Fit::No,
+                texts(&["public = false", "type = produced"])
+            ]
         );
     }
 

@@ -163,7 +163,8 @@ impl Settings {
             |file| file.policy.as_ref(),
             PathBuf::new,
         );
-        let policy = Setting { value: Some(policy.value).filter(|path| !path.as_os_str().is_empty()), origin: policy.origin };
+        let policy =
+            Setting { value: Some(policy.value).filter(|path| !path.as_os_str().is_empty()), origin: policy.origin };
         let destinations = policy.value.as_deref().map(policy::load).transpose()?.unwrap_or_default();
         Ok(Self {
             policy,

@@ -5,9 +5,9 @@ use crate::error::EngineError;
 use crate::feedstock::FeedstockDir;
 use crate::managed;
 use crate::objects::advice::rules;
+use crate::placing::{destination, ruled};
 use crate::settings::Engine;
 use crate::verbs::requests::RunRequest;
-use crate::placing::{destination, ruled};
 use firn_model::feedstock::recipe::Recipe;
 use firn_storage::ObjectUrl;
 

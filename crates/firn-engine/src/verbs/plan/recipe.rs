@@ -10,15 +10,13 @@ use super::variables;
 use crate::build::virtual_verdicts;
 use crate::error::EngineError;
 use crate::feedstock::FeedstockDir;
-use crate::placing::destination as destination_of;
 use crate::pipeline::{BuildSpec, Prepared, prepare};
+use crate::placing::destination as destination_of;
 use crate::settings::Engine;
 use crate::verbs::advice::in_recipe;
 use crate::verbs::gaps;
 use crate::verbs::requests::RunRequest;
-use crate::verbs::run::{
-    because, build_options, build_spec, choose, refuse_unconsolidated,
-};
+use crate::verbs::run::{because, build_options, build_spec, choose, refuse_unconsolidated};
 use firn_model::combine::Rule;
 use firn_model::diagnose::{Category, Diagnose};
 use firn_model::feedstock::public_id;
