@@ -68,6 +68,7 @@ mod bridge;
 mod budget;
 pub mod cache;
 mod capabilities;
+mod certificates;
 mod claims;
 mod cloud;
 mod cloud_keys;
@@ -112,6 +113,7 @@ mod web_folder;
 mod web_keys;
 
 pub use capabilities::{Answer, CAPABILITIES_VERSION, Capabilities, Capability, CapabilityStore, Conditions, EtagForm};
+pub use certificates::Certificates;
 pub use copy::{Copied, CopyExpected, CopyOptions, How};
 pub use credentials::{Account, CredentialState, Credentials, Fetched, SingleSignOn, TokenService};
 pub use error::StorageError;
