@@ -238,6 +238,7 @@ async fn name_version(
         snapshot,
         source_files: prepared.combined.files.len() as u64,
         limit: *limit,
+        in_place: false,
     };
     managed::publish_version(&prefix, id.as_deref(), format, version).await.map(Some)
 }

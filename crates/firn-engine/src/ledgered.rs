@@ -71,7 +71,9 @@ impl Source for LedgeredSource {
                     .differs(key, format!("the chunk was known to be empty, and an object of {size} bytes is there")))
             }
             (LedgerEntry::Stored { length, blake3 }, Some(inner), Some(size)) if *length == size => {
-                let (length, blake3) = (*length, blake3.clone());
+                // Of what was adopted unread only the length is known.
+                let Some(blake3) = blake3.clone() else { return Ok(Some(inner)) };
+                let length = *length;
                 let at = At::url(format!("{}/{key}", self.inner.url().trim_end_matches('/')));
                 Ok(Some(Arc::new(LedgeredReader { inner, at, length, blake3, seen: Mutex::default() })))
             }

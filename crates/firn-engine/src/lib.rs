@@ -19,6 +19,7 @@ pub mod open;
 mod own_references;
 pub mod phases;
 pub mod pipeline;
+mod placing;
 pub mod progress;
 pub mod provenance;
 pub mod reading;

@@ -9,7 +9,7 @@ use crate::journal::{Journal, RunRecord};
 use crate::settings::Engine;
 use crate::target::kerchunk::work_name;
 use bytes::Bytes;
-use firn_storage::{ObjectUrl, Precondition, Prefix};
+use firn_storage::{ObjectUrl, Precondition, Prefix, StorageError};
 
 /// The one mutable object of a managed dataset.
 pub const DATASET_KEY: &str = "firn.json";
@@ -35,6 +35,9 @@ pub struct ManagedDataset {
     pub format: String,
     /// Name of the current version.
     pub current: String,
+    /// Who answers for it, where somebody was named when it was adopted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub owner: Option<String>,
     /// All versions, the oldest first.
     pub versions: Vec<Version>,
 }
@@ -56,12 +59,36 @@ pub struct Version {
     /// Of how many steps it was made (`--limit`), where it is a part of a dataset: then all versions are.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub limit: Option<u64>,
+    /// Whether its objects lie at the address of the dataset itself, where another tool wrote them: it was adopted.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub in_place: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl ManagedDataset {
-    /// Where a version of it is, below its address.
-    pub fn key(&self, version: &str) -> String {
-        if self.format == KERCHUNK { format!("{version}/{REFERENCES}") } else { version.to_owned() }
+    /// Where a version of it is, of the dataset at this address.
+    ///
+    /// # Errors
+    /// As [`ObjectUrl::child`].
+    pub fn address(&self, root: &ObjectUrl, version: &str) -> Result<ObjectUrl, StorageError> {
+        match self.format.as_str() {
+            _ if self.is_in_place(version) => Ok(root.clone()),
+            KERCHUNK => root.child(&format!("{version}/{REFERENCES}")),
+            _ => root.child(version),
+        }
+    }
+
+    fn is_in_place(&self, version: &str) -> bool {
+        self.versions.iter().any(|known| known.version == version && known.in_place)
+    }
+
+    /// The version that was adopted where it lies.
+    pub fn adopted(&self) -> Option<&Version> {
+        self.versions.iter().find(|version| version.in_place)
     }
 }
 
@@ -96,7 +123,7 @@ pub fn current(engine: &Engine, url: &ObjectUrl) -> Result<ObjectUrl, EngineErro
     let prefix = engine.storage.prefix(url)?;
     match engine.storage.runtime().block_on(read(&prefix))? {
         Some((dataset, _)) if ["zarr3", "zarr2", KERCHUNK].contains(&dataset.format.as_str()) => {
-            Ok(url.child(&dataset.key(&dataset.current))?)
+            Ok(dataset.address(url, &dataset.current)?)
         }
         _ => Ok(url.clone()),
     }
@@ -130,6 +157,21 @@ pub async fn publish_version(
     format: &str,
     version: Version,
 ) -> Result<Version, EngineError> {
+    publish(prefix, id, None, format, version).await
+}
+
+/// As [`publish_version`], of a dataset that this owner answers for. What is adopted again replaces what was adopted before:
+/// its objects are no longer what they were.
+///
+/// # Errors
+/// As [`publish_version`].
+pub async fn publish(
+    prefix: &Prefix,
+    id: Option<&str>,
+    owner: Option<&str>,
+    format: &str,
+    version: Version,
+) -> Result<Version, EngineError> {
     for _ in 0..ATTEMPTS {
         let (mut dataset, when) = match read(prefix).await? {
             Some((dataset, Some(etag))) => (dataset, Precondition::IfMatch(etag)),
@@ -150,12 +192,16 @@ pub async fn publish_version(
                 known.clone()
             }
             None => {
+                if version.in_place {
+                    dataset.versions.retain(|known| !known.in_place);
+                }
                 dataset.versions.push(version.clone());
                 version.clone()
             }
         };
         "firn/dataset/1".clone_into(&mut dataset.schema);
         dataset.id = dataset.id.or_else(|| id.map(str::to_owned));
+        dataset.owner = owner.map(str::to_owned).or(dataset.owner);
         dataset.current.clone_from(&version.version);
         let bytes = serde_json::to_vec_pretty(&dataset).map_err(|error| EngineError::bug(error.to_string()))?;
         match prefix.put(DATASET_KEY, Bytes::from(bytes), when).await {
@@ -238,6 +284,11 @@ pub async fn check_place(prefix: &Prefix, format: &str) -> Result<(), EngineErro
     let refused =
         |what: String, next: &str| EngineError::TargetNotEmpty { at: prefix.url().at(), what, next: next.to_owned() };
     if let Some((dataset, _)) = read(prefix).await? {
+        if let Some(adopted) = dataset.adopted() {
+            let what =
+                format!("what lies there was adopted as {}, and new versions would lie inside it", adopted.version);
+            return Err(refused(what, "choose another path (`target: {path: …}` or --target)"));
+        }
         if dataset.format == format {
             return Ok(());
         }

@@ -2,6 +2,8 @@
 
 use crate::cancel::Cancel;
 use crate::progress::{NoProgress, Progress};
+use firn_model::policy::destination::DestinationRule;
+use firn_model::policy::may_copy;
 use firn_storage::{CapabilityStore, ObjectUrl, Prefix, Storage, StorageError, probe};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ pub struct EngineSettings {
     pub jobs: usize,
     /// Folder for what firn remembers between commands (capability tables, scan cache).
     pub state_dir: PathBuf,
+    /// Where data go, by the rules of those who look after the places.
+    pub destinations: Vec<DestinationRule>,
     /// Who gives the command, where the environment says.
     pub user: Option<String>,
     /// Catalog that `catalog` verbs look into where none is named.
@@ -71,6 +75,29 @@ impl Engine {
             rule: forbidden.rule,
             what: forbidden.what,
         })
+    }
+
+    /// Whether the rules of the locations let what lies at these addresses come to lie there.
+    ///
+    /// # Errors
+    /// [`StorageError::Forbidden`] with the rule.
+    pub fn may_bring<'a>(
+        &self,
+        sources: impl IntoIterator<Item = &'a str>,
+        target: &ObjectUrl,
+    ) -> Result<(), StorageError> {
+        let Some((to, _)) = self.storage.location_of(target)? else { return Ok(()) };
+        for source in sources {
+            // What is no address leads into no location.
+            let Ok(source) = ObjectUrl::parse(source) else { continue };
+            let from = self.storage.location_of(&source)?.map(|(location, _)| &location.rules);
+            may_copy(from, Some(&to.rules)).map_err(|forbidden| StorageError::Forbidden {
+                at: target.at(),
+                rule: forbidden.rule,
+                what: forbidden.what,
+            })?;
+        }
+        Ok(())
     }
 
     /// A prefix to write to. A configured location is probed at its first use; what it was seen to do is kept and obeyed.

@@ -1,5 +1,6 @@
 //! Words and rules of firn: arrays, chunk manifests, feedstocks, plans. No I/O, async, clock or environment.
 
+pub mod adopt;
 pub mod array;
 pub mod cf;
 pub mod combine;

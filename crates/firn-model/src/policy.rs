@@ -1,5 +1,7 @@
 //! What may be written where: rules of places, which their owners wrote into the configuration. Pure.
 
+pub mod destination;
+
 /// What the configuration says of a place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PlaceRules {

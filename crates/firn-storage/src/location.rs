@@ -2,6 +2,7 @@
 
 use crate::credentials::Account;
 use crate::error::StorageError;
+use crate::measures::{Price, Quota};
 use crate::rclone::Remote;
 use crate::sources::Sources;
 use crate::url::{Kind, ObjectUrl, is_location_name};
@@ -85,6 +86,12 @@ pub struct LocationConfig {
     /// Who pays when data leave it; without it what is known of the service.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub egress: Option<Egress>,
+    /// What a gigabyte (10^9 bytes) costs that leaves it, with the currency: `0.12 USD`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub egress_price: Option<Price>,
+    /// How much may lie there: `50TB`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub quota: Option<Quota>,
     /// After which time its owner removes what lies there: a number with `d`, `w`, `m` or `y`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub retention: Option<String>,
@@ -121,6 +128,10 @@ pub struct Location {
     pub rules: PlaceRules,
     /// Who pays when data leave it, where its owner said.
     pub egress: Option<Egress>,
+    /// What traffic costs.
+    pub egress_price: Option<Price>,
+    /// How much may lie there.
+    pub quota: Option<Quota>,
     /// After which time its owner removes what lies there.
     pub retention: Option<String>,
 }
@@ -196,6 +207,8 @@ impl Location {
                 owner: config.owner.clone(),
             },
             egress: config.egress,
+            egress_price: config.egress_price.clone(),
+            quota: config.quota,
             retention: config.retention.clone(),
         };
         let location = match plain.url.kind() {
@@ -250,6 +263,8 @@ impl Location {
                     anonymous: self.anonymous || service.anonymous,
                     rules: self.rules.clone(),
                     egress: self.egress,
+                    egress_price: self.egress_price.clone(),
+                    quota: self.quota,
                     retention: self.retention.clone(),
                     ..*service
                 })

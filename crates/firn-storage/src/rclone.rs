@@ -233,6 +233,8 @@ fn root(name: &str, url: ObjectUrl, endpoint: Option<Url>, account: Account) -> 
         account: Some(account),
         rules: PlaceRules { name: name.to_owned(), ..PlaceRules::default() },
         egress: None,
+        egress_price: None,
+        quota: None,
         retention: None,
     }
 }

@@ -1,5 +1,6 @@
 //! Everything that decides how storage is reached, read once and passed down.
 
+use crate::certificates::Certificates;
 use crate::credentials::{Account, CredentialState};
 use crate::error::StorageError;
 use crate::location::{Addressing, Location, LocationConfig, parse_endpoint};
@@ -156,6 +157,8 @@ pub struct StorageSettings {
     pub anonymous: bool,
     /// Whom web servers know.
     pub web: Arc<WebKeys>,
+    /// Certificates that are trusted besides those of the system.
+    pub certificates: Certificates,
     /// Where references inside a source may lead.
     pub hosts: HostPolicy,
     /// Local references lead to no file outside of their own directory but those that `hosts` allows: for who shows to others
@@ -260,6 +263,7 @@ impl StorageSettings {
             addressing: is_true("AWS_VIRTUAL_HOSTED_STYLE_REQUEST").then_some(Addressing::Virtual),
             anonymous: is_true("AWS_SKIP_SIGNATURE"),
             web: Arc::new(sources.web_keys()),
+            certificates: Certificates::read(|name| sources.variable(name))?,
             sources,
             ..Self::default()
         })

@@ -29,7 +29,15 @@ impl fmt::Debug for Sources {
 impl Sources {
     pub(crate) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, StorageError> {
         let seen = |name: &str| {
-            let whole = ["EARTHDATA_TOKEN", "HOME", "NETRC", "STORAGE_EMULATOR_HOST", "XDG_CONFIG_HOME"];
+            let whole = [
+                "CURL_CA_BUNDLE",
+                "EARTHDATA_TOKEN",
+                "HOME",
+                "NETRC",
+                "REQUESTS_CA_BUNDLE",
+                "STORAGE_EMULATOR_HOST",
+                "XDG_CONFIG_HOME",
+            ];
             whole.contains(&name)
                 || ["AWS_", "AZURE_", "CLOUDSDK_", "GCE_", "GOOGLE_", "RCLONE_CONFIG"]
                     .iter()

@@ -60,7 +60,8 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Misuse`] for a current-thread runtime, or where the HTTP client cannot be made.
     pub fn new(settings: StorageSettings, runtime: Handle) -> Result<Self, StorageError> {
-        let transport = Transport::new(settings.retry.clone(), settings.timeouts.clone(), settings.limits.clone());
+        let (retry, timeouts, limits) = (settings.retry.clone(), settings.timeouts.clone(), settings.limits.clone());
+        let transport = Transport::new(retry, timeouts, limits, &settings.certificates);
         let transport = transport.map_err(|error| StorageError::Misuse { what: error.without_url().to_string() })?;
         let (transport, bridge) = (Arc::new(transport), Bridge::new(runtime)?);
         Ok(Self(Arc::new(Shared {

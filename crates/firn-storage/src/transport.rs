@@ -5,6 +5,7 @@
 //! where the server cannot have seen it or says that it did nothing.
 
 use crate::budget::{Host, Hosts, Pace};
+use crate::certificates::Certificates;
 use crate::settings::{LimitSettings, RetrySettings, TimeoutSettings};
 use crate::web_keys::WebKeys;
 use bytes::{Bytes, BytesMut};
@@ -65,6 +66,10 @@ pub(crate) struct TransportError {
 pub(crate) enum TransportKind {
     #[error("no connection: {0}")]
     Connect(String),
+    #[error(
+        "its certificate is not trusted ({0}); name the file with those of your site: SSL_CERT_FILE or AWS_CA_BUNDLE"
+    )]
+    Certificate(String),
     #[error("the answer took too long")]
     Timeout,
     #[error("the connection ended before the answer did: {0}")]
@@ -88,7 +93,7 @@ pub(crate) enum TransportKind {
 impl TransportKind {
     /// Can the server have carried the request out?
     pub(crate) fn may_have_happened(&self) -> bool {
-        !matches!(self, Self::Connect(_) | Self::Status { status: 429, .. })
+        !matches!(self, Self::Connect(_) | Self::Certificate(_) | Self::Status { status: 429, .. })
     }
 
     fn is_transient(&self) -> bool {
@@ -131,6 +136,7 @@ impl Transport {
         retry: RetrySettings,
         timeouts: TimeoutSettings,
         limits: LimitSettings,
+        certificates: &Certificates,
     ) -> Result<Self, reqwest::Error> {
         let client = || {
             reqwest::Client::builder()
@@ -138,6 +144,7 @@ impl Transport {
                 .connect_timeout(timeouts.connect)
                 // Followed here, where it is known what may be sent to whom.
                 .redirect(reqwest::redirect::Policy::none())
+                .tls_certs_merge(certificates.found.iter().cloned())
         };
         Ok(Self {
             plain: client().read_timeout(timeouts.idle).build()?,
@@ -379,6 +386,8 @@ fn failure(error: &reqwest::Error) -> TransportKind {
     let text = if is_root { "the request failed".to_owned() } else { root.to_string() };
     if error.is_timeout() {
         TransportKind::Timeout
+    } else if error.is_connect() && text.contains("certificate") {
+        TransportKind::Certificate(text)
     } else if error.is_connect() {
         TransportKind::Connect(text)
     } else {

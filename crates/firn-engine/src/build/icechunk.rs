@@ -120,6 +120,7 @@ pub fn build_icechunk(
     let mut watch = Stopwatch::start(&engine.storage);
     let url = destination.url();
     let runtime = engine.storage.runtime().clone();
+    engine.may_bring(prepared.sources.iter().map(|source| source.url.as_str()), destination.url())?;
     let prefix = engine.target_prefix(url)?;
     let virtuals = if options.is_virtual {
         virtual_verdicts(engine, prepared)?

@@ -45,6 +45,7 @@ pub fn build_kerchunk(
 ) -> Result<BuildReport, EngineError> {
     let mut watch = Stopwatch::start(&engine.storage);
     let runtime = engine.storage.runtime().clone();
+    engine.may_bring(prepared.sources.iter().map(|source| source.url.as_str()), destination.url())?;
     let virtuals = with_plain_urls(virtual_verdicts(engine, prepared)?)?;
     let layouts: Vec<(NodePath, ArrayLayout)> = prepared
         .layouts(&options.target)?

@@ -35,6 +35,7 @@ pub fn build_zarr3(
 ) -> Result<BuildReport, EngineError> {
     let mut watch = Stopwatch::start(&engine.storage);
     let runtime = engine.storage.runtime().clone();
+    engine.may_bring(prepared.sources.iter().map(|source| source.url.as_str()), destination.url())?;
     let layouts = prepared.layouts(&options.target)?;
     prepared.split_for_reading();
     let prepared: &Prepared = prepared;

@@ -52,12 +52,12 @@ impl Address {
         let at = |engine, url, version| Ok(Self { engine, url, snapshot: None, version });
         match (managed, version) {
             (Some((root, dataset)), None) => {
-                at(engine, root.child(&dataset.key(&dataset.current))?, Some(dataset.current))
+                at(engine, dataset.address(&root, &dataset.current)?, Some(dataset.current))
             }
             (Some((root, dataset)), Some(version)) => {
                 let known = dataset.versions.iter().find(|known| known.version == version);
                 let known = known.ok_or_else(|| unknown(entry, version, &published(&dataset)))?;
-                at(engine, root.child(&dataset.key(&known.version))?, Some(known.version.clone()))
+                at(engine, dataset.address(&root, &known.version)?, Some(known.version.clone()))
             }
             (None, None) => at(engine, named, None),
             (None, Some(version)) => Err(unknown(entry, version, "its store has no versions")),

@@ -241,7 +241,10 @@ pub fn open<'k>(
 
 /// In what consolidated metadata differ from the documents of a store, whose keys in it these are: what was written after them
 /// would be lost to readers.
-fn stale<'k>(
+///
+/// # Errors
+/// What reading them says.
+pub fn stale<'k>(
     engine: &Engine,
     view: &StoreView,
     store: &StoreRoot,

@@ -311,6 +311,7 @@ impl Publication<'_> {
             snapshot: None,
             source_files: promotion.objects,
             limit: None,
+            in_place: false,
         };
         runtime.block_on(managed::publish_version(&self.to.dataset, None, self.format(), version))?;
         Ok(promotion)
@@ -542,9 +543,10 @@ impl Publication<'_> {
                 continue;
             }
             let object = self.sealed(key)?;
-            ledger
-                .entries
-                .insert(inner.to_owned(), LedgerEntry::Stored { length: object.size, blake3: object.blake3.clone() });
+            ledger.entries.insert(
+                inner.to_owned(),
+                LedgerEntry::Stored { length: object.size, blake3: Some(object.blake3.clone()) },
+            );
         }
         let (mut chunks, mut absent) = (0u64, 0u64);
         for (_, array) in view.dataset.arrays() {

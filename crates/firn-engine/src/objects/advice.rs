@@ -1,9 +1,11 @@
 //! What a copy will cost: which way the bytes go, how long, who pays. Estimates say what they assume.
 
 use crate::error::EngineError;
+use crate::placing::advised;
 use crate::settings::Engine;
 use firn_model::hosting::{Egress, EgressAnswer, egress, local};
-use firn_storage::Prefix;
+use firn_model::policy::destination::Shape;
+use firn_storage::{ObjectUrl, Prefix, Quota, StorageError};
 
 /// Requests of small objects that are under way at once, and how long one takes, in seconds: from a machine near the storage to
 /// one across an ocean.
@@ -28,6 +30,9 @@ pub struct CopyAdvice {
     pub egress: Egress,
     /// Why.
     pub egress_because: String,
+    /// What the traffic costs, where the configuration has a price: `12.30 USD`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub egress_cost: Option<String>,
     /// What the configuration says of the destination, and what that means for these objects.
     pub rules: Vec<String>,
 }
@@ -42,6 +47,8 @@ pub struct Planned<'a> {
     pub bytes: u64,
     /// The largest of them, in bytes.
     pub largest: u64,
+    /// What they are.
+    pub shape: Shape,
 }
 
 /// How a copy from here to there would go.
@@ -82,8 +89,11 @@ pub fn advise(engine: &Engine, from: &Prefix, to: &Prefix, plan: &Planned<'_>) -
     };
     let EgressAnswer { egress, because, .. } = traffic(engine, from, plan.route)?;
     let seconds = [low.ceil().max(1.0) as u64, high.ceil().max(1.0) as u64];
-    let rules = rules(engine, to)?;
-    Ok(CopyAdvice { method: method.to_owned(), requests, seconds, assuming, egress, egress_because: because, rules })
+    let mut rules = rules(engine, to.url())?;
+    rules.extend(advised(engine, &from.url().to_string(), plan.shape));
+    let egress_cost = if plan.route == "server" { None } else { price(engine, from.url(), plan.bytes)? };
+    let method = method.to_owned();
+    Ok(CopyAdvice { method, requests, seconds, assuming, egress, egress_because: because, egress_cost, rules })
 }
 
 /// Who pays for reading: what the configuration says, else what is known of the service.
@@ -92,19 +102,30 @@ fn traffic(engine: &Engine, from: &Prefix, route: &str) -> Result<EgressAnswer, 
         let because = "the bytes stay in the service".to_owned();
         return Ok(EgressAnswer { egress: Egress::None, service: None, because, this_machine: false });
     }
-    if let Some((location, _)) = engine.storage.location_of(from.url())?
+    who_pays(engine, from.url())
+}
+
+/// Who pays when something at this address is read.
+///
+/// # Errors
+/// An address that leads nowhere.
+pub fn who_pays(engine: &Engine, from: &ObjectUrl) -> Result<EgressAnswer, EngineError> {
+    if let Some((location, _)) = engine.storage.location_of(from)?
         && let Some(egress) = location.egress
     {
         let because = format!("locations.{}: egress = \"{}\"", location.name, egress.name());
         return Ok(EgressAnswer { egress, service: None, because, this_machine: false });
     }
-    Ok(engine.storage.web_address(from.url())?.map_or_else(local, |url| egress(&url)))
+    Ok(engine.storage.web_address(from)?.map_or_else(local, |url| egress(&url)))
 }
 
 /// What the configuration says of the destination.
-fn rules(engine: &Engine, to: &Prefix) -> Result<Vec<String>, EngineError> {
-    let Some((location, _)) = engine.storage.location_of(to.url())? else {
-        return Ok(vec![format!("{} lies in no location of firn.toml: nothing is known of its rules", to.url())]);
+///
+/// # Errors
+/// An address that leads nowhere.
+pub fn rules(engine: &Engine, to: &ObjectUrl) -> Result<Vec<String>, EngineError> {
+    let Some((location, _)) = engine.storage.location_of(to)? else {
+        return Ok(vec![format!("{to} lies in no location of firn.toml: nothing is known of its rules")]);
     };
     let name = &location.name;
     let mut rules = vec![format!("locations.{name}: role = \"{}\"", location.role)];
@@ -119,5 +140,35 @@ fn rules(engine: &Engine, to: &Prefix) -> Result<Vec<String>, EngineError> {
     if let Some(owner) = &location.rules.owner {
         rules.push(format!("locations.{name}: owner = {owner:?}: each user writes below the own folder"));
     }
+    if let Some(quota) = location.quota {
+        let quota = String::from(quota);
+        rules.push(format!("locations.{name}: quota = {quota:?}: firn du {name}: tells what of it is used"));
+    }
     Ok(rules)
+}
+
+/// Refuses what is more than may lie at the destination, were it empty.
+///
+/// # Errors
+/// [`StorageError::Forbidden`] with the rule.
+pub fn quota(engine: &Engine, to: &Prefix, bytes: u64) -> Result<(), EngineError> {
+    let Some((location, _)) = engine.storage.location_of(to.url())? else { return Ok(()) };
+    match location.quota {
+        Some(Quota(quota)) if bytes > quota => Err(StorageError::Forbidden {
+            at: to.url().at(),
+            rule: format!("locations.{}: quota = {:?}", location.name, String::from(Quota(quota))),
+            what: format!("{bytes} bytes are more than may lie there"),
+        }
+        .into()),
+        _ => Ok(()),
+    }
+}
+
+/// What the traffic costs, where the configuration has a price: `12.30 USD`.
+///
+/// # Errors
+/// An address that leads nowhere.
+pub fn price(engine: &Engine, from: &ObjectUrl, bytes: u64) -> Result<Option<String>, EngineError> {
+    let location = engine.storage.location_of(from)?;
+    Ok(location.and_then(|(location, _)| Some(location.egress_price.as_ref()?.of(bytes))))
 }

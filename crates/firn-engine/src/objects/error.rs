@@ -41,6 +41,18 @@ pub enum ObjectsError {
         /// The exact next command.
         next: String,
     },
+    /// Not everything in a place could be adopted.
+    #[error("{at}: {what}{}", list(keys))]
+    NotAdopted {
+        /// The place.
+        at: At,
+        /// How many finds are broken or changed.
+        what: String,
+        /// Which, and why.
+        keys: Vec<String>,
+        /// The exact next command.
+        next: String,
+    },
     /// What lies there is not replaced or removed object by object.
     #[error("{at}: {what}")]
     Protected {
@@ -106,6 +118,7 @@ impl Diagnose for ObjectsError {
             Self::Folder { .. } => "objects-folder",
             Self::Different { .. } => "objects-different",
             Self::CheckDiffers { .. } => "check-differs",
+            Self::NotAdopted { .. } => "adopt-incomplete",
             Self::Protected { .. } => "objects-protected",
             Self::Occupied { .. } => "objects-occupied",
             Self::Unusable { .. } => "objects-unusable-key",
@@ -117,7 +130,7 @@ impl Diagnose for ObjectsError {
         match self {
             Self::Folder { .. } | Self::Unconfirmed { .. } => Category::Usage,
             Self::Different { .. } | Self::Occupied { .. } => Category::Conflict,
-            Self::CheckDiffers { .. } => Category::Differences,
+            Self::CheckDiffers { .. } | Self::NotAdopted { .. } => Category::Differences,
             Self::Protected { .. } => Category::Denied,
             Self::Unusable { .. } => Category::Unsupported,
         }
@@ -128,6 +141,7 @@ impl Diagnose for ObjectsError {
             Self::Folder { at, .. }
             | Self::Different { at, .. }
             | Self::CheckDiffers { at, .. }
+            | Self::NotAdopted { at, .. }
             | Self::Protected { at, .. }
             | Self::Occupied { at, .. }
             | Self::Unusable { at, .. }
@@ -140,6 +154,9 @@ impl Diagnose for ObjectsError {
             Self::Folder { .. } => "all that lies below it is more than one may expect",
             Self::Different { .. } => "an object that is replaced is lost; nothing was copied",
             Self::CheckDiffers { .. } => "the two trees do not hold the same bytes",
+            Self::NotAdopted { .. } => {
+                "readers of what was left alone see wrong data, or none; everything else was adopted"
+            }
             Self::Protected { .. } => "readers and records rely on what lies there",
             Self::Occupied { .. } => "on a file system a name is a file or a folder, not both",
             Self::Unusable { .. } => {
@@ -155,6 +172,7 @@ impl Diagnose for ObjectsError {
             Self::Folder { next, .. }
             | Self::Different { next, .. }
             | Self::CheckDiffers { next, .. }
+            | Self::NotAdopted { next, .. }
             | Self::Protected { next, .. }
             | Self::Unconfirmed { next, .. } => next.clone(),
             Self::Occupied { at, .. } => {

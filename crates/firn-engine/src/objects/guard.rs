@@ -79,7 +79,7 @@ pub async fn published<'a>(
         .buffer_unordered(REQUESTS);
     while let Some(found) = asked.try_next().await? {
         if let Some(folder) = found {
-            let what = "firn published it, and what is published is not changed object by object".to_owned();
+            let what = "firn published or adopted it, and what is published is not changed object by object".to_owned();
             let next = format!(
                 "publish a new version, or copy it to another place; all of it is removed by: firn rm -r {}",
                 shell_word(&folder.url().to_string())

@@ -2,7 +2,7 @@
 //!
 //! A text file, `.firn/ledger`: the line `firn-ledger 1`, then one line a write unit in key order, fields separated by tabs:
 //! key, length in bytes, BLAKE3 in hex; length and digest are `-` for a unit that was not written because all its elements
-//! are the fill value.
+//! are the fill value, and the digest alone of one that was adopted without being read.
 
 use crate::error::EngineError;
 use firn_model::diagnose::At;
@@ -22,8 +22,8 @@ pub enum LedgerEntry {
     Stored {
         /// Its length in bytes.
         length: u64,
-        /// BLAKE3 of its bytes, hex.
-        blake3: String,
+        /// BLAKE3 of its bytes, hex; `None` where nobody read it.
+        blake3: Option<String>,
     },
 }
 
@@ -42,7 +42,9 @@ impl Ledger {
             // Writing to a string does not fail.
             let _ = match entry {
                 LedgerEntry::KnownEmpty => writeln!(text, "{key}\t-\t-"),
-                LedgerEntry::Stored { length, blake3 } => writeln!(text, "{key}\t{length}\t{blake3}"),
+                LedgerEntry::Stored { length, blake3 } => {
+                    writeln!(text, "{key}\t{length}\t{}", blake3.as_deref().unwrap_or("-"))
+                }
             };
         }
         text
@@ -73,10 +75,11 @@ impl Ledger {
                 LedgerEntry::KnownEmpty
             } else {
                 let length = length.parse().map_err(|_| damaged(number + 1, "a length is not a number"))?;
-                if digest.len() != 64 || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {
+                let is_digest = digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit());
+                if !is_digest && digest != "-" {
                     return Err(damaged(number + 1, "a digest is not one"));
                 }
-                LedgerEntry::Stored { length, blake3: digest.to_owned() }
+                LedgerEntry::Stored { length, blake3: is_digest.then(|| digest.to_owned()) }
             };
             entries.insert(key.to_owned(), entry);
         }
@@ -91,7 +94,8 @@ mod tests {
     #[test]
     fn a_ledger_reads_back_and_damage_is_located() {
         let mut ledger = Ledger::default();
-        ledger.entries.insert("sst/c/0/0".into(), LedgerEntry::Stored { length: 7, blake3: "ab".repeat(32) });
+        ledger.entries.insert("sst/c/0/0".into(), LedgerEntry::Stored { length: 7, blake3: Some("ab".repeat(32)) });
+        ledger.entries.insert("sst/c/0/2".into(), LedgerEntry::Stored { length: 9, blake3: None });
         ledger.entries.insert("sst/c/0/1".into(), LedgerEntry::KnownEmpty);
         let text = ledger.to_text();
         assert_eq!(Ledger::parse(&text, &At::nowhere()).unwrap(), ledger);

@@ -118,7 +118,7 @@ pub fn ledger(plan: &Plan, outputs: &BTreeMap<usize, Vec<Output>>) -> Ledger {
         let entry = match &output.state {
             OutputState::KnownEmpty => LedgerEntry::KnownEmpty,
             OutputState::Written(written) => {
-                LedgerEntry::Stored { length: written.length, blake3: written.blake3.clone() }
+                LedgerEntry::Stored { length: written.length, blake3: Some(written.blake3.clone()) }
             }
         };
         ledger.entries.insert(key, entry);

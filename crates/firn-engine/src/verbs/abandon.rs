@@ -120,6 +120,7 @@ async fn name(
         snapshot: Some(snapshot.to_owned()),
         source_files: record.source_files,
         limit,
+        in_place: false,
     };
     managed::publish_version(prefix, id, "icechunk", version).await
 }

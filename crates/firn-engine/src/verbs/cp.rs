@@ -1,7 +1,7 @@
 //! `firn cp` and `firn sync`: objects from one place to another.
 
 use crate::error::EngineError;
-use crate::objects::advice::{CopyAdvice, Planned, advise};
+use crate::objects::advice::{CopyAdvice, Planned, advise, quota};
 use crate::objects::error::ObjectsError;
 use crate::objects::named::{self, Chosen, choose};
 use crate::objects::pairs::{Pairs, pairs};
@@ -13,6 +13,7 @@ use crate::progress::Unit;
 use crate::settings::Engine;
 use crate::verbs::requests::CopyRequest;
 use firn_model::diagnose::{Category, Diagnose, shell_word};
+use firn_model::policy::destination::Shape;
 use firn_model::policy::{PlaceRules, may_copy};
 use firn_model::source::SourceVersion;
 use firn_storage::{ObjectUrl, Prefix, StorageError};
@@ -192,7 +193,10 @@ pub fn cp(engine: &Engine, request: &CopyRequest) -> Result<(CopyReport, Option<
         if request.explain {
             let largest = open.iter().map(|item| item.version.size).max().unwrap_or(0);
             let (route, objects, bytes) = (report.route.as_str(), report.copied, report.copied_bytes);
-            report.advice = Some(advise(engine, &from, &to, &Planned { route, objects, bytes, largest })?);
+            let is_store = !firn_model::upload::find_stores(all.iter().map(String::as_str)).is_empty();
+            let shape = if is_store { Shape::Zarr } else { Shape::Files };
+            let planned = Planned { route, objects, bytes, largest, shape };
+            report.advice = Some(advise(engine, &from, &to, &planned)?);
         }
         report.next = request.again();
     } else {
@@ -299,6 +303,7 @@ fn apart(folders: &[Arc<Prefix>], items: &[Item], to: &Prefix) -> Result<(), Eng
 /// Refuses what the rules of the places forbid.
 fn allowed(engine: &Engine, items: &[Item], to: &Prefix) -> Result<(), EngineError> {
     engine.may_write(to.url())?;
+    quota(engine, to, items.iter().map(|item| item.version.size).sum())?;
     let rules = |prefix: &Prefix| -> Result<Option<PlaceRules>, EngineError> {
         Ok(engine.storage.location_of(prefix.url())?.map(|(location, _)| location.rules.clone()))
     };

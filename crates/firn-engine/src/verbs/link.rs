@@ -1,11 +1,10 @@
 //! `firn link`: a store that lies elsewhere, judged as its readers will see it, and catalogued where it is.
 
 mod chunks;
-mod entry;
+pub(super) mod entry;
 mod judge;
 mod look;
 mod report;
-mod stock;
 
 pub use report::{ChunkRead, Criterion, CriterionVerdict, LinkReport, LinkWarning, LinkedFeedstock, LinkedVariable};
 
@@ -15,19 +14,21 @@ use crate::settings::Engine;
 use crate::store::Opened;
 use crate::verbs::inspect::inspect;
 use crate::verbs::requests::{InspectRequest, LinkRequest};
+use crate::verbs::stock::{NewDocuments, Stock, elsewhere};
 use entry::Said;
 use firn_catalog::classify::StoreKind;
 use firn_catalog::snippet::{Opening, snippet};
 use firn_formats::zarr::ROOT_DOCUMENT;
 use firn_model::dataset::DatasetFormat;
 use firn_model::diagnose::{At, shell_word};
-use firn_model::feedstock::{StoreChange, StoreEntry, edit_store};
+use firn_model::feedstock::{DataType, StoreChange, StoreEntry, edit_store};
 use firn_model::hosting::Egress;
 use firn_storage::ObjectUrl;
 use judge::{Judgement, WARNINGS};
 use look::{Seen, look};
 use serde_json::Value;
-use stock::Stock;
+
+const CATALOG: &str = "# Stores that lie elsewhere, as `firn link` found them.\ntype: curated\ntags: []\nstores: []\n";
 
 /// A judged store, and why a catalog must not list it.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ pub fn link(engine: &Engine, request: &LinkRequest) -> Result<Linked, EngineErro
         .as_ref()
         .map_or(0, |opened| opened.view.dataset.arrays().count() + opened.view.dataset.refusals().count());
     judgement.opens(&seen, kind, count);
-    judgement.public(&seen, stock::elsewhere(engine, stock.as_ref()).as_deref());
+    judgement.public(&seen, elsewhere(engine, stock.as_ref()).as_deref());
     let egress = judgement.egress(&seen)?;
     let address = entry::address(&seen)?;
     let mut report = LinkReport { url: address.to_string(), kind, ..LinkReport::default() };
@@ -110,7 +111,8 @@ fn describe(
         let said = Said {
             id: id.clone(),
             public_id: stock.and_then(|stock| stock.public_id(&id)),
-            data_type: Some(request.data_type).filter(|wanted| stock.and_then(Stock::data_type) != Some(*wanted)),
+            data_type: Some(request.data_type)
+                .filter(|wanted| stock.and_then(|stock| stock.data_type(DataType::Curated)) != Some(*wanted)),
             consolidated: told.consolidated,
             egress: told.egress,
             warnings: &judgement.warnings,
@@ -161,7 +163,10 @@ fn finish(
         (Ok(opened), None) => {
             report.linkable = true;
             if let (Some(stock), Some(entry)) = (stock, &report.entry) {
-                report.feedstock = Some(stock.write(entry, &opened.view.dataset)?);
+                let meta = entry::meta_text(entry, Some(&opened.view.dataset), None);
+                let written = stock.write(entry, &NewDocuments { meta: &meta, catalog: CATALOG })?;
+                let dir = stock.dir().display().to_string();
+                report.feedstock = Some(LinkedFeedstock { dir, created: written.created, change: written.change });
             }
             None
         }

@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod abandon;
+pub mod adopt;
 pub(crate) mod advice;
 pub mod cat;
 pub mod catalog_build;
@@ -27,6 +28,7 @@ pub mod requests;
 pub mod rm;
 pub mod run;
 pub mod seal;
+mod stock;
 pub mod transform;
 pub mod verify;
 pub mod virtualize;

@@ -61,6 +61,7 @@ pub struct OpenedStore {
 pub fn promote(engine: &Engine, request: &PromoteRequest) -> Result<PromoteReport, EngineError> {
     let upload = Upload::parse(engine, &request.upload)?;
     let target = destination(engine, request, &upload)?;
+    engine.may_bring([engine.storage.physical(&upload.url)?.to_string().as_str()], &target)?;
     let feedstock = request.feedstock.as_deref().map(load).transpose()?;
     let runtime = engine.storage.runtime();
     let found = find(engine, &upload)?;

@@ -251,6 +251,25 @@ pub struct LinkRequest {
     pub reason: Option<String>,
 }
 
+/// `firn adopt PLACE`.
+#[derive(Debug, Clone)]
+pub struct AdoptRequest {
+    /// The place: an address, or `LOCATION/PREFIX`.
+    pub place: String,
+    /// Who answers for what is found.
+    pub owner: Option<String>,
+    /// How the data came to be there.
+    pub data_type: DataType,
+    /// Bytes are read to make digests.
+    pub hash: bool,
+    /// What changed since it was adopted is adopted as it is now.
+    pub again: bool,
+    /// Nothing is written.
+    pub dry_run: bool,
+    /// The folder of the feedstocks.
+    pub feedstocks: PathBuf,
+}
+
 /// `firn init DIR`.
 #[derive(Debug, Clone)]
 pub struct InitRequest {

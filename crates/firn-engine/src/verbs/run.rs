@@ -10,6 +10,7 @@ use crate::icechunk::SpecVersion;
 use crate::journal::Journal;
 use crate::managed;
 use crate::pipeline::{BuildSpec, Prepared, prepare};
+use crate::placing::destination;
 use crate::provenance::{Provenance, RECIPE_HASH};
 use crate::settings::Engine;
 use crate::store::{StoreKind, kind_of, open_store, refuse_inside};
@@ -28,7 +29,7 @@ use firn_model::document::DocumentError;
 use firn_model::feedstock::recipe::{CodecChoice, Extents, Recipe, Strategy, TargetFormat};
 use firn_model::feedstock::{StoreEntry, public_id};
 use firn_model::plan::TargetOptions;
-use firn_storage::{Location, LocationRole, ObjectUrl};
+use firn_storage::{LocationRole, ObjectUrl};
 use indexmap::IndexMap;
 use std::num::NonZeroU64;
 use std::path::Path;
@@ -303,49 +304,6 @@ fn target_options(recipe: &Recipe) -> TargetOptions {
         None => {}
     }
     options
-}
-
-/// Where the dataset of a recipe is.
-///
-/// # Errors
-/// No published location, or several, and none named.
-pub(super) fn destination(
-    engine: &Engine,
-    feedstock: &FeedstockDir,
-    recipe: &Recipe,
-    request: &RunRequest,
-) -> Result<ObjectUrl, EngineError> {
-    if let Some(target) = &request.target {
-        return Ok(ObjectUrl::parse(target)?.absolute()?);
-    }
-    let location = match &recipe.target.location {
-        Some(name) => engine.storage.location(name)?,
-        None => only_published(engine)?,
-    };
-    let path = recipe.target.path.clone().unwrap_or_else(|| format!("{}/{}", feedstock.name, recipe.id));
-    // A part of a dataset must not become a version of it.
-    let path = request.limit.map_or(path.clone(), |limit| format!("{path}.limit{limit}"));
-    Ok(location.url.child(&path)?)
-}
-
-/// The only location with the role published.
-fn only_published(engine: &Engine) -> Result<&Location, EngineError> {
-    let locations = engine.storage.settings().locations.values();
-    let published: Vec<&Location> = locations.filter(|location| location.role == LocationRole::Published).collect();
-    match published.as_slice() {
-        [one] => Ok(one),
-        [] => Err(EngineError::usage(
-            "the recipe names no target location, and no location has the role published",
-            "the same command with --target URL, or a location in firn.toml: [locations.published] url = \"…\" role = \"published\"",
-        )),
-        several => {
-            let names: Vec<&str> = several.iter().map(|location| location.name.as_str()).collect();
-            Err(EngineError::usage(
-                format!("several locations have the role published: {}", names.join(", ")),
-                "name one in the recipe: `target: {location: NAME}`",
-            ))
-        }
-    }
 }
 
 /// How a recipe's dataset is stored.

@@ -184,7 +184,9 @@ fn digest_differs(store: &StoreView, sample: &Sample<'_>, full: bool) -> Option<
     const SMALL: u64 = 16 << 20;
     let ChunkManifest::Keyed(keyed) = &sample.array.manifest else { return None };
     let key = keyed.key(&sample.unit);
-    let LedgerEntry::Stored { length, blake3 } = store.ledger.as_ref()?.entries.get(&key)? else { return None };
+    let LedgerEntry::Stored { length, blake3: Some(blake3) } = store.ledger.as_ref()?.entries.get(&key)? else {
+        return None;
+    };
     // Of a shard the first of its inner chunks speaks for all.
     let first = !chunks::is_sharded(sample.array) || is_first_inner(sample);
     if !first || (!full && *length > SMALL) {

@@ -2,7 +2,7 @@
 //!
 //! A text file: the line `firn-manifest 1`, then one line an object in the order of the keys' bytes, fields separated by tabs: key,
 //! size in bytes, BLAKE3 in lower-case hex, entity tag in the inbox, size of the parts in which it was written. The last two are
-//! `-` where there are none. One upload has one text.
+//! `-` where there are none. One upload has one text. What was adopted without being read has `-` for its digests too.
 
 use super::UploadError;
 use crate::diagnose::At;
@@ -11,12 +11,15 @@ use std::fmt::Write;
 
 const HEADER: &str = "firn-manifest 1";
 
+/// The digest of an object that nobody read.
+pub const UNREAD: &str = "-";
+
 /// An object of an upload.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct UploadObject {
     /// Its size in bytes.
     pub size: u64,
-    /// BLAKE3 of its bytes, lower-case hex.
+    /// BLAKE3 of its bytes, lower-case hex; [`UNREAD`] where nobody read it, which no upload has.
     pub blake3: String,
     /// Its entity tag in the inbox.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -65,6 +68,18 @@ impl UploadManifest {
     /// # Errors
     /// [`UploadError::ManifestDamaged`] with the line.
     pub fn parse(text: &str, at: &At) -> Result<Self, UploadError> {
+        Self::read(text, at, false)
+    }
+
+    /// As [`UploadManifest::parse`], of what was adopted: digests may be [`UNREAD`].
+    ///
+    /// # Errors
+    /// [`UploadError::ManifestDamaged`] with the line.
+    pub fn parse_adopted(text: &str, at: &At) -> Result<Self, UploadError> {
+        Self::read(text, at, true)
+    }
+
+    fn read(text: &str, at: &At, may_be_unread: bool) -> Result<Self, UploadError> {
         let damaged =
             |line: usize, what: &str| UploadError::ManifestDamaged { at: at.line(line, 1), what: what.to_owned() };
         let Some(body) = text.strip_prefix(HEADER).and_then(|rest| rest.strip_prefix('\n')) else {
@@ -88,7 +103,7 @@ impl UploadManifest {
             let number_of = |text: &str| text.parse().ok().filter(|number: &u64| number.to_string() == text);
             let size = number_of(size).ok_or_else(|| damaged(number, "a size is not a number"))?;
             let is_digest = digest.len() == 64 && digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-            if !is_digest {
+            if !(is_digest || may_be_unread && digest == UNREAD) {
                 return Err(damaged(number, "a digest is not one"));
             }
             let part_size = match part {
@@ -158,6 +173,10 @@ mod tests {
         ] {
             assert!(UploadManifest::parse(bad, &At::nowhere()).is_err(), "{bad}");
         }
+        let unread = format!("{HEADER}\na\t0\t-\t-\t-\n");
+        assert!(UploadManifest::parse(&unread, &At::nowhere()).is_err());
+        let adopted = UploadManifest::parse_adopted(&unread, &At::nowhere()).unwrap();
+        assert_eq!((adopted.objects["a"].blake3.as_str(), adopted.to_text()), (UNREAD, unread));
     }
 
     #[test]

@@ -12,5 +12,5 @@ mod stores;
 pub use check::{Difference, compare};
 pub use error::UploadError;
 pub use keys::check_keys;
-pub use manifest::{UploadManifest, UploadObject};
+pub use manifest::{UNREAD, UploadManifest, UploadObject};
 pub use stores::{Rank, StoreFormat, StoreRoot, find_stores, is_record, rank, store_of};

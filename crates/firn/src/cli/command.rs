@@ -3,8 +3,8 @@
 use super::context::Context;
 use super::outcome::Outcome;
 use super::{
-    cat, catalog, check, config, cp, demo, du, explain, inbox, init, inspect, later, link, ls, plan, push, rm, run,
-    seal, serve, sync, transform, verify, virtualize,
+    adopt, cat, catalog, check, config, cp, demo, du, explain, inbox, init, inspect, later, link, ls, plan, push, rm,
+    run, seal, serve, sync, transform, verify, virtualize,
 };
 use crate::error::FirnError;
 use clap::Subcommand;
@@ -33,6 +33,7 @@ pub enum Verb {
     Sync(sync::Arguments),
     Check(check::Arguments),
     Rm(rm::Arguments),
+    Adopt(adopt::Arguments),
     Config(config::Arguments),
     Explain(explain::Arguments),
     #[command(flatten)]
@@ -64,6 +65,7 @@ impl Verb {
             Self::Sync(_) => "sync".to_owned(),
             Self::Check(_) => "check".to_owned(),
             Self::Rm(_) => "rm".to_owned(),
+            Self::Adopt(_) => "adopt".to_owned(),
             Self::Config(arguments) => format!("config {}", arguments.verb.word()),
             Self::Explain(_) => "explain".to_owned(),
             Self::Later(later) => later.words(),
@@ -102,6 +104,7 @@ impl Verb {
             Self::Sync(arguments) => arguments.perform(context).await,
             Self::Check(arguments) => arguments.perform(context).await,
             Self::Rm(arguments) => arguments.perform(context).await,
+            Self::Adopt(arguments) => arguments.perform(context).await,
             Self::Config(arguments) => arguments.perform(context).await,
             Self::Explain(arguments) => arguments.perform(),
             Self::Later(_) => Err(FirnError::VerbUnsupported { verb: self.words() }),

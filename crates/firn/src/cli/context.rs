@@ -41,6 +41,11 @@ impl Context {
         self.common.output == OutputFormat::Text
     }
 
+    /// A variable of the environment that is set and not empty.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.environment.get(name).map(str::to_owned)
+    }
+
     /// An engine that may take this much of the machine and of the network.
     ///
     /// # Errors
@@ -85,6 +90,7 @@ impl Context {
             jobs: settings.jobs.value,
             state_dir: settings.state_dir.value.clone(),
             catalog: settings.catalog.value.clone(),
+            destinations: settings.destinations.clone(),
             user: self.environment.user().map(str::to_owned),
         };
         let storage = Storage::new(storage, tokio::runtime::Handle::current())?;

@@ -136,13 +136,8 @@ fn draw(report: &CopyReport, out: &mut dyn Write, style: Style) -> io::Result<()
         writeln!(out, "  method   {}; {} requests that write", advice.method, advice.requests)?;
         let [low, high] = advice.seconds.map(duration);
         writeln!(out, "  time     {low} to {high}, with {}", advice.assuming)?;
-        let who = match advice.egress {
-            Egress::None => "nobody",
-            Egress::Provider => "the owner of the source",
-            Egress::Reader => "you",
-            Egress::Unknown => "unknown",
-        };
-        writeln!(out, "  traffic  paid by: {who} ({})", advice.egress_because)?;
+        let cost = advice.egress_cost.as_ref().map(|cost| format!(", about {cost}")).unwrap_or_default();
+        writeln!(out, "  traffic  paid by: {} ({}){cost}", who_pays(advice.egress), advice.egress_because)?;
         for rule in &advice.rules {
             writeln!(out, "  rule     {rule}")?;
         }
@@ -151,4 +146,14 @@ fn draw(report: &CopyReport, out: &mut dyn Write, style: Style) -> io::Result<()
         writeln!(out, "  {} not tried, so that no incomplete store appears", report.held_back)?;
     }
     writeln!(out, "next: {}", report.next)
+}
+
+/// Who pays for traffic, in words.
+pub(super) fn who_pays(egress: Egress) -> &'static str {
+    match egress {
+        Egress::None => "nobody",
+        Egress::Provider => "the owner of the source",
+        Egress::Reader => "you",
+        Egress::Unknown => "unknown",
+    }
 }

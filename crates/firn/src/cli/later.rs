@@ -7,9 +7,6 @@ use std::path::PathBuf;
 /// A verb of a later version.
 #[derive(Debug, Subcommand)]
 pub enum Later {
-    /// Take over what is stored already
-    #[command(hide = true)]
-    Adopt(Adopt),
     /// Bring a dataset up to date
     #[command(hide = true)]
     Update(Words),
@@ -46,7 +43,6 @@ impl Later {
     /// The words of the verb.
     pub fn words(&self) -> String {
         match self {
-            Self::Adopt(_) => "adopt",
             Self::Update(_) => "update",
             Self::Log(_) => "log",
             Self::Diff(_) => "diff",
@@ -66,18 +62,6 @@ impl Later {
 #[derive(Debug, Args)]
 pub struct Words {
     pub words: Vec<String>,
-}
-
-/// `firn adopt URL|LOCATION/PREFIX`.
-#[derive(Debug, Args)]
-pub struct Adopt {
-    pub place: Option<String>,
-    #[arg(long, value_name = "NAME")]
-    pub owner: Option<String>,
-    #[arg(long = "as", value_name = "TYPE")]
-    pub kind: Option<String>,
-    #[arg(long)]
-    pub no_hash: bool,
 }
 
 /// `firn plot STORE VAR --out FILE.png`.

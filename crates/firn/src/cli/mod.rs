@@ -1,5 +1,6 @@
 //! The command line: parse, do, print. One file a verb.
 
+mod adopt;
 mod arguments;
 mod bars;
 mod build;

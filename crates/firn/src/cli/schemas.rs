@@ -8,6 +8,7 @@ use super::inspect::answer;
 use super::serve::Serving;
 use crate::report::ErrorReport;
 use firn_engine::build::BuildReport;
+use firn_engine::verbs::adopt::AdoptReport;
 use firn_engine::verbs::catalog_build::CatalogBuildReport;
 use firn_engine::verbs::catalog_show::{ShownDataset, ShownSnippet};
 use firn_engine::verbs::check::CheckReport;
@@ -33,6 +34,7 @@ use serde_json::Value;
 /// `firn inspect -o jsonl`.
 pub fn output_schemas() -> Vec<(&'static str, Value)> {
     vec![
+        ("adopt", document::<AdoptReport>("adopt")),
         ("cat", document::<Content>("cat")),
         ("catalog-build", document::<CatalogBuildReport>("catalog-build")),
         ("catalog-show", document::<ShownDataset>("catalog-show")),

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-const KEYS: [&str; 6] = ["memory", "jobs", "state_dir", "catalog", "references", "locations"];
-const LOCATION_KEYS: [&str; 13] = [
+const KEYS: [&str; 7] = ["memory", "jobs", "state_dir", "catalog", "references", "policy", "locations"];
+const LOCATION_KEYS: [&str; 15] = [
     "url",
     "endpoint",
     "region",
@@ -26,6 +26,8 @@ const LOCATION_KEYS: [&str; 13] = [
     "public",
     "private",
     "egress",
+    "egress_price",
+    "quota",
     "retention",
     "owner",
 ];
@@ -56,6 +58,8 @@ pub struct ConfigFile {
     pub catalog: Option<Found<Option<String>>>,
     /// `references`.
     pub references: Option<Found<HostPolicy>>,
+    /// `policy`, made absolute or relative to the current directory.
+    pub policy: Option<Found<PathBuf>>,
     /// `[locations.NAME]`.
     pub locations: BTreeMap<String, Found<LocationConfig>>,
 }
@@ -120,6 +124,7 @@ impl Reading<'_> {
                 }
                 "state_dir" => file.state_dir = self.path_value(name, value),
                 "catalog" => file.catalog = self.scalar(name, value, |text| Ok(Some(text.to_owned()))),
+                "policy" => file.policy = self.path_value(name, value),
                 "references" => file.references = self.scalar(name, value, |text| text.parse()),
                 "locations" => file.locations = self.locations(value),
                 other => self.unknown(key.span(), other, other, &KEYS),

@@ -3,6 +3,7 @@
 pub mod environment;
 mod file;
 pub mod machine;
+mod policy;
 mod settings;
 pub mod size;
 

@@ -3,8 +3,10 @@
 use super::environment::Environment;
 use super::file::{ConfigFile, Found};
 use super::machine;
+use super::policy;
 use super::size::Size;
 use crate::error::FirnError;
+use firn_model::policy::destination::DestinationRule;
 use firn_storage::{HostPolicy, LocationConfig};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -74,6 +76,10 @@ pub struct Settings {
     pub catalog: Setting<Option<String>>,
     /// Where references inside a source may lead.
     pub references: Setting<HostPolicy>,
+    /// The file that says where data go.
+    pub policy: Setting<Option<PathBuf>>,
+    /// Its rules.
+    pub destinations: Vec<DestinationRule>,
     /// The configured locations.
     pub locations: BTreeMap<String, Setting<LocationConfig>>,
     /// The files that were looked for, in order of precedence, and whether they are there.
@@ -150,7 +156,19 @@ impl Settings {
             |file| file.references.as_ref(),
             HostPolicy::default,
         );
+        let policy = first(
+            None,
+            variable(environment, "FIRN_POLICY", |text| Ok(PathBuf::from(text)))?,
+            files,
+            |file| file.policy.as_ref(),
+            PathBuf::new,
+        );
+        let policy =
+            Setting { value: Some(policy.value).filter(|path| !path.as_os_str().is_empty()), origin: policy.origin };
+        let destinations = policy.value.as_deref().map(policy::load).transpose()?.unwrap_or_default();
         Ok(Self {
+            policy,
+            destinations,
             memory: Setting { value: memory.value.of(machine::memory()), origin: memory.origin },
             jobs: Setting { value: jobs.value.get(), origin: jobs.origin },
             state_dir,

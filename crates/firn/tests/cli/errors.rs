@@ -38,12 +38,13 @@ fn the_text_of_errors_is_as_kept() {
 fn the_same_errors_are_one_json_object_on_standard_output() {
     let place = Place::new();
     place.write("page.nc", "<html></html>");
-    let cases: [(&str, &[&str], i32, &str, &str); 8] = [
+    let cases: [(&str, &[&str], i32, &str, &str); 9] = [
         ("firn/command/1", &["-o", "json"], 2, "usage", "usage"),
         ("firn/command/1", &["-o", "json", "inspct"], 2, "usage", "usage"),
         ("firn/inspect/1", &["inspect", "-o", "json"], 2, "usage", "usage"),
         ("firn/catalog-build/1", &["catalog", "build", "-ojson"], 2, "usage", "usage"),
-        ("firn/adopt/1", &["adopt", "a", "--output=json"], 7, "verb-unsupported", "unsupported"),
+        ("firn/adopt/1", &["adopt", "a", "--output=json"], 4, "source-not-found", "not found"),
+        ("firn/update/1", &["update", "a", "--output=json"], 7, "verb-unsupported", "unsupported"),
         ("firn/cp/1", &["cp", "a", "b", "--output=json"], 4, "source-not-found", "not found"),
         ("firn/inspect/1", &["inspect", "nothing.nc", "-o", "json"], 4, "source-not-found", "not found"),
         ("firn/inspect/1", &["-o", "json", "inspect", "page.nc"], 8, "not-an-array-file", "corrupt"),

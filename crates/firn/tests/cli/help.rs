@@ -39,7 +39,7 @@ fn help_of_every_visible_verb_is_as_kept() {
 
 #[test]
 fn verbs_of_later_versions_are_declared_hidden_and_unsupported() {
-    let expected = "adopt update log diff tag rollback sizes expire delete restore plot";
+    let expected = "update log diff tag rollback sizes expire delete restore plot";
     let hidden: Vec<String> = verbs()
         .into_iter()
         .filter(|(words, hidden)| *hidden && words.len() == 1)
@@ -62,7 +62,6 @@ fn verbs_of_later_versions_are_declared_hidden_and_unsupported() {
 #[test]
 fn flags_of_later_verbs_are_declared() {
     for line in [
-        "adopt A --owner NAME --as ingested --no-hash",
         "push A --token T",
         "plot STORE VAR --time 2000-01-01 --out FILE.png",
         "catalog search words --catalog URL",

@@ -12,6 +12,7 @@ fn engine(locations: &[(&str, LocationConfig)]) -> (Engine, tokio::runtime::Runt
         jobs: 2,
         state_dir: std::env::temp_dir().join("firn-none"),
         catalog: None,
+        destinations: Vec::new(),
         user: None,
     };
     (Engine::new(storage, settings), runtime)

@@ -5,13 +5,14 @@ use super::report::LinkWarning;
 use crate::error::EngineError;
 use crate::icechunk::SpecVersion;
 use crate::verbs::catalog_entry::access;
+use crate::verbs::init::documents::quoted;
 use firn_catalog::classify::StoreKind;
 use firn_model::array::ChunkManifest;
 use firn_model::dataset::{Dataset, NodePath};
 use firn_model::feedstock::store_entry::{
     AcceptedWarning, IcechunkDetails, KerchunkDetails, KerchunkFormat, LinkRecord, ZarrDetails,
 };
-use firn_model::feedstock::{DataType, StoreEntry, StoreMode, slug};
+use firn_model::feedstock::{DataType, StoreEntry, StoreMode, license_id, slug};
 use firn_model::hosting::Egress;
 use firn_storage::ObjectUrl;
 
@@ -111,7 +112,7 @@ fn record(said: &Said<'_>) -> LinkRecord {
 }
 
 /// The protocol of the files that references lead to.
-fn protocol(dataset: &Dataset) -> Option<String> {
+pub(in crate::verbs) fn protocol(dataset: &Dataset) -> Option<String> {
     let objects = dataset.arrays().filter_map(|(_, array)| match &array.manifest {
         ChunkManifest::Table(table) => table.objects().first(),
         _ => None,
@@ -130,7 +131,7 @@ pub(super) fn text(dataset: &Dataset, names: &[&str]) -> Option<String> {
 }
 
 /// An id for a store at this address: its name, without what only says the format.
-pub(super) fn id_of(address: &ObjectUrl) -> String {
+pub(in crate::verbs) fn id_of(address: &ObjectUrl) -> String {
     const SAY_THE_FORMAT: [&str; 5] = [".zarr", ".icechunk", ".json", ".zarr3", ".zarr2"];
     let mut place = Some(address.clone());
     while let Some(at) = place {
@@ -144,4 +145,25 @@ pub(super) fn id_of(address: &ObjectUrl) -> String {
         place = at.parent().filter(|parent| parent.to_string() != at.to_string());
     }
     "store".to_owned()
+}
+
+/// What the store says of itself; the rest waits to be filled in.
+pub(in crate::verbs) fn meta_text(entry: &StoreEntry, dataset: Option<&Dataset>, maintainer: Option<&str>) -> String {
+    let text = |names: &[&str]| dataset.and_then(|dataset| text(dataset, names));
+    let line = |names: &[&str], otherwise: &str| match text(names) {
+        Some(found) => quoted(&found),
+        None => format!("{}  # fill in", quoted(otherwise)),
+    };
+    let license = match text(&["license", "licence"]).and_then(|text| license_id(&text)) {
+        Some(id) => quoted(&id),
+        None => "LicenseRef-unknown  # fill in: an SPDX id such as CC-BY-4.0".to_owned(),
+    };
+    format!(
+        "title: {}\ndescription: {}\nprovenance:\n  providers:\n    - name: {}\n      roles: [producer, licensor]\n  license: \
+         {license}\nmaintainers:\n  - name: {}\n",
+        line(&["title", "long_title"], &entry.id),
+        line(&["summary", "description", "comment"], entry.name.as_deref().unwrap_or(&entry.id)),
+        line(&["institution", "creator_name", "publisher_name"], "Provider of the data"),
+        maintainer.map_or_else(|| "Your name  # fill in".to_owned(), quoted),
+    )
 }

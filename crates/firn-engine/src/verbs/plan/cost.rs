@@ -1,9 +1,11 @@
 //! What a run would take: bytes, objects, tasks, memory, time.
 
 use super::report::{Cost, VariablePlan};
+use crate::objects::advice::{price, who_pays};
 use crate::pipeline::Prepared;
 use crate::settings::Engine;
 use firn_model::dataset::NodePath;
+use firn_model::hosting::Egress;
 use firn_model::plan::{ArrayLayout, Plan};
 use firn_storage::ObjectUrl;
 
@@ -40,7 +42,11 @@ pub(super) fn plan(engine: &Engine, prepared: &Prepared, tasks: &Plan, variables
     } else {
         String::new()
     };
+    let (egress, egress_because, egress_cost) = traffic(engine, prepared, read_bytes);
     Cost {
+        egress,
+        egress_because,
+        egress_cost,
         read_bytes,
         write_bytes: total(&mut native().map(|array| array.write_bytes)),
         decoded_bytes: total(&mut arrays().map(|array| array.decoded_bytes)),
@@ -53,6 +59,17 @@ pub(super) fn plan(engine: &Engine, prepared: &Prepared, tasks: &Plan, variables
         seconds: of_workers.max(of_network).max(1),
         assumes: format!("{} MiB/s of decoded bytes for each of {workers} workers{network}", BYTES_OF_A_WORKER >> 20),
     }
+}
+
+/// Who pays when the sources are read, why that is known, and how much it is where the configuration has a price. Of the first
+/// source: the others lie with it, or nobody could say.
+fn traffic(engine: &Engine, prepared: &Prepared, bytes: u64) -> (Egress, String, Option<String>) {
+    let unknown = || (Egress::Unknown, "nothing is known of where the sources lie".to_owned(), None);
+    let Some(url) = prepared.sources.first().and_then(|source| ObjectUrl::parse(&source.url).ok()) else {
+        return unknown();
+    };
+    let Ok(answer) = who_pays(engine, &url) else { return unknown() };
+    (answer.egress, answer.because, price(engine, &url, bytes).ok().flatten())
 }
 
 fn is_remote(url: &str) -> bool {

@@ -11,13 +11,12 @@ use crate::build::virtual_verdicts;
 use crate::error::EngineError;
 use crate::feedstock::FeedstockDir;
 use crate::pipeline::{BuildSpec, Prepared, prepare};
+use crate::placing::destination as destination_of;
 use crate::settings::Engine;
 use crate::verbs::advice::in_recipe;
 use crate::verbs::gaps;
 use crate::verbs::requests::RunRequest;
-use crate::verbs::run::{
-    because, build_options, build_spec, choose, destination as destination_of, refuse_unconsolidated,
-};
+use crate::verbs::run::{because, build_options, build_spec, choose, refuse_unconsolidated};
 use firn_model::combine::Rule;
 use firn_model::diagnose::{Category, Diagnose};
 use firn_model::feedstock::public_id;
@@ -194,7 +193,11 @@ impl Call<'_> {
     fn refused(&self, spec: &BuildSpec, prepared: &Prepared, is_virtual: bool) -> Result<(), EngineError> {
         build_options(self.feedstock, self.recipe, &self.request, spec, prepared, is_virtual, None)?;
         match destination_of(self.engine, self.feedstock, self.recipe, &self.request) {
-            Ok(target) => refuse_unconsolidated(self.engine, self.recipe, &target),
+            Ok(target) => {
+                self.engine.may_write(&target)?;
+                self.engine.may_bring(prepared.sources.iter().map(|source| source.url.as_str()), &target)?;
+                refuse_unconsolidated(self.engine, self.recipe, &target)
+            }
             // A run is told where by --target then.
             Err(_) => Ok(()),
         }

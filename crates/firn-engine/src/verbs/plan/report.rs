@@ -1,6 +1,7 @@
 //! What `firn plan` answers, as data.
 
 use crate::verbs::inspect::Verdict;
+use firn_model::hosting::Egress;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -161,6 +162,8 @@ pub struct DestinationPlan {
     pub url: Option<String>,
     /// Why there, or why nowhere.
     pub because: String,
+    /// What the configuration says of that place.
+    pub rules: Vec<String>,
     /// The version that is current there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current: Option<String>,
@@ -218,6 +221,13 @@ pub struct ArrayPlan {
 /// What a run would take.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Cost {
+    /// Who pays when the sources are read: `none`, `provider`, `reader`, `unknown`.
+    pub egress: Egress,
+    /// Why.
+    pub egress_because: String,
+    /// What that traffic costs, where the configuration has a price: `12.30 USD`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub egress_cost: Option<String>,
     /// Stored bytes that are read from the sources, metadata not counted.
     pub read_bytes: u64,
     /// Bytes of chunks that are written, estimated.

@@ -33,6 +33,10 @@ pub struct Shown {
     pub azure_credentials: String,
     /// The remotes of `rclone.conf`, by name.
     pub remotes: IndexMap<String, ShownRemote>,
+    /// The proxies that requests go by, by variable; never their passwords.
+    pub proxies: IndexMap<String, String>,
+    /// Which certificates are trusted.
+    pub certificates: String,
     /// The files that were looked for, in order of precedence.
     pub files: Vec<ShownFile>,
 }
@@ -82,7 +86,9 @@ impl Arguments {
     pub(super) fn perform(&self, context: &Context) -> Result<Outcome, FirnError> {
         let settings = context.settings(&Flags::default())?;
         let storage = context.storage_settings(&settings)?;
-        Ok(Outcome::of(shown(&settings, &storage), draw))
+        let proxies = proxies(|name| context.variable(name));
+        let certificates = certificates(|name| context.variable(name), &storage);
+        Ok(Outcome::of(Shown { proxies, certificates, ..shown(&settings, &storage) }, draw))
     }
 }
 
@@ -96,6 +102,10 @@ fn shown(settings: &Settings, storage: &StorageSettings) -> Shown {
         setting(&settings.catalog, |catalog| json!(catalog.as_deref().map(without_secrets))),
     );
     all.insert("references".to_owned(), setting(&settings.references, |places| json!(places.to_string())));
+    all.insert(
+        "policy".to_owned(),
+        setting(&settings.policy, |path| json!(path.as_ref().map(|path| path.to_string_lossy()))),
+    );
     let source = source_of(&storage.account, storage.anonymous);
     let locations = settings.locations.iter().map(|(name, location)| {
         let shown = ShownLocation {
@@ -121,6 +131,8 @@ fn shown(settings: &Settings, storage: &StorageSettings) -> Shown {
         azure_credentials: source_of(&storage.azure, false),
         s3_credentials: source.clone(),
         remotes: remotes_of(storage),
+        proxies: IndexMap::new(),
+        certificates: String::new(),
         files: files.chain(of_rclone).collect(),
     }
 }
@@ -163,6 +175,29 @@ fn how_of(how: &Fetched) -> &'static str {
         Fetched::Role { .. } => ", which takes on a role",
         Fetched::Ambient(_) => "",
     }
+}
+
+/// Variables that name proxies; of two spellings the first that is set counts.
+const PROXIES: [[&str; 2]; 4] = [
+    ["HTTPS_PROXY", "https_proxy"],
+    ["HTTP_PROXY", "http_proxy"],
+    ["ALL_PROXY", "all_proxy"],
+    ["NO_PROXY", "no_proxy"],
+];
+
+fn proxies(variable: impl Fn(&str) -> Option<String>) -> IndexMap<String, String> {
+    let found = PROXIES.iter().filter_map(|names| {
+        names.iter().find_map(|name| Some(((*name).to_owned(), without_secrets(&variable(name)?))))
+    });
+    found.collect()
+}
+
+fn certificates(variable: impl Fn(&str) -> Option<String>, storage: &StorageSettings) -> String {
+    let of_system = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().find_map(|name| Some((name, variable(name)?)));
+    let of_system =
+        of_system.map_or_else(|| "those of the system".to_owned(), |(name, path)| format!("{name} ({path})"));
+    let more = storage.certificates.origins.iter().map(|(name, path)| format!("{name} ({})", path.display()));
+    std::iter::once(of_system).chain(more).collect::<Vec<_>>().join(", and ")
 }
 
 fn remotes_of(storage: &StorageSettings) -> IndexMap<String, ShownRemote> {
@@ -218,6 +253,11 @@ fn draw(shown: &Shown, out: &mut dyn Write, style: Style) -> io::Result<()> {
         [("s3://", &shown.s3_credentials), ("gs://", &shown.google_credentials), ("az://", &shown.azure_credentials)];
     let rows: Vec<Vec<String>> =
         rows.iter().map(|(scheme, source)| vec![(*scheme).to_owned(), (*source).clone()]).collect();
+    write_table(out, 2, &rows)?;
+    writeln!(out, "\n{}", style.bold("network"))?;
+    let mut rows: Vec<Vec<String>> =
+        shown.proxies.iter().map(|(name, proxy)| vec![name.clone(), proxy.clone()]).collect();
+    rows.push(vec!["certificates".to_owned(), shown.certificates.clone()]);
     write_table(out, 2, &rows)?;
     writeln!(out)?;
     for file in &shown.files {

@@ -1,6 +1,6 @@
 //! `firn plan` for the comment of a pull request.
 
-use super::text::{row, seconds};
+use super::text::{row, seconds, traffic};
 use crate::cli::build::bytes;
 use crate::cli::outcome::Style;
 use firn_engine::verbs::inspect::Verdict;
@@ -83,6 +83,9 @@ fn recipe(plan: &RecipePlan, out: &mut dyn Write) -> io::Result<()> {
     }
     let target = &plan.destination;
     line("destination", &format!("{} ({})", target.url.as_deref().unwrap_or("not known"), target.because))?;
+    for rule in &target.rules {
+        line("rule", rule)?;
+    }
     if let Some(cost) = &plan.cost {
         costs(cost, &mut line)?;
     }
@@ -106,7 +109,8 @@ fn costs(cost: &Cost, line: &mut dyn FnMut(&str, &str) -> io::Result<()>) -> io:
         &format!("about {} in {} objects, {} references", bytes(cost.write_bytes), cost.objects, cost.references),
     )?;
     line("work", &format!("{} tasks, {} at most in memory", cost.tasks, bytes(cost.peak_memory)))?;
-    line("time", &format!("about {}, at {}", seconds(cost.seconds), cost.assumes))
+    line("time", &format!("about {}, at {}", seconds(cost.seconds), cost.assumes))?;
+    line("traffic", &traffic(cost))
 }
 
 fn variables(variables: &[VariablePlan], out: &mut dyn Write) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! `firn plan` for a terminal.
 
 use crate::cli::build::bytes;
+use crate::cli::cp::who_pays;
 use crate::cli::outcome::Style;
 use crate::cli::table::write_table;
 use firn_engine::verbs::inspect::Verdict;
@@ -90,6 +91,9 @@ fn recipe(plan: &RecipePlan, out: &mut dyn Write, style: Style) -> io::Result<()
         Some(url) => {
             let current = target.current.as_ref().map(|v| format!("; {v} is there")).unwrap_or_default();
             writeln!(out, "  destination  {url} ({}{current})", target.because)?;
+            for rule in &target.rules {
+                writeln!(out, "  rule         {rule}")?;
+            }
         }
         None => writeln!(out, "  destination  not known: {}", target.because)?,
     }
@@ -159,7 +163,14 @@ fn costs(cost: &Cost, out: &mut dyn Write) -> io::Result<()> {
         bytes(cost.memory_limit),
         cost.jobs
     )?;
-    writeln!(out, "  time         about {}, at {}", seconds(cost.seconds), cost.assumes)
+    writeln!(out, "  time         about {}, at {}", seconds(cost.seconds), cost.assumes)?;
+    writeln!(out, "  traffic      {}", traffic(cost))
+}
+
+/// Who pays when the sources are read.
+pub(super) fn traffic(cost: &Cost) -> String {
+    let price = cost.egress_cost.as_ref().map(|price| format!(", about {price}")).unwrap_or_default();
+    format!("paid by: {} ({}){price}", who_pays(cost.egress), cost.egress_because)
 }
 
 /// `40 s`, `12 min`, `3.5 h`.

@@ -1,18 +1,14 @@
-//! The feedstock that gets the entry.
+//! A feedstock that gets entries of stores which no recipe of it made.
 
-use super::entry::text;
-use super::report::LinkedFeedstock;
 use crate::error::EngineError;
 use crate::feedstock::{FeedstockDir, document_error, load};
 use crate::settings::Engine;
-use crate::verbs::catalog_entry::put_entry;
-use crate::verbs::init::documents::quoted;
+use crate::verbs::catalog_entry::{StoreEntryChange, put_entry};
 use crate::verbs::init::write_new;
 use firn_catalog::place::Place;
-use firn_model::dataset::Dataset;
 use firn_model::diagnose::{Category, Diagnose};
 use firn_model::document::{DocumentError, Severity};
-use firn_model::feedstock::{CatalogDocument, DataType, StoreEntry, license_id, public_id};
+use firn_model::feedstock::{CatalogDocument, DataType, StoreEntry, public_id};
 use std::path::{Path, PathBuf};
 
 /// A feedstock, there or not.
@@ -20,6 +16,22 @@ pub(super) struct Stock {
     dir: PathBuf,
     name: String,
     known: Option<FeedstockDir>,
+}
+
+/// What a feedstock says where its documents are missing.
+pub(super) struct NewDocuments<'a> {
+    /// `meta.yaml`.
+    pub meta: &'a str,
+    /// `catalog.yaml`, without stores.
+    pub catalog: &'a str,
+}
+
+/// What was written.
+pub(super) struct Written {
+    /// Documents that were made.
+    pub created: Vec<String>,
+    /// The entry.
+    pub change: StoreEntryChange,
 }
 
 impl Stock {
@@ -69,9 +81,14 @@ impl Stock {
         public_id(&self.name, store)
     }
 
-    /// What the document says of all its stores.
-    pub fn data_type(&self) -> Option<DataType> {
-        if self.is_without_catalog() { Some(DataType::Curated) } else { self.catalog()?.data_type }
+    /// What the document says of all its stores; where there is none, what a new one will say.
+    pub fn data_type(&self, new: DataType) -> Option<DataType> {
+        if self.is_without_catalog() { Some(new) } else { self.catalog()?.data_type }
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     fn is_without_catalog(&self) -> bool {
@@ -82,23 +99,21 @@ impl Stock {
     ///
     /// # Errors
     /// A document that cannot be edited safely; what the file system says.
-    pub fn write(&self, entry: &StoreEntry, dataset: &Dataset) -> Result<LinkedFeedstock, EngineError> {
+    pub fn write(&self, entry: &StoreEntry, new: &NewDocuments<'_>) -> Result<Written, EngineError> {
         let mut created = Vec::new();
         let named = self.catalog().and_then(CatalogDocument::meta_url).is_some();
         let meta = self.dir.join("meta.yaml");
         if !named && meta.symlink_metadata().is_err() {
-            write_new(&meta, &meta_text(entry, dataset))?;
+            write_new(&meta, new.meta)?;
             created.push(meta.display().to_string());
         }
         if self.is_without_catalog() {
             created.push(self.dir.join("catalog.yaml").display().to_string());
         }
-        let change = put_entry(&self.dir, entry, CATALOG, true)?;
-        Ok(LinkedFeedstock { dir: self.dir.display().to_string(), created, change })
+        let change = put_entry(&self.dir, entry, new.catalog, true)?;
+        Ok(Written { created, change })
     }
 }
-
-const CATALOG: &str = "# Stores that lie elsewhere, as `firn link` found them.\ntype: curated\ntags: []\nstores: []\n";
 
 /// Why a folder of this machine is not enough for this catalog: something of it is elsewhere.
 pub(super) fn elsewhere(engine: &Engine, stock: Option<&Stock>) -> Option<String> {
@@ -114,23 +129,4 @@ pub(super) fn elsewhere(engine: &Engine, stock: Option<&Stock>) -> Option<String
         remote.id,
         firn_model::diagnose::without_secrets(&remote.url)
     ))
-}
-
-/// What the store says of itself; the rest waits to be filled in.
-fn meta_text(entry: &StoreEntry, dataset: &Dataset) -> String {
-    let line = |names: &[&str], otherwise: &str| match text(dataset, names) {
-        Some(found) => quoted(&found),
-        None => format!("{}  # fill in", quoted(otherwise)),
-    };
-    let license = match text(dataset, &["license", "licence"]).and_then(|text| license_id(&text)) {
-        Some(id) => quoted(&id),
-        None => "LicenseRef-unknown  # fill in: an SPDX id such as CC-BY-4.0".to_owned(),
-    };
-    format!(
-        "title: {}\ndescription: {}\nprovenance:\n  providers:\n    - name: {}\n      roles: [producer, licensor]\n  license: \
-         {license}\nmaintainers:\n  - name: Your name  # fill in\n",
-        line(&["title", "long_title"], &entry.id),
-        line(&["summary", "description", "comment"], entry.name.as_deref().unwrap_or(&entry.id)),
-        line(&["institution", "creator_name", "publisher_name"], "Provider of the data"),
-    )
 }
