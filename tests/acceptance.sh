@@ -34,7 +34,7 @@ ceph_part() {
   # shellcheck disable=SC1091
   . "$CACHE/ceph/cluster/endpoint"
   local status=0
-  FIRN_TEST_KILLS=${CEPH_KILLS:-20} "$PY" -m pytest tests/interop -k "s3 or location or denied" --timeout 1800 || status=1
+  FIRN_TEST_OBJECTS=${CEPH_OBJECTS:-10000} FIRN_TEST_KILLS=${CEPH_KILLS:-20} "$PY" -m pytest tests/interop -k "s3 or location or denied" --timeout 1800 || status=1
   unset FIRN_TEST_S3_ENDPOINT FIRN_TEST_S3_KEY FIRN_TEST_S3_SECRET
   tests/ceph/down.sh
   return $status
@@ -47,7 +47,7 @@ azure_part() {
 }
 
 kills_part() {
-  FIRN_TEST_KILLS=${KILLS:-100} FIRN_TEST_SEED=${FIRN_TEST_SEED:-$RANDOM} "$PY" -m pytest tests/interop/test_kill.py tests/interop/test_promote.py -k "kill and not s3" --timeout 1800
+  FIRN_TEST_KILLS=${KILLS:-100} FIRN_TEST_SEED=${FIRN_TEST_SEED:-$RANDOM} "$PY" -m pytest tests/interop/test_kill.py tests/interop/test_promote.py tests/interop/test_objects.py tests/interop/test_adopt.py -k "kill and not s3" --timeout 1800
 }
 
 icechunk2_part() { # NEWER_PYTHON names one that is not on the path
