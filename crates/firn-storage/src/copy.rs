@@ -4,6 +4,7 @@ use crate::claims::Claim;
 use crate::error::StorageError;
 use crate::local_copy::{self, LocalWriter};
 use crate::prefix::{Backend, Guarantee, Precondition, Prefix};
+use crate::remote::Remote;
 use crate::s3::S3Failure;
 use crate::s3_copy::{self, Outcome, pieces};
 use crate::s3_parts::{MOST_PARTS, Upload, content_md5};
@@ -200,7 +201,7 @@ impl Prefix {
     }
 
     /// A reader of exactly the expected version.
-    async fn original(&self, key: &str, expected: &CopyExpected) -> Result<Arc<dyn RangeReader>, StorageError> {
+    async fn original(&self, key: &str, expected: &CopyExpected) -> Result<Original, StorageError> {
         let url = self.address(key)?;
         if matches!(self.backend(), Backend::Local(_)) {
             // The tag of a file is not among what its reader compares.
@@ -211,14 +212,22 @@ impl Prefix {
             }
         }
         let version = SourceVersion { etag: expected.etag.clone(), size: expected.size, ..SourceVersion::default() };
+        if let Some(remote) = self.storage().behind_a_network(&url)? {
+            return Ok(Original::Remote(remote, version));
+        }
         let storage = self.storage().clone();
         let open = move || Ok(storage.open_known(&url, &version)?);
-        self.storage().bridge().blocking(open).await
+        self.storage().bridge().blocking(open).await.map(Original::File)
     }
 
-    async fn piece(&self, reader: &Arc<dyn RangeReader>, bytes: ByteRange) -> Result<Bytes, StorageError> {
-        let reader = Arc::clone(reader);
-        self.storage().bridge().blocking(move || Ok(reader.read(bytes)?)).await
+    async fn piece(&self, reader: &Original, bytes: ByteRange) -> Result<Bytes, StorageError> {
+        match reader {
+            Original::Remote(remote, version) => Ok(remote.piece(bytes, version).await?),
+            Original::File(reader) => {
+                let reader = Arc::clone(reader);
+                self.storage().bridge().blocking(move || Ok(reader.read(bytes)?)).await
+            }
+        }
     }
 
     async fn whole(
@@ -320,7 +329,7 @@ impl Prefix {
     async fn stream(
         &self,
         source: &Self,
-        reader: &Arc<dyn RangeReader>,
+        reader: &Original,
         to: &S3Prefix,
         to_key: &str,
         expected: &CopyExpected,
@@ -436,6 +445,13 @@ impl Prefix {
         let digest = options.digest.then(|| hasher.finalize().to_hex().to_string());
         Ok(Copied { etag: Some(etag), size: expected.size, how: How::Through, guarantee, digest })
     }
+}
+
+/// What is copied.
+enum Original {
+    File(Arc<dyn RangeReader>),
+    /// Asked for where it is wanted: neither a thread waits for it, nor are its pieces put together once more.
+    Remote(Remote, SourceVersion),
 }
 
 fn buckets(from: &S3Prefix, to: &S3Prefix) -> (String, String) {

@@ -47,7 +47,8 @@ impl Remote {
         }
     }
 
-    async fn piece(&self, range: ByteRange, expected: &SourceVersion) -> Result<Bytes, SourceError> {
+    /// Some bytes, by one request.
+    pub(crate) async fn piece(&self, range: ByteRange, expected: &SourceVersion) -> Result<Bytes, SourceError> {
         if range.is_empty() {
             return Ok(Bytes::new());
         }

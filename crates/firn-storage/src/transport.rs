@@ -161,8 +161,13 @@ impl Transport {
     /// The answer to this call, whatever its status; statuses that ask to try again only after the last attempt failed
     /// too, and then as an error.
     pub(crate) async fn send(&self, call: &Call) -> Result<Answer, TransportError> {
-        let at_once = if call.redirects { self.limits.requests_per_web_host } else { self.limits.requests_per_s3_host };
-        let host = self.hosts.get(&call.url, at_once);
+        let limits = &self.limits;
+        let (first, most) = if call.redirects {
+            (limits.requests_per_web_host, limits.requests_per_web_host)
+        } else {
+            (limits.requests_per_s3_host, limits.most_requests_per_s3_host)
+        };
+        let host = self.hosts.get(&call.url, first, most);
         let mut attempts = 0;
         loop {
             attempts += 1;
