@@ -239,6 +239,17 @@ impl Prefix {
         }
     }
 
+    /// The same, to be written at once: in one piece or several.
+    async fn runs(&self, reader: &Original, bytes: ByteRange) -> Result<Vec<Bytes>, StorageError> {
+        match reader {
+            Original::Remote(remote, version) => {
+                let (remote, version) = (remote.clone(), version.clone());
+                self.storage().bridge().apart(async move { Ok(remote.runs(bytes, &version).await?) }).await
+            }
+            Original::File(_) => Ok(vec![self.piece(reader, bytes).await?]),
+        }
+    }
+
     async fn whole(
         &self,
         key: &str,
@@ -441,14 +452,16 @@ impl Prefix {
         let mut writer = bridge.blocking(move || LocalWriter::begin(&root, &to_key)).await?;
         let mut hasher = blake3::Hasher::new();
         let pieces = futures::stream::iter(pieces(expected.size, limits.part.clamp(1, DOWNLOADED)));
-        let mut pieces = pieces.map(|bytes| source.piece(&reader, bytes)).buffered(limits.parts_at_once.max(1));
-        while let Some(bytes) = pieces.try_next().await? {
+        let mut pieces = pieces.map(|bytes| source.runs(&reader, bytes)).buffered(limits.parts_at_once.max(1));
+        while let Some(runs) = pieces.try_next().await? {
             let hash = options.digest;
             let work = move || {
-                if hash {
-                    hasher.update(&bytes);
+                for run in runs {
+                    if hash {
+                        hasher.update(&run);
+                    }
+                    writer.write(&run)?;
                 }
-                writer.write(&bytes)?;
                 Ok((writer, hasher))
             };
             (writer, hasher) = bridge.blocking(work).await?;

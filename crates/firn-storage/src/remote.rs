@@ -59,6 +59,15 @@ impl Remote {
         }
     }
 
+    /// The same in the runs in which they came, where that spares putting them together.
+    pub(crate) async fn runs(&self, range: ByteRange, expected: &SourceVersion) -> Result<Vec<Bytes>, SourceError> {
+        match self {
+            Self::S3(object) if !range.is_empty() => object.object.runs(range, expected).await,
+            Self::Cloud(object) if !range.is_empty() => object.object.runs(range, expected).await,
+            _ => Ok(vec![self.piece(range, expected).await?]),
+        }
+    }
+
     /// The bytes of each range, in the order asked.
     async fn read(self, ranges: Vec<ByteRange>, expected: SourceVersion) -> Result<Vec<Bytes>, SourceError> {
         let pieces: Vec<(usize, ByteRange)> = ranges

@@ -148,6 +148,7 @@ impl Bucket<'_> {
             repeatable: false,
             limit_partial: ANSWER,
             limit_whole: ANSWER,
+            in_runs: false,
             moved: request.moved,
             redirects: false,
             keys: None,
@@ -243,6 +244,7 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             headers: reqwest::header::HeaderMap::new(),
             body: Bytes::from(body.to_owned()),
+            runs: Vec::new(),
         };
         assert_eq!(code(&answer(200, "<CopyObjectResult><ETag>&quot;a&quot;</ETag></CopyObjectResult>")), None);
         assert_eq!(code(&answer(200, "  <?xml?>\n<Error><Code>SlowDown</Code></Error>")).as_deref(), Some("SlowDown"));
