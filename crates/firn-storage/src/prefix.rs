@@ -183,6 +183,38 @@ impl Prefix {
         Ok(found.map(|(bytes, version)| Object { bytes, version }))
     }
 
+    /// The MD5 sums of files that are small enough to be read whole, if they are of these versions. `None` for one that is not,
+    /// and for all where this is no file system. Many together cost one thread its time, each alone would be handed to one and
+    /// back.
+    ///
+    /// # Errors
+    /// [`StorageError::BadKey`], and what the file system says of any of them.
+    pub async fn md5_of_files(
+        &self,
+        files: Vec<(String, SourceVersion)>,
+    ) -> Result<Vec<Option<[u8; 16]>>, StorageError> {
+        files.iter().try_for_each(|(key, _)| check_key(&self.url.at(), key))?;
+        let Backend::Local(root) = &self.backend else { return Ok(vec![None; files.len()]) };
+        let (root, limit) = (root.clone(), self.storage.settings().limits.object_in_memory);
+        let work = move || {
+            let mut sums = Vec::with_capacity(files.len());
+            for group in files.chunks(crate::md5_lanes::LANES) {
+                let mut read = Vec::with_capacity(group.len());
+                for (key, version) in group {
+                    let found = local_write::get(&root, key, limit)?;
+                    read.push(
+                        found.filter(|(_, seen)| version.size == seen.size && version.difference(seen).is_none()),
+                    );
+                }
+                let bytes: Vec<&[u8]> = read.iter().flatten().map(|(bytes, _)| bytes.as_ref()).collect();
+                let mut found = crate::md5_of_many(&bytes).into_iter();
+                sums.extend(read.iter().map(|read| read.as_ref().and_then(|_| found.next())));
+            }
+            Ok(sums)
+        };
+        self.storage.bridge().blocking(work).await
+    }
+
     /// Some bytes of an object.
     ///
     /// # Errors

@@ -47,7 +47,8 @@ impl Remote {
         }
     }
 
-    async fn piece(&self, range: ByteRange, expected: &SourceVersion) -> Result<Bytes, SourceError> {
+    /// Some bytes, by one request.
+    pub(crate) async fn piece(&self, range: ByteRange, expected: &SourceVersion) -> Result<Bytes, SourceError> {
         if range.is_empty() {
             return Ok(Bytes::new());
         }
@@ -55,6 +56,15 @@ impl Remote {
             Self::Http(object) => object.read(range, expected).await,
             Self::S3(object) => object.object.read(range, expected).await,
             Self::Cloud(object) => object.object.read(range, expected).await,
+        }
+    }
+
+    /// The same in the runs in which they came, where that spares putting them together.
+    pub(crate) async fn runs(&self, range: ByteRange, expected: &SourceVersion) -> Result<Vec<Bytes>, SourceError> {
+        match self {
+            Self::S3(object) if !range.is_empty() => object.object.runs(range, expected).await,
+            Self::Cloud(object) if !range.is_empty() => object.object.runs(range, expected).await,
+            _ => Ok(vec![self.piece(range, expected).await?]),
         }
     }
 

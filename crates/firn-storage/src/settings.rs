@@ -179,8 +179,10 @@ pub struct StorageSettings {
 pub struct LimitSettings {
     /// Requests at a time to one web server, by all jobs together.
     pub requests_per_web_host: usize,
-    /// Requests at a time to one S3 endpoint, by all jobs together.
+    /// Requests at a time to one S3 endpoint, by all jobs together, at first.
     pub requests_per_s3_host: usize,
+    /// And at most, where more at once are answered faster.
+    pub most_requests_per_s3_host: usize,
     /// A web server that ignores ranges is read whole up to this many bytes.
     pub whole_object: u64,
     /// Largest object that [`crate::Prefix::get`] takes into memory, in bytes.
@@ -204,6 +206,7 @@ impl Default for LimitSettings {
         Self {
             requests_per_web_host: 8,
             requests_per_s3_host: 32,
+            most_requests_per_s3_host: 128,
             whole_object: 64 << 20,
             object_in_memory: 2 << 30,
             multipart_from: 64 << 20,

@@ -194,6 +194,14 @@ impl Storage {
         }
     }
 
+    /// The object behind a network at this address; `None` for local files.
+    pub(crate) fn behind_a_network(&self, url: &ObjectUrl) -> Result<Option<Remote>, StorageError> {
+        Ok(match self.place(url)? {
+            Place::Local(_) => None,
+            Place::Remote(remote) => Some(remote),
+        })
+    }
+
     fn reader(&self, remote: Remote, opened: Opened) -> Arc<dyn RangeReader> {
         let Opened { version, head } = opened;
         if head.len() as u64 == version.size {
