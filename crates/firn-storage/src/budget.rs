@@ -14,8 +14,13 @@ pub(crate) struct Hosts(Mutex<HashMap<String, Arc<Host>>>);
 impl Hosts {
     /// The host of this URL; `at_once` counts at its first use.
     pub(crate) fn get(&self, url: &Url, at_once: usize) -> Arc<Host> {
+        self.named(&Host::key(url), at_once)
+    }
+
+    /// The host that is called so.
+    pub(crate) fn named(&self, place: &str, at_once: usize) -> Arc<Host> {
         let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let host = hosts.entry(Host::key(url)).or_insert_with(|| Arc::new(Host::new(at_once)));
+        let host = hosts.entry(place.to_owned()).or_insert_with(|| Arc::new(Host::new(at_once)));
         Arc::clone(host)
     }
 }

@@ -6,11 +6,14 @@
 use crate::cloud::CloudService;
 use crate::cloud_keys::CloudKeys;
 use crate::credentials::{Account, CredentialState, Credentials};
+use crate::file_server::{FileAddress, FileProtocol};
 use crate::location::{Addressing, Location, LocationRole, parse_endpoint};
+use crate::ssh_keys::RemoteKey;
 use crate::url::{Kind, ObjectUrl};
 use firn_model::policy::PlaceRules;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use url::Url;
 
 /// Aliases that may lead to one another.
@@ -53,6 +56,10 @@ pub(crate) trait Accounts {
     fn of_environment(&self) -> Account;
     /// The account of an AWS profile.
     fn of_profile(&self, name: &str) -> Account;
+    /// Who works on this machine.
+    fn user(&self) -> Option<String> {
+        None
+    }
     /// The account of the environment for this service, and the endpoint that comes with it.
     fn of_cloud(&self, service: CloudService) -> (Account, Option<String>);
 }
@@ -122,6 +129,12 @@ impl Remotes {
             "s3" => service(name, &get, accounts),
             "google cloud storage" | "gcs" => google(name, &get, accounts),
             "azureblob" => azure(name, &get, accounts),
+            "sftp" => match ssh_key(name, &get, accounts.user().as_deref(), None) {
+                // Paths of rclone begin where the user does.
+                Ok(key) => Remote::Below(ObjectUrl::server(key.server, "~")),
+                Err((what, next)) => Remote::refused(what, next),
+            },
+            "ftp" => ftp(name, &get),
             "local" => Remote::Below(ObjectUrl::local("/")),
             "http" => match get("url").map(ObjectUrl::parse) {
                 Some(Ok(url)) if matches!(url.kind(), Kind::Http(_)) && get("headers").is_none() => Remote::Below(url),
@@ -150,6 +163,15 @@ impl Remotes {
                 format!("copy it by rclone first: rclone copy {name}:PATH FOLDER"),
             ),
         }
+    }
+
+    /// What remotes say of SSH servers.
+    pub(crate) fn ssh_keys(&self, user: Option<&str>, home: Option<&str>) -> Vec<RemoteKey> {
+        let of = |(name, section): (&String, &BTreeMap<String, String>)| {
+            let get = |key: &str| section.get(key).map(String::as_str).filter(|value| !value.is_empty());
+            (get("type") == Some("sftp")).then(|| ssh_key(name, &get, user, home).ok()).flatten()
+        };
+        self.sections.iter().filter_map(of).collect()
     }
 
     fn alias(&self, name: &str, target: &str, accounts: &dyn Accounts, depth: usize) -> Remote {
@@ -234,6 +256,73 @@ fn root(name: &str, url: ObjectUrl, endpoint: Option<Url>, account: Account) -> 
         rules: PlaceRules { name: name.to_owned(), ..PlaceRules::default() },
         egress: None,
         retention: None,
+    }
+}
+
+/// A remote of the kind `sftp`: <https://rclone.org/sftp/>. Else what is wrong with it, and the next step.
+fn ssh_key<'a>(
+    name: &str,
+    get: &dyn Fn(&str) -> Option<&'a str>,
+    user: Option<&str>,
+    home: Option<&str>,
+) -> Result<RemoteKey, (String, String)> {
+    let refused = |what: String, next: &str| Err((what, next.to_owned()));
+    let is_set = |key: &&str| get(key).is_some_and(|value| value != "false" && value != "none");
+    let Some(host) = get("host") else { return refused(format!("the remote {name:?} names no host"), "rclone config") };
+    if ["pass", "ask_password"].iter().any(is_set) {
+        let what = format!("the remote {name:?} signs in by a password, and firn by keys only");
+        return refused(
+            what,
+            "ssh-copy-id USER@HOST, then name the key: rclone config update NAME pass= key_file=~/.ssh/id_ed25519",
+        );
+    }
+    if let Some(key) = ["key_file_pass", "key_pem", "pubkey_file", "pubkey"].into_iter().find(|key| is_set(&key)) {
+        let what = format!("the remote {name:?} sets {key}, which firn does not use");
+        return refused(
+            what,
+            "give the key to the agent: ssh-add KEYFILE; and leave key_file out, or name it without a passphrase",
+        );
+    }
+    let unlike =
+        ["ssh", "server_command", "subsystem", "path_override", "http_proxy", "socks_proxy", "host_key_algorithms"];
+    if let Some(key) = unlike.into_iter().find(|key| is_set(&key) && get(key) != Some("sftp")) {
+        let what = format!("the remote {name:?} sets {key}, which firn does not do");
+        return refused(what, "write sftp://USER@HOST/PATH where that leads to the same files, or copy them by rclone");
+    }
+    let user = get("user").or(user).map(|user| format!("{user}@")).unwrap_or_default();
+    let port = get("port").map(|port| format!(":{port}")).unwrap_or_default();
+    let text = format!("{user}{host}{port}");
+    let server = match FileAddress::parse(&format!("sftp://{text}"), FileProtocol::Sftp, &text) {
+        Ok((server, _)) => server,
+        Err(error) => return refused(format!("the remote {name:?}: {error}"), "rclone config"),
+    };
+    let path = |key: &str| {
+        let file = get(key)?;
+        let rest = file.strip_prefix("~/").or_else(|| file.strip_prefix("$HOME/"));
+        Some(match (rest, home) {
+            (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
+            _ => PathBuf::from(file),
+        })
+    };
+    Ok(RemoteKey { server, key_file: path("key_file"), known_hosts: path("known_hosts_file") })
+}
+
+/// A remote of the kind `ftp`: <https://rclone.org/ftp/>. Only one that everybody reads.
+fn ftp<'a>(name: &str, get: &dyn Fn(&str) -> Option<&'a str>) -> Remote {
+    let is = |key: &str| get(key).is_some_and(|value| matches!(value, "true" | "1" | "yes" | "on"));
+    let Some(host) = get("host") else {
+        return Remote::refused(format!("the remote {name:?} names no host"), "rclone config");
+    };
+    if get("user") != Some("anonymous") || is("tls") || is("explicit_tls") {
+        return Remote::refused(
+            format!("the remote {name:?} signs in by a password or over TLS, and firn reads FTP anonymously"),
+            format!("copy it by rclone first: rclone copy {name}:PATH FOLDER"),
+        );
+    }
+    let text = format!("{host}{}", get("port").map(|port| format!(":{port}")).unwrap_or_default());
+    match FileAddress::parse(&format!("ftp://{text}"), FileProtocol::Ftp, &text) {
+        Ok((server, _)) => Remote::Below(ObjectUrl::server(server, "~")),
+        Err(error) => Remote::refused(format!("the remote {name:?}: {error}"), "rclone config"),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::credentials::{Account, Finder};
 use crate::error::StorageError;
 use crate::profile::{Profile, ProfileFiles};
 use crate::rclone::{Accounts, Remote, Remotes};
+use crate::ssh_keys::SshKeys;
 use crate::web_keys::WebKeys;
 use firn_model::diagnose::At;
 use std::collections::BTreeMap;
@@ -29,7 +30,16 @@ impl fmt::Debug for Sources {
 impl Sources {
     pub(crate) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, StorageError> {
         let seen = |name: &str| {
-            let whole = ["EARTHDATA_TOKEN", "HOME", "NETRC", "STORAGE_EMULATOR_HOST", "XDG_CONFIG_HOME"];
+            let whole = [
+                "EARTHDATA_TOKEN",
+                "HOME",
+                "LOGNAME",
+                "NETRC",
+                "SSH_AUTH_SOCK",
+                "STORAGE_EMULATOR_HOST",
+                "USER",
+                "XDG_CONFIG_HOME",
+            ];
             whole.contains(&name)
                 || ["AWS_", "AZURE_", "CLOUDSDK_", "GCE_", "GOOGLE_", "RCLONE_CONFIG"]
                     .iter()
@@ -120,6 +130,18 @@ impl Sources {
         WebKeys::parse(&String::from_utf8_lossy(&netrc), self.variable("EARTHDATA_TOKEN"))
     }
 
+    /// By whose keys SSH servers are asked: where they lie, not what they are.
+    pub(crate) fn ssh_keys(&self) -> SshKeys {
+        let user = self.variable("USER").or_else(|| self.variable("LOGNAME"));
+        SshKeys {
+            home: self.variable("HOME").map(PathBuf::from),
+            agent: self.variable("SSH_AUTH_SOCK").map(PathBuf::from),
+            remotes: self.remotes.ssh_keys(user.as_deref(), self.variable("HOME").as_deref()),
+            user,
+            is_nobody: false,
+        }
+    }
+
     /// The account for Google Cloud, or for what stands in for it (`STORAGE_EMULATOR_HOST`).
     pub(crate) fn account_of_google(&self, is_emulator: bool) -> Account {
         crate::cloud_keys::of_google(&|name| self.variable(name), is_emulator)
@@ -143,6 +165,10 @@ impl Accounts for Sources {
 
     fn of_profile(&self, name: &str) -> Account {
         self.account_of_profile(name)
+    }
+
+    fn user(&self) -> Option<String> {
+        self.variable("USER").or_else(|| self.variable("LOGNAME"))
     }
 
     fn of_cloud(&self, service: CloudService) -> (Account, Option<String>) {
