@@ -15,6 +15,7 @@ use crate::store_prefix::content_type;
 use crate::url::check_key;
 use bytes::Bytes;
 use firn_model::source::{ByteRange, RangeReader, SourceError, SourceVersion};
+use futures::FutureExt;
 use futures::stream::{StreamExt, TryStreamExt};
 use reqwest::Method;
 use std::path::PathBuf;
@@ -117,7 +118,7 @@ impl Prefix {
             && options.only_new
             && self.conditions().await?.create.is_yes()
         {
-            return self.copy_to_server(source, key, (to, to_key), expected, options).await;
+            return self.copy_to_server(source, key, (to, to_key), expected, options).boxed().await;
         }
         let whole = expected.size < self.storage().settings().limits.multipart_from;
         if !options.only_new {
@@ -169,7 +170,7 @@ impl Prefix {
             Backend::S3(to) => self.copy_through(source, key, to, to_key, expected, options.digest).await,
             Backend::File(to) => {
                 let options = CopyOptions { only_new: false, ..options.clone() };
-                self.copy_to_server(source, key, (to, to_key), expected, &options).await
+                self.copy_to_server(source, key, (to, to_key), expected, &options).boxed().await
             }
             _ => self.copy_to_cloud(source, key, to_key, expected, options.digest).await,
         }

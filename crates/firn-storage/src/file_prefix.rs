@@ -9,6 +9,7 @@ use crate::sftp::SftpServer;
 use crate::sftp_write::{LINK, Place, Target, Upload};
 use bytes::Bytes;
 use firn_model::source::{ByteRange, SourceVersion};
+use futures::FutureExt;
 use std::sync::Arc;
 
 /// A folder of a server.
@@ -64,7 +65,7 @@ impl FilePrefix {
     }
 
     pub(crate) async fn list(&self, one_level: bool) -> Result<Listing, StorageError> {
-        Ok(self.folder.list(one_level).await?)
+        Ok(self.folder.list(one_level).boxed().await?)
     }
 
     pub(crate) async fn first_link(&self) -> Result<Option<String>, StorageError> {
@@ -74,7 +75,7 @@ impl FilePrefix {
     /// How far the server decides preconditions itself.
     pub(crate) async fn conditions(&self) -> Result<Conditions, StorageError> {
         let server = self.sftp()?;
-        let session = server.session(&self.folder.at).await?;
+        let session = server.session(&self.folder.at).boxed().await?;
         let create = if session.has(LINK) {
             Capability::yes("a second name for a file (hardlink@openssh.com), where that is free")
         } else {
@@ -101,31 +102,31 @@ impl FilePrefix {
                 return Err(StorageError::Incapable { at: target.at, what });
             }
         };
-        let etag = server.put(&target, bytes, place, is_durable).await?;
+        let etag = server.put(&target, bytes, place, is_durable).boxed().await?;
         Ok(PutResult { etag, guarantee: Guarantee::Atomic })
     }
 
     /// Writes `staging`, then gives it the name of `key` too; false where the server cannot.
     pub(crate) async fn create_staged(&self, staging: &str, key: &str, bytes: &Bytes) -> Result<bool, StorageError> {
         let server = self.sftp()?;
-        if !server.session(&self.folder.at).await?.has(LINK) {
+        if !server.session(&self.folder.at).boxed().await?.has(LINK) {
             return Ok(false);
         }
-        server.create_staged(&self.target(staging), &self.target(key), bytes).await?;
+        server.create_staged(&self.target(staging), &self.target(key), bytes).boxed().await?;
         Ok(true)
     }
 
     pub(crate) async fn make_durable(&self, keys: Vec<String>) -> Result<(), StorageError> {
-        self.sftp()?.make_durable(&self.folder.key, keys, &self.folder.at).await
+        self.sftp()?.make_durable(&self.folder.key, keys, &self.folder.at).boxed().await
     }
 
     pub(crate) async fn delete(&self, key: &str) -> Result<(), StorageError> {
-        self.sftp()?.delete(&self.target(key)).await
+        self.sftp()?.delete(&self.target(key)).boxed().await
     }
 
     pub(crate) async fn sweep(&self, depth: usize) -> Result<(), StorageError> {
         match &self.folder.server {
-            FileServer::Sftp(server) => server.sweep(&self.folder.key, depth, &self.folder.at).await,
+            FileServer::Sftp(server) => server.sweep(&self.folder.key, depth, &self.folder.at).boxed().await,
             FileServer::Ftp(_) => Ok(()),
         }
     }
@@ -139,7 +140,7 @@ impl FilePrefix {
 
     /// Begins a file that is written piece by piece.
     pub(crate) async fn begin(&self, key: &str) -> Result<Upload, StorageError> {
-        self.sftp()?.begin(&self.target(key)).await
+        self.sftp()?.begin(&self.target(key)).boxed().await
     }
 
     fn target(&self, key: &str) -> Target {

@@ -9,6 +9,7 @@ use crate::url::{check_key, join};
 use bytes::Bytes;
 use firn_model::diagnose::At;
 use firn_model::source::{ByteRange, ListedObject, SourceError, SourceVersion};
+use futures::FutureExt;
 use futures::stream::{StreamExt, TryStreamExt};
 use std::fmt;
 use std::sync::Arc;
@@ -148,7 +149,7 @@ pub(crate) fn version(size: u64, modified: Option<i64>) -> SourceVersion {
     SourceVersion { etag, last_modified: modified, nanoseconds: None, size }
 }
 
-/// A server that is spoken to.
+/// A server that is spoken to. Its futures are boxed: the types of connections are deep.
 #[derive(Clone)]
 pub(crate) enum FileServer {
     Sftp(Arc<SftpServer>),
@@ -159,8 +160,8 @@ impl FileServer {
     /// The entries of a folder; `None` where there is no such folder.
     async fn entries(&self, key: &str, at: &At) -> Result<Option<Vec<Entry>>, SourceError> {
         match self {
-            Self::Sftp(server) => server.entries(&path_of(key), at).await,
-            Self::Ftp(server) => server.entries(&path_of(key), at).await,
+            Self::Sftp(server) => server.entries(&path_of(key), at).boxed().await,
+            Self::Ftp(server) => server.entries(&path_of(key), at).boxed().await,
         }
     }
 }
@@ -178,8 +179,8 @@ impl FileObject {
     pub(crate) async fn open(&self, head: u64) -> Result<Option<Opened>, SourceError> {
         let path = path_of(&self.key);
         match &self.server {
-            FileServer::Sftp(server) => server.open(&path, head, &self.at).await,
-            FileServer::Ftp(server) => server.open(&path, head, &self.at).await,
+            FileServer::Sftp(server) => server.open(&path, head, &self.at).boxed().await,
+            FileServer::Ftp(server) => server.open(&path, head, &self.at).boxed().await,
         }
     }
 
@@ -187,8 +188,8 @@ impl FileObject {
     pub(crate) async fn read(&self, range: ByteRange, expected: &SourceVersion) -> Result<Bytes, SourceError> {
         let path = path_of(&self.key);
         match &self.server {
-            FileServer::Sftp(server) => server.read(&path, range, Some(expected), &self.at).await,
-            FileServer::Ftp(server) => server.read(&path, range, Some(expected), &self.at).await,
+            FileServer::Sftp(server) => server.read(&path, range, Some(expected), &self.at).boxed().await,
+            FileServer::Ftp(server) => server.read(&path, range, Some(expected), &self.at).boxed().await,
         }
     }
 
@@ -196,8 +197,8 @@ impl FileObject {
     pub(crate) async fn read_any(&self, range: ByteRange) -> Result<Bytes, SourceError> {
         let path = path_of(&self.key);
         match &self.server {
-            FileServer::Sftp(server) => server.read(&path, range, None, &self.at).await,
-            FileServer::Ftp(server) => server.read(&path, range, None, &self.at).await,
+            FileServer::Sftp(server) => server.read(&path, range, None, &self.at).boxed().await,
+            FileServer::Ftp(server) => server.read(&path, range, None, &self.at).boxed().await,
         }
     }
 
@@ -205,8 +206,8 @@ impl FileObject {
     pub(crate) async fn head(&self) -> Result<Option<SourceVersion>, SourceError> {
         let path = path_of(&self.key);
         match &self.server {
-            FileServer::Sftp(server) => server.head(&path, &self.at).await,
-            FileServer::Ftp(server) => server.head(&path, &self.at).await,
+            FileServer::Sftp(server) => server.head(&path, &self.at).boxed().await,
+            FileServer::Ftp(server) => server.head(&path, &self.at).boxed().await,
         }
     }
 
