@@ -312,8 +312,10 @@ impl FtpServer {
         let command = format!("{} {path}", if has_facts { "MLSD" } else { "LIST" });
         let stream = match self.data(control, &command, 0).await {
             Err(Failure::Absent) => return Ok(None),
-            Err(Failure::Refused(what)) => match self.version(control, path).await {
-                Ok(Some(_)) => return Ok(None),
+            // Some servers say so of what is no folder, or not there.
+            Err(Failure::Refused(what)) => match self.entry(control, path).await {
+                Ok(None) => return Ok(None),
+                Ok(Some(entry)) if entry.kind == NodeKind::File => return Ok(None),
                 _ => return Err(Failure::Refused(what)),
             },
             stream => stream?,

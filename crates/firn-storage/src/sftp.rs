@@ -335,16 +335,20 @@ impl Session {
 
     /// The entries of a folder; `None` where there is none.
     pub(crate) async fn entries(self: &Arc<Self>, path: &str, at: &At) -> Result<Option<Vec<Entry>>, Failure> {
-        let handle = match self.ask(self.raw.opendir(path)).await {
-            Ok(handle) => handle.handle,
-            Err(Failure::Absent) => return Ok(None),
+        match self.listed(path, at).await {
+            Ok(entries) => Ok(Some(entries)),
+            Err(Failure::Absent) => Ok(None),
             // What is a file has nothing below it; not all servers tell that apart.
             Err(Failure::Refused(what)) => match self.stat(path).await {
-                Ok(seen) if kind(&seen) != NodeKind::Folder => return Ok(None),
-                _ => return Err(Failure::Refused(what)),
+                Ok(seen) if kind(&seen) != NodeKind::Folder => Ok(None),
+                _ => Err(Failure::Refused(what)),
             },
-            Err(failure) => return Err(failure),
-        };
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn listed(self: &Arc<Self>, path: &str, at: &At) -> Result<Vec<Entry>, Failure> {
+        let handle = self.ask(self.raw.opendir(path)).await?.handle;
         let folder = OpenFile { session: Arc::clone(self), handle: Some(handle) };
         let (mut entries, mut answers) = (Vec::new(), 0);
         loop {
@@ -364,7 +368,7 @@ impl Session {
                 Entry { name: file.filename, kind, version }
             }));
         }
-        Ok(Some(entries))
+        Ok(entries)
     }
 }
 
