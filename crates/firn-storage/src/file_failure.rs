@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Refused(String),
     /// There is no more.
     End,
+    /// The names that the server gives to open files are used up: another channel has new ones.
+    Worn,
     /// The connection is gone, or nobody answers: another connection may do.
     Lost(String),
     /// What nobody is to try again.
@@ -29,6 +31,11 @@ impl Failure {
             Self::Denied(what) => SourceError::Denied { at, what: format!("the server says: {what}") },
             Self::Refused(what) => SourceError::Broken { at, what: format!("the server says: {what}") },
             Self::End => SourceError::Broken { at, what: "the server ends before it has told all".to_owned() },
+            Self::Worn => {
+                let what = "the names that the server gives to open files are no text, which the library of firn needs"
+                    .to_owned();
+                SourceError::Broken { at, what }
+            }
             Self::Lost(what) => SourceError::Unavailable { at, what },
             Self::Source(error) => error,
         }

@@ -17,6 +17,7 @@ use russh_sftp::client::{Config, RawSftpSession};
 use russh_sftp::protocol::{FileAttributes, FileType, OpenFlags, StatusCode};
 use std::collections::HashSet;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,8 @@ const PIECE: u32 = 32 << 10;
 const LARGEST_PIECE: u64 = 255 << 10;
 /// Reads or writes of one file under way at once: 8 MiB, which keeps a line of 100 ms busy at 80 MB/s.
 const IN_FLIGHT: usize = 32;
+/// Channels that are opened for one request, where the handles of each are used up.
+const MOST_CHANNELS: u32 = 8;
 /// So many times the longest silence, one request may take while others are answered.
 const PATIENCE: u32 = 20;
 
@@ -74,6 +77,14 @@ impl SftpServer {
         if let Some(session) = connected.session.as_ref().filter(|session| !session.is_over()) {
             return Ok(Arc::clone(session));
         }
+        if let Some(worn) = connected.session.take().filter(|session| session.is_worn())
+            && let Ok(session) = Session::begin(Arc::clone(&worn.ssh), Arc::clone(&self.transport), at).await
+        {
+            tracing::debug!(server = %self.address, "another channel");
+            let session = Arc::new(session);
+            connected.session = Some(Arc::clone(&session));
+            return Ok(session);
+        }
         if let Some((when, error)) = &connected.failed
             && *when > asked
         {
@@ -84,7 +95,7 @@ impl SftpServer {
         let (connect, idle) = (self.transport.timeouts().connect, self.transport.timeouts().idle);
         let opened = async {
             let ssh = SshConnection::open(&login, (connect, idle), at).await?;
-            Session::begin(ssh, Arc::clone(&self.transport), at).await
+            Session::begin(Arc::new(ssh), Arc::clone(&self.transport), at).await
         };
         match opened.await {
             Ok(session) => {
@@ -115,7 +126,7 @@ impl SftpServer {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let mut failures = 0;
+        let (mut failures, mut worn) = (0, 0);
         loop {
             let once = async {
                 let session = self.session(at).await.map_err(Failure::Source)?;
@@ -127,11 +138,14 @@ impl SftpServer {
             };
             let failure = match self.host.turn(once).await {
                 Ok(done) => return Ok(done),
+                Err(Failure::Worn) if worn < MOST_CHANNELS => {
+                    worn += 1;
+                    continue;
+                }
                 Err(failure) => failure,
             };
-            let is_lost = matches!(failure, Failure::Lost(_) | Failure::Source(SourceError::Unavailable { .. }));
             failures += 1;
-            if !is_lost || failures >= self.transport.attempts() {
+            if !failure.is_lost() || failures >= self.transport.attempts() {
                 return Err(failure.source(at));
             }
             tracing::debug!(server = %self.address, failures, ?failure, "request failed, trying again");
@@ -236,7 +250,7 @@ fn changed(at: &At, size: u64) -> Failure {
 
 /// A connection with SFTP spoken on it.
 pub(crate) struct Session {
-    ssh: SshConnection,
+    ssh: Arc<SshConnection>,
     pub(crate) raw: RawSftpSession,
     extensions: HashSet<String>,
     read_piece: u32,
@@ -244,14 +258,16 @@ pub(crate) struct Session {
     idle: Duration,
     /// When the server was last heard.
     heard: Mutex<Instant>,
-    is_given_up: std::sync::atomic::AtomicBool,
+    is_given_up: AtomicBool,
+    /// Of this channel alone, not of its connection.
+    is_worn: AtomicBool,
     /// Folders that were seen to be there and to be no links.
     pub(crate) folders: Mutex<HashSet<String>>,
     transport: Arc<Transport>,
 }
 
 impl Session {
-    async fn begin(ssh: SshConnection, transport: Arc<Transport>, at: &At) -> Result<Self, SourceError> {
+    async fn begin(ssh: Arc<SshConnection>, transport: Arc<Transport>, at: &At) -> Result<Self, SourceError> {
         let idle = transport.timeouts().idle;
         let stream = ssh.files(at).await?;
         // The limit of time is kept in `ask`, by silence.
@@ -266,6 +282,7 @@ impl Session {
             idle,
             heard: Mutex::new(Instant::now()),
             is_given_up: false.into(),
+            is_worn: false.into(),
             folders: Mutex::default(),
             transport,
         };
@@ -295,12 +312,26 @@ impl Session {
     }
 
     fn is_over(&self) -> bool {
-        self.ssh.is_closed() || self.is_given_up.load(std::sync::atomic::Ordering::Relaxed)
+        self.ssh.is_closed() || self.is_given_up.load(Ordering::Relaxed) || self.is_worn.load(Ordering::Relaxed)
+    }
+
+    fn is_worn(&self) -> bool {
+        !self.ssh.is_closed() && !self.is_given_up.load(Ordering::Relaxed) && self.is_worn.load(Ordering::Relaxed)
+    }
+
+    /// A handle as the library can send it back. To a server it is a name of any bytes, and some count them up; the library takes
+    /// it for text.
+    fn usable(&self, handle: String) -> Result<String, Failure> {
+        if handle.contains(char::REPLACEMENT_CHARACTER) {
+            self.is_worn.store(true, Ordering::Relaxed);
+            return Err(Failure::Worn);
+        }
+        Ok(handle)
     }
 
     /// Nobody asks on this connection any more.
     fn give_up(&self) {
-        self.is_given_up.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.is_given_up.store(true, Ordering::Relaxed);
     }
 
     /// Waits for an answer as long as the server answers anything.
@@ -330,6 +361,7 @@ impl Session {
 
     pub(crate) async fn open(self: &Arc<Self>, path: &str, flags: OpenFlags) -> Result<OpenFile, Failure> {
         let handle = self.ask(self.raw.open(path, flags, FileAttributes::empty())).await?.handle;
+        let handle = self.usable(handle)?;
         Ok(OpenFile { session: Arc::clone(self), handle: Some(handle) })
     }
 
@@ -348,7 +380,7 @@ impl Session {
     }
 
     async fn listed(self: &Arc<Self>, path: &str, at: &At) -> Result<Vec<Entry>, Failure> {
-        let handle = self.ask(self.raw.opendir(path)).await?.handle;
+        let handle = self.usable(self.ask(self.raw.opendir(path)).await?.handle)?;
         let folder = OpenFile { session: Arc::clone(self), handle: Some(handle) };
         let (mut entries, mut answers) = (Vec::new(), 0);
         loop {

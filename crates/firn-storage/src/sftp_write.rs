@@ -83,9 +83,9 @@ pub(crate) struct Upload {
 impl SftpServer {
     /// Begins to write a file.
     pub(crate) async fn begin(&self, target: &Target) -> Result<Upload, StorageError> {
-        let session = self.session(&target.at).await?;
         let mut tries = 0;
         loop {
+            let session = self.session(&target.at).await?;
             make_folders(&session, target).await?;
             let random = std::hash::RandomState::new().build_hasher().finish();
             let name = format!("{}{random:016x}", crate::local::TEMPORARY);
@@ -97,6 +97,11 @@ impl SftpServer {
                 }
                 Err(Failure::Absent) if tries < TRIES => {
                     session.folders.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                    tries += 1;
+                }
+                Err(Failure::Worn) if tries < TRIES => {
+                    // A file without a name to write to it by is left: it is empty, and nobody else has seen it.
+                    let _ = session.ask(session.raw.remove(staged)).await;
                     tries += 1;
                 }
                 Err(failure) => return Err(target.failed(failure)),

@@ -68,14 +68,11 @@ impl SshKeys {
         let config = ssh.as_ref().map(|ssh| HostConfig::read(&ssh.join("config"), &server.host)).unwrap_or_default();
         if let Some(detour) = config.detour.as_deref().filter(|detour| !detour.is_empty()) {
             let host = config.host_name.as_deref().unwrap_or(&server.host);
-            return Err(StorageError::Unsupported {
-                at: at.clone(),
-                what: format!("~/.ssh/config leads to {} by {detour}, which firn does not do", server.host),
-                next: format!(
-                    "ssh -N -L 2222:{host}:22 JUMPHOST, then: ssh-keyscan -p 2222 localhost >> ~/.ssh/known_hosts, and write sftp://localhost:2222/…"
-                )
-                .into(),
-            });
+            let next = format!(
+                "ssh -N -L 2222:{host}:22 JUMPHOST, then: ssh-keyscan -p 2222 localhost >> ~/.ssh/known_hosts, and write sftp://localhost:2222/…"
+            );
+            let what = format!("~/.ssh/config leads to {} by {detour}, which firn does not do", server.host);
+            return Err(SourceError::Login { at: at.clone(), what, next: next.into() }.into());
         }
         let named_user = server.user.clone().or(config.user).or_else(|| self.user.clone());
         let Some(user) = named_user else {
@@ -180,7 +177,7 @@ mod tests {
         let other = keys.login(&server("them@lab:7"), &at()).unwrap();
         assert_eq!(other.named, [home.path().join("keys/them")]);
         assert_eq!(keys.login(&server("elsewhere"), &at()).unwrap().user, "env");
-        assert!(matches!(keys.login(&server("far"), &at()), Err(StorageError::Unsupported { .. })));
+        assert!(matches!(keys.login(&server("far"), &at()), Err(StorageError::Source(SourceError::Login { .. }))));
         let nobody = SshKeys { is_nobody: true, ..keys };
         assert!(matches!(nobody.login(&server("lab"), &at()), Err(StorageError::Source(SourceError::Login { .. }))));
     }

@@ -139,6 +139,15 @@ impl ObjectUrl {
         }
     }
 
+    /// Is it on a server that nothing can be written to?
+    pub fn is_read_only(&self) -> bool {
+        match &self.0 {
+            Kind::Http(_) => true,
+            Kind::Server { server, .. } => server.protocol == FileProtocol::Ftp,
+            _ => false,
+        }
+    }
+
     /// The last segment of the path or key, empty at a root.
     pub fn file_name(&self) -> String {
         match &self.0 {
