@@ -282,7 +282,7 @@ impl FileObject {
                 Err(error) => listing.leave(key.as_bytes(), &error.to_string()),
             },
             NodeKind::Link => {
-                listing.leave(key.as_bytes(), "it is a symbolic link of the server, and they are not followed")
+                listing.leave(key.as_bytes(), "it is a symbolic link of the server, and they are not followed");
             }
             NodeKind::Other => listing.leave(key.as_bytes(), "it is a device, pipe or socket"),
         }

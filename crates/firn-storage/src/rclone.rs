@@ -6,14 +6,13 @@
 use crate::cloud::CloudService;
 use crate::cloud_keys::CloudKeys;
 use crate::credentials::{Account, CredentialState, Credentials};
-use crate::file_server::{FileAddress, FileProtocol};
 use crate::location::{Addressing, Location, LocationRole, parse_endpoint};
+use crate::rclone_files::{ftp, ssh_key};
 use crate::ssh_keys::RemoteKey;
 use crate::url::{Kind, ObjectUrl};
 use firn_model::policy::PlaceRules;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 use url::Url;
 
 /// Aliases that may lead to one another.
@@ -31,7 +30,7 @@ pub(crate) enum Remote {
 }
 
 impl Remote {
-    fn refused(what: impl Into<String>, next: impl Into<String>) -> Self {
+    pub(crate) fn refused(what: impl Into<String>, next: impl Into<String>) -> Self {
         Self::Refused { what: what.into(), next: next.into() }
     }
 }
@@ -256,73 +255,6 @@ fn root(name: &str, url: ObjectUrl, endpoint: Option<Url>, account: Account) -> 
         rules: PlaceRules { name: name.to_owned(), ..PlaceRules::default() },
         egress: None,
         retention: None,
-    }
-}
-
-/// A remote of the kind `sftp`: <https://rclone.org/sftp/>. Else what is wrong with it, and the next step.
-fn ssh_key<'a>(
-    name: &str,
-    get: &dyn Fn(&str) -> Option<&'a str>,
-    user: Option<&str>,
-    home: Option<&str>,
-) -> Result<RemoteKey, (String, String)> {
-    let refused = |what: String, next: &str| Err((what, next.to_owned()));
-    let is_set = |key: &&str| get(key).is_some_and(|value| value != "false" && value != "none");
-    let Some(host) = get("host") else { return refused(format!("the remote {name:?} names no host"), "rclone config") };
-    if ["pass", "ask_password"].iter().any(is_set) {
-        let what = format!("the remote {name:?} signs in by a password, and firn by keys only");
-        return refused(
-            what,
-            "ssh-copy-id USER@HOST, then name the key: rclone config update NAME pass= key_file=~/.ssh/id_ed25519",
-        );
-    }
-    if let Some(key) = ["key_file_pass", "key_pem", "pubkey_file", "pubkey"].into_iter().find(|key| is_set(&key)) {
-        let what = format!("the remote {name:?} sets {key}, which firn does not use");
-        return refused(
-            what,
-            "give the key to the agent: ssh-add KEYFILE; and leave key_file out, or name it without a passphrase",
-        );
-    }
-    let unlike =
-        ["ssh", "server_command", "subsystem", "path_override", "http_proxy", "socks_proxy", "host_key_algorithms"];
-    if let Some(key) = unlike.into_iter().find(|key| is_set(&key) && get(key) != Some("sftp")) {
-        let what = format!("the remote {name:?} sets {key}, which firn does not do");
-        return refused(what, "write sftp://USER@HOST/PATH where that leads to the same files, or copy them by rclone");
-    }
-    let user = get("user").or(user).map(|user| format!("{user}@")).unwrap_or_default();
-    let port = get("port").map(|port| format!(":{port}")).unwrap_or_default();
-    let text = format!("{user}{host}{port}");
-    let server = match FileAddress::parse(&format!("sftp://{text}"), FileProtocol::Sftp, &text) {
-        Ok((server, _)) => server,
-        Err(error) => return refused(format!("the remote {name:?}: {error}"), "rclone config"),
-    };
-    let path = |key: &str| {
-        let file = get(key)?;
-        let rest = file.strip_prefix("~/").or_else(|| file.strip_prefix("$HOME/"));
-        Some(match (rest, home) {
-            (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
-            _ => PathBuf::from(file),
-        })
-    };
-    Ok(RemoteKey { server, key_file: path("key_file"), known_hosts: path("known_hosts_file") })
-}
-
-/// A remote of the kind `ftp`: <https://rclone.org/ftp/>. Only one that everybody reads.
-fn ftp<'a>(name: &str, get: &dyn Fn(&str) -> Option<&'a str>) -> Remote {
-    let is = |key: &str| get(key).is_some_and(|value| matches!(value, "true" | "1" | "yes" | "on"));
-    let Some(host) = get("host") else {
-        return Remote::refused(format!("the remote {name:?} names no host"), "rclone config");
-    };
-    if get("user") != Some("anonymous") || is("tls") || is("explicit_tls") {
-        return Remote::refused(
-            format!("the remote {name:?} signs in by a password or over TLS, and firn reads FTP anonymously"),
-            format!("copy it by rclone first: rclone copy {name}:PATH FOLDER"),
-        );
-    }
-    let text = format!("{host}{}", get("port").map(|port| format!(":{port}")).unwrap_or_default());
-    match FileAddress::parse(&format!("ftp://{text}"), FileProtocol::Ftp, &text) {
-        Ok((server, _)) => Remote::Below(ObjectUrl::server(server, "~")),
-        Err(error) => Remote::refused(format!("the remote {name:?}: {error}"), "rclone config"),
     }
 }
 

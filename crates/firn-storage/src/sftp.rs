@@ -5,13 +5,13 @@ use crate::budget::Host;
 use crate::file_failure::{Failure, plain};
 use crate::file_server::{Entry, FileAddress, MOST_ENTRIES, NodeKind, version};
 use crate::remote::{Opened, check_version};
+use crate::sftp_file::OpenFile;
 use crate::ssh::SshConnection;
 use crate::ssh_keys::SshKeys;
 use crate::transport::Transport;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use firn_model::diagnose::At;
 use firn_model::source::{ByteRange, SourceError, SourceVersion};
-use futures::stream::{StreamExt, TryStreamExt};
 use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::client::{Config, RawSftpSession};
 use russh_sftp::protocol::{FileAttributes, FileType, OpenFlags, StatusCode};
@@ -25,8 +25,6 @@ use std::time::{Duration, Instant};
 const PIECE: u32 = 32 << 10;
 /// Most bytes of one, whatever it says: with its head it is what OpenSSH takes as one packet.
 const LARGEST_PIECE: u64 = 255 << 10;
-/// Reads or writes of one file under way at once: 8 MiB, which keeps a line of 100 ms busy at 80 MB/s.
-const IN_FLIGHT: usize = 32;
 /// Channels that are opened for one request, where the handles of each are used up.
 const MOST_CHANNELS: u32 = 8;
 /// So many times the longest silence, one request may take while others are answered.
@@ -269,7 +267,8 @@ pub(crate) struct Session {
 impl Session {
     async fn begin(ssh: Arc<SshConnection>, transport: Arc<Transport>, at: &At) -> Result<Self, SourceError> {
         let idle = transport.timeouts().idle;
-        let stream = ssh.files(at).await?;
+        let late = |_| SourceError::Unavailable { at: at.clone(), what: "the server opens no channel".to_owned() };
+        let stream = tokio::time::timeout(idle, ssh.files(at)).await.map_err(late)??;
         // The limit of time is kept in `ask`, by silence.
         let config = Config { request_timeout_secs: u64::from(u32::MAX), ..Config::default() };
         let raw = RawSftpSession::new_with_config(stream, config);
@@ -305,6 +304,14 @@ impl Session {
     /// Does the server offer this extension?
     pub(crate) fn has(&self, extension: &str) -> bool {
         self.extensions.contains(extension)
+    }
+
+    pub(crate) fn read_piece(&self) -> u32 {
+        self.read_piece
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
     }
 
     pub(crate) fn write_piece(&self) -> usize {
@@ -362,7 +369,7 @@ impl Session {
     pub(crate) async fn open(self: &Arc<Self>, path: &str, flags: OpenFlags) -> Result<OpenFile, Failure> {
         let handle = self.ask(self.raw.open(path, flags, FileAttributes::empty())).await?.handle;
         let handle = self.usable(handle)?;
-        Ok(OpenFile { session: Arc::clone(self), handle: Some(handle) })
+        Ok(OpenFile::new(Arc::clone(self), handle))
     }
 
     /// The entries of a folder; `None` where there is none.
@@ -381,7 +388,7 @@ impl Session {
 
     async fn listed(self: &Arc<Self>, path: &str, at: &At) -> Result<Vec<Entry>, Failure> {
         let handle = self.usable(self.ask(self.raw.opendir(path)).await?.handle)?;
-        let folder = OpenFile { session: Arc::clone(self), handle: Some(handle) };
+        let folder = OpenFile::new(Arc::clone(self), handle);
         let (mut entries, mut answers) = (Vec::new(), 0);
         loop {
             let names = match self.ask(self.raw.readdir(folder.handle())).await {
@@ -401,93 +408,5 @@ impl Session {
             }));
         }
         Ok(entries)
-    }
-}
-
-/// A file or folder that is open on the server; closed when it is dropped.
-pub(crate) struct OpenFile {
-    pub(crate) session: Arc<Session>,
-    handle: Option<String>,
-}
-
-impl OpenFile {
-    pub(crate) fn handle(&self) -> &str {
-        self.handle.as_deref().unwrap_or_default()
-    }
-
-    pub(crate) async fn stat(&self) -> Result<FileAttributes, Failure> {
-        Ok(self.session.ask(self.session.raw.fstat(self.handle())).await?.attrs)
-    }
-
-    /// The bytes of a range, as far as the file goes.
-    pub(crate) async fn read(&self, range: ByteRange) -> Result<Bytes, Failure> {
-        let piece = u64::from(self.session.read_piece);
-        let length = range.end.saturating_sub(range.start);
-        let starts = (range.start..range.end).step_by(piece as usize);
-        let mut pieces = futures::stream::iter(starts)
-            .map(|start| self.piece(start..(start + piece).min(range.end)))
-            .buffered(IN_FLIGHT);
-        let mut all = BytesMut::with_capacity(length.min(8 << 20) as usize);
-        while let Some((bytes, wanted)) = pieces.try_next().await? {
-            all.extend_from_slice(&bytes);
-            if bytes.len() < wanted {
-                break;
-            }
-        }
-        self.session.transport.count_received(all.len() as u64);
-        Ok(all.freeze())
-    }
-
-    /// One piece, and how many bytes were wanted. A server may give less than it is asked for at a time.
-    async fn piece(&self, range: ByteRange) -> Result<(Vec<u8>, usize), Failure> {
-        let wanted = (range.end - range.start) as usize;
-        let mut all: Vec<u8> = Vec::new();
-        while all.len() < wanted {
-            let rest = (wanted - all.len()) as u32;
-            let read = self.session.raw.read(self.handle(), range.start + all.len() as u64, rest);
-            let data = match self.session.ask(read).await {
-                Ok(data) => data.data,
-                Err(Failure::End) => break,
-                Err(failure) => return Err(failure),
-            };
-            if data.is_empty() || data.len() > rest as usize {
-                let what = format!("{rest} bytes were asked for, and the server sent {}", data.len());
-                return Err(Failure::Lost(what));
-            }
-            if all.is_empty() { all = data } else { all.extend_from_slice(&data) }
-        }
-        Ok((all, wanted))
-    }
-
-    /// Writes at a place.
-    pub(crate) async fn write(&self, offset: u64, bytes: &Bytes) -> Result<(), Failure> {
-        let piece = self.session.write_piece();
-        self.session.transport.pace(bytes.len() as u64).await;
-        futures::stream::iter((0..bytes.len()).step_by(piece))
-            .map(|start| {
-                let part = bytes.slice(start..(start + piece).min(bytes.len()));
-                let write = self.session.raw.write(self.handle(), offset + start as u64, part.to_vec());
-                async move { self.session.ask(write).await.map(|_| ()) }
-            })
-            .buffered(IN_FLIGHT)
-            .try_collect()
-            .await
-    }
-
-    /// Closes it, and says whether the server could.
-    pub(crate) async fn close(mut self) -> Result<(), Failure> {
-        let Some(handle) = self.handle.take() else { return Ok(()) };
-        self.session.ask(self.session.raw.close(handle)).await.map(|_| ())
-    }
-}
-
-impl Drop for OpenFile {
-    fn drop(&mut self) {
-        let (Some(handle), Ok(runtime)) = (self.handle.take(), tokio::runtime::Handle::try_current()) else { return };
-        let session = Arc::clone(&self.session);
-        // Nobody waits for the answer.
-        runtime.spawn(async move {
-            let _ = session.ask(session.raw.close(handle)).await;
-        });
     }
 }

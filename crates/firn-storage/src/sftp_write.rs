@@ -3,7 +3,8 @@
 use crate::error::StorageError;
 use crate::file_failure::Failure;
 use crate::file_server::{NodeKind, path_of, version};
-use crate::sftp::{OpenFile, Session, SftpServer, failure_of, kind};
+use crate::sftp::{Session, SftpServer, failure_of, kind};
+use crate::sftp_file::OpenFile;
 use crate::url::join;
 use bytes::Bytes;
 use firn_model::diagnose::At;
@@ -124,7 +125,7 @@ impl SftpServer {
                 upload.write(bytes).await?;
                 upload.finish(place, is_durable).await
             };
-            match self.turn(once).await {
+            match Box::pin(self.turn(once)).await {
                 // Whether it was created before the connection was lost, nobody can tell.
                 Err(StorageError::Source(SourceError::Unavailable { .. }))
                     if place == Place::Replace && failures + 1 < self.transport.attempts() =>
@@ -145,7 +146,7 @@ impl SftpServer {
         target: &Target,
         bytes: &Bytes,
     ) -> Result<(), StorageError> {
-        self.put(staging, bytes, Place::Replace, true).await?;
+        Box::pin(self.put(staging, bytes, Place::Replace, true)).await?;
         let session = self.session(&target.at).await?;
         make_folders(&session, target).await?;
         link(&session, &staging.path(), target).await
@@ -266,13 +267,14 @@ impl Upload {
             && let Some(time) = seen.mtime
         {
             // Else the two would look alike to who reads.
-            let later = FileAttributes { atime: Some(time), mtime: Some(time + 1), ..FileAttributes::empty() };
+            let later =
+                FileAttributes { atime: Some(time), mtime: Some(time.saturating_add(1)), ..FileAttributes::empty() };
             let set = session.ask(session.raw.fsetstat(file.handle(), later)).await;
             set.map_err(|_| {
                 target
                     .incapable("the server sets no times of files, so a version cannot be told from the one before it")
             })?;
-            modified = Some(time + 1);
+            modified = Some(time.saturating_add(1));
         }
         file.close().await.map_err(failed)?;
         match place {

@@ -11,7 +11,7 @@ use russh::keys::agent::client::AgentClient;
 use russh::keys::ssh_key::HashAlg;
 use russh::keys::{Algorithm, PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyBase64, PublicKeyOrCertificate};
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
@@ -179,14 +179,14 @@ impl Found {
     }
 
     /// A key file; one with a passphrase is left to the agent where that has it.
-    fn file(&mut self, path: &PathBuf, of_agent: &[PublicKey]) {
+    fn file(&mut self, path: &Path, of_agent: &[PublicKey]) {
         let Some(text) = text_of(path) else { return };
         let public = text_of(&path.with_added_extension("pub")).and_then(|text| PublicKey::from_openssh(&text).ok());
         match russh::keys::decode_secret_key(&text, None) {
             Ok(key) => {
                 if !self.known.iter().any(|known| known.key_data() == key.public_key().key_data()) {
                     self.known.push(key.public_key().clone());
-                    self.candidates.push(Candidate::OfFile(path.clone(), Arc::new(key)));
+                    self.candidates.push(Candidate::OfFile(path.to_owned(), Arc::new(key)));
                 }
             }
             Err(error) => {
@@ -195,7 +195,7 @@ impl Found {
                 match of_agent.iter().find(is_own) {
                     Some(key) => self.agent_key(key),
                     None if matches!(error, russh::keys::Error::KeyIsEncrypted) || text.contains("ENCRYPTED") => {
-                        self.locked.push(path.clone());
+                        self.locked.push(path.to_owned());
                     }
                     None => self.broken.push(format!("{} is no key that firn reads", path.display())),
                 }
@@ -217,7 +217,9 @@ async fn sign_in(handle: &mut Handle<HostCheck>, login: &Login, at: &At) -> Resu
     let mut found = Found::default();
     login.named.iter().for_each(|path| found.file(path, &of_agent));
     if !login.named_only {
-        of_agent.iter().for_each(|key| found.agent_key(key));
+        for key in &of_agent {
+            found.agent_key(key);
+        }
     }
     if login.named.is_empty() {
         login.usual.iter().for_each(|path| found.file(path, &of_agent));

@@ -36,7 +36,9 @@ impl HostConfig {
         let folder = path.parent().unwrap_or(Path::new("."));
         self.parse(&text, host, &mut |config, name| {
             if depth > 0 {
-                included(folder, name).iter().for_each(|file| config.read_in(file, host, depth - 1));
+                for file in included(folder, name) {
+                    config.read_in(&file, host, depth - 1);
+                }
             }
         });
     }

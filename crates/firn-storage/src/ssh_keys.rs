@@ -104,7 +104,7 @@ impl SshKeys {
         })
     }
 
-    fn expand(&self, name: &String, host: &str, user: &str) -> PathBuf {
+    fn expand(&self, name: &str, host: &str, user: &str) -> PathBuf {
         let home = self.home.clone().unwrap_or_default();
         let text = name.replace("%h", host).replace("%r", user).replace("%d", &home.to_string_lossy());
         match text.strip_prefix("~/") {
