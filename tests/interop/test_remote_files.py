@@ -131,8 +131,7 @@ def test_a_location_there_holds_datasets_and_inboxes(here, ssh):
     fits("inbox-promote", here("inbox", "promote", "inbox/air", "--to", "published/air"))
     fits("verify", here("verify", "published:air", "--against", AIR))
     assert here("rm", "-r", "--yes", "published:air").code == "objects-protected"
-    table = fits("config-check", here("config", "check"))
-    assert "hardlink@openssh.com" not in str(table) or table
+    fits("config-check", here("config", "check"))
 
 
 def test_files_there_are_read_by_ranges(here, ssh, root):
@@ -196,6 +195,18 @@ def test_links_are_left_alone_and_never_written_through(here, ssh, root):
     answer = here("cp", "-r", "src", f"{ssh.at}/y")
     assert answer.status != 0 and "symbolic link" in answer.stdout, str(answer)
     assert not list((root / "elsewhere").iterdir())
+
+
+def test_more_files_are_opened_than_a_channel_has_names_for(here, ssh, root):
+    """asyncssh counts the handles of open files up, and those from 128 on are no text."""
+    source = here.path / "src"
+    source.mkdir()
+    for number in range(400):
+        (source / str(number)).write_text(str(number))
+    fits("cp", here("cp", "-r", "src", f"{ssh.at}/x"))
+    fits("cp", here("cp", "-r", f"{ssh.at}/x", "back"))
+    assert files_of(here.path / "back") == files_of(source) == files_of(root / "x")
+    assert len(ssh.connections) == 2 and ssh.channels > 2
 
 
 # ------------------------------------------------------------------ keys
