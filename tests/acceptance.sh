@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What does not belong into every run: a real Ceph RADOS Gateway, more kills, the newer icechunk, longer fuzzing.
 # KILLS=100, MUTATIONS=20000 and SECONDS_EACH=300 (a fuzz target) say how long.
-# ONLY=ceph,kills runs the named parts. Prints what it could not run and why; REQUIRE=ceph,azure,kills,icechunk2,mutations,damage,fuzz makes the named parts obligatory.
+# ONLY=ceph,kills runs the named parts. Prints what it could not run and why; REQUIRE=ceph,azure,sftp,kills,icechunk2,mutations,damage,fuzz makes the named parts obligatory.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 PY=${VENV:-.venv}/bin/python
@@ -46,6 +46,10 @@ azure_part() {
   AZURITE="$CACHE/azurite/node_modules/.bin/azurite-blob" FIRN_TEST_AZURE=1 "$PY" -m pytest tests/interop/test_clouds.py --timeout 600
 }
 
+sftp_part() { # the suite that every storage passes, on an SFTP server
+  "$PY" tests/support/ssh.py cargo test --locked -p firn-storage --test storage a_cloud_conforms
+}
+
 kills_part() {
   FIRN_TEST_KILLS=${KILLS:-100} FIRN_TEST_SEED=${FIRN_TEST_SEED:-$RANDOM} "$PY" -m pytest tests/interop/test_kill.py tests/interop/test_promote.py tests/interop/test_objects.py tests/interop/test_adopt.py -k "kill and not s3" --timeout 1800
 }
@@ -77,6 +81,7 @@ fuzz_part() {
 trap 'tests/ceph/down.sh' EXIT
 part ceph ceph_part
 part azure azure_part
+part sftp sftp_part
 part kills kills_part
 part icechunk2 icechunk2_part
 part mutations mutations_part

@@ -18,8 +18,13 @@ pub(crate) struct Hosts(Mutex<HashMap<String, Arc<Host>>>);
 impl Hosts {
     /// The host of this URL, with so many requests at once at first and at most; they count at its first use.
     pub(crate) fn get(&self, url: &Url, first: usize, most: usize) -> Arc<Host> {
+        self.named(&Host::key(url), first, most)
+    }
+
+    /// The host that is called so.
+    pub(crate) fn named(&self, place: &str, first: usize, most: usize) -> Arc<Host> {
         let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let host = hosts.entry(Host::key(url)).or_insert_with(|| Arc::new(Host::new(first, most)));
+        let host = hosts.entry(place.to_owned()).or_insert_with(|| Arc::new(Host::new(first, most)));
         Arc::clone(host)
     }
 }

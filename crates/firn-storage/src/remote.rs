@@ -2,6 +2,7 @@
 
 use crate::bridge::Bridge;
 use crate::cloud::CloudObject;
+use crate::file_server::FileObject;
 use crate::http::HttpObject;
 use crate::s3::S3Object;
 use bytes::{Bytes, BytesMut};
@@ -28,6 +29,7 @@ pub(crate) enum Remote {
     Http(HttpObject),
     S3(S3Object),
     Cloud(CloudObject),
+    File(FileObject),
 }
 
 impl Remote {
@@ -36,6 +38,7 @@ impl Remote {
             Self::Http(object) => &object.at,
             Self::S3(object) => &object.object.at,
             Self::Cloud(object) => &object.object.at,
+            Self::File(object) => &object.at,
         }
     }
 
@@ -44,6 +47,7 @@ impl Remote {
             Self::Http(object) => object.open(head).await,
             Self::S3(object) => object.object.open(head).await,
             Self::Cloud(object) => object.object.open(head).await,
+            Self::File(object) => object.open(head).await,
         }
     }
 
@@ -56,6 +60,7 @@ impl Remote {
             Self::Http(object) => object.read(range, expected).await,
             Self::S3(object) => object.object.read(range, expected).await,
             Self::Cloud(object) => object.object.read(range, expected).await,
+            Self::File(object) => object.read(range, expected).await,
         }
     }
 

@@ -235,6 +235,32 @@ impl Transport {
         whole / 2 + whole.mul_f64(random as f64 / 2000.0)
     }
 
+    /// The budget of a server that is not spoken to by HTTP.
+    pub(crate) fn host(&self, place: &str, at_once: usize) -> Arc<Host> {
+        self.hosts.named(place, at_once, at_once)
+    }
+
+    /// Counts a request to such a server.
+    pub(crate) fn count(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts bytes that came from such a server.
+    pub(crate) fn count_received(&self, bytes: u64) {
+        self.received.fetch_add(bytes, Ordering::Relaxed);
+        self.pace.spend(bytes);
+    }
+
+    /// Waits until it is time to send so many bytes.
+    pub(crate) async fn pace(&self, bytes: u64) {
+        self.pace.turn(bytes).await;
+    }
+
+    /// The limits of time.
+    pub(crate) fn timeouts(&self) -> &TimeoutSettings {
+        &self.timeouts
+    }
+
     /// How often a failed conditional write is looked into.
     pub(crate) fn attempts(&self) -> u32 {
         self.retry.attempts
