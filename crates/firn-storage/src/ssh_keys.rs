@@ -113,7 +113,7 @@ impl SshKeys {
         }
     }
 
-    /// Whether there is anything that could sign in, for people.
+    /// What could sign in where no key is named for a host, for people; it is not opened.
     pub fn describe(&self) -> String {
         let ssh = self.home.as_ref().map(|home| home.join(".ssh"));
         let files = ssh.iter().flat_map(|ssh| USUAL.map(|name| ssh.join(name))).filter(|file| file.is_file());

@@ -19,7 +19,7 @@ fn says(text: &'static [u8], times: usize) -> u16 {
                         return;
                     }
                 }
-                std::thread::sleep(Duration::from_secs(60));
+                std::thread::sleep(Duration::from_mins(1));
             });
         }
     });
