@@ -51,11 +51,14 @@ pub struct CopyOptions {
     pub digest: bool,
     /// Let the server copy where it can.
     pub server_side: bool,
+    /// Size and entity tag of what is expected are from one answer of the service, as those of a listing are: if the server says
+    /// that its copy has this tag, then it has this size, and is not asked about once more.
+    pub size_is_of_tag: bool,
 }
 
 impl Default for CopyOptions {
     fn default() -> Self {
-        Self { only_new: false, digest: false, server_side: true }
+        Self { only_new: false, digest: false, server_side: true, size_is_of_tag: false }
     }
 }
 
@@ -165,7 +168,8 @@ impl Prefix {
             && options.server_side
             && self.refuses_copies_from(source).is_none()
         {
-            match s3_copy::copy(self.storage().transport(), (from, key), (to, to_key), expected).await? {
+            let by_tag = options.size_is_of_tag;
+            match s3_copy::copy(self.storage().transport(), (from, key), (to, to_key), expected, by_tag).await? {
                 Outcome::Done(copy) => return Ok(copy),
                 Outcome::Refused(how) => {
                     tracing::debug!(from = %source.url(), to = %self.url(), how, "not copied by the server");

@@ -37,20 +37,21 @@ struct Job<'a> {
     size: u64,
 }
 
-/// Asks the server to copy the object as it was seen (`expected`, whose tag is known), and looks at what came of it.
+/// Asks the server to copy the object as it was seen (`expected`, whose tag is known), and looks at what came of it; with `by_tag`
+/// only where the answer has not told the tag that the copy has to have.
 pub(crate) async fn copy(
     transport: &Transport,
     (from, key): (&S3Prefix, &str),
     (to, to_key): (&S3Prefix, &str),
     expected: &CopyExpected,
+    by_tag: bool,
 ) -> Result<Outcome, StorageError> {
     let to_path = to.path(to_key)?;
     let job = Job::new(transport, (from, key), (to, to_key, to_path.as_ref()), expected)?;
     let done = match part_size(expected, &transport.limits) {
         Some(part) => job.in_parts(part).await?,
         None => match job.whole().await? {
-            // The tag of the copy is that of the original, so the bytes are: there is nothing left to look at.
-            Ok(tag) if tag.is_some() && tag == expected.etag => {
+            Ok(tag) if by_tag && tag.is_some() && tag == expected.etag => {
                 let copy = SourceVersion { etag: tag, size: expected.size, ..SourceVersion::default() };
                 return Ok(Outcome::Done(Copied::on_the_server(copy)));
             }

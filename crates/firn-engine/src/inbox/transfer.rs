@@ -123,7 +123,8 @@ impl Transfer {
             (true, Proof::Digest) => Some(digest_of(from, key, expected).await?),
             _ => None,
         };
-        let options = CopyOptions { digest: proof == Proof::Digest && !by_server, ..CopyOptions::default() };
+        let (digest, size_is_of_tag) = (proof == Proof::Digest && !by_server, proof == Proof::Tag);
+        let options = CopyOptions { digest, size_is_of_tag, ..CopyOptions::default() };
         let copied = self.to.copy_object(from, key, to_key, &wanted, &options).await?;
         drop((held, turn));
         Ok(Moved { etag: copied.etag, part_size, blake3: hashed.or(copied.digest) })

@@ -117,7 +117,7 @@ pub fn check(
                 let equal = sums::equal(&from, &to, from_is_local, pairs).await;
                 Ok::<_, EngineError>((group, equal))
             })
-            .buffer_unordered(engine.settings.jobs.max(1));
+            .buffer_unordered(jobs.unwrap_or(engine.settings.jobs).max(1));
         while let Some((group, equal)) = groups.try_next().await? {
             for (pair, is_equal) in group.into_iter().zip(equal) {
                 if is_equal {
