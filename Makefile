@@ -105,7 +105,7 @@ $(DENY):
 	rm -rf $(CACHE)/tools/target
 
 # ------------------------------------------------------------------ bench
-bench: $(BENCH_VENV)/.stamp ## firn beside xarray + dask, VirtualiZarr and kerchunk, alternating, with the limit of the machine
+bench: $(BENCH_VENV)/.stamp ## firn beside xarray + dask, VirtualiZarr, kerchunk, and for transfers rclone and s5cmd, alternating, with the limit of the machine
 	$(CARGO) build --locked --release -p firn
 	FIRN_BIN=$(FIRN_RELEASE) $(BENCH_VENV)/bin/python bench/bench.py run $(BENCH_ARGS)
 

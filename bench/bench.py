@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """firn beside its peers, alternating in one run.
 
-    bench.py run [--tasks transform,virtualize,references,http,rechunk] [--reps 3] [--files 120] [--jobs N] [--latency-ms 20] [--keep]
+    bench.py run [--tasks transform,virtualize,references,http,rechunk,transfer] [--reps 3] [--files 120] [--jobs N] [--latency-ms 20] [--keep]
     bench.py table RESULTS.json
     bench.py list
 
@@ -64,6 +64,7 @@ GROUPS = {
     "rechunk": ("hourly", {"firn rechunk": firn_rechunk, "xarray + dask (rechunk)": peer("xarray_rechunk")}),
 }
 DEFAULT = "transform,virtualize,references,http,rechunk"
+TRANSFER = "transfer"
 WARM = ("virtualize", "references", "http")  # ratios take the peers after their imports; the limit always
 # What a ratio compares with: of `limit` the phase that does the same work, of references all but their verification.
 SCAN_AND_WRITE = ("scan", "combine", "plan", "execute", "commit", "publish")
@@ -185,12 +186,18 @@ def serve(options):
 
 def run_all(options):
     sys.path.insert(0, str(HERE))
+    groups = options.tasks.split(",")
+    if unknown := set(groups) - {*GROUPS, TRANSFER}:
+        sys.exit(f"no such task: {', '.join(sorted(unknown))}; there are: {', '.join((*GROUPS, TRANSFER))}")
+    if TRANSFER in groups:  # has inputs, servers and a table of its own
+        import transfer
+        groups.remove(TRANSFER)
+        status = transfer.main(["--reps", str(options.reps)])
+        if not groups:
+            return status
     from generate import generate
     made = [str(p) for p in generate(CACHE / "data", options.files, jobs=options.jobs)]
     inputs = {"daily": made, "hourly": [str(CACHE / "data/hourly.zarr")]}
-    groups = options.tasks.split(",")
-    if unknown := set(groups) - set(GROUPS):
-        sys.exit(f"no such task: {', '.join(sorted(unknown))}; there are: {', '.join(GROUPS)}")
     version = subprocess.run([FIRN, "--version"], capture_output=True, text=True).stdout.strip() if FIRN and os.path.exists(FIRN) else None
     if not version:
         print("FIRN_BIN names no binary: the peers run alone", file=sys.stderr)
@@ -306,6 +313,7 @@ def main():
         return 0
     for group, (kind, commands) in GROUPS.items():
         print(f"{group} ({kind}): {', '.join(commands)}")
+    print(f"{TRANSFER}: transfer.py --help")
 
 
 if __name__ == "__main__":

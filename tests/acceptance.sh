@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What does not belong into every run: a real Ceph RADOS Gateway, more kills, the newer icechunk, longer fuzzing.
 # KILLS=100, MUTATIONS=20000 and SECONDS_EACH=300 (a fuzz target) say how long.
-# ONLY=ceph,kills runs the named parts. Prints what it could not run and why; REQUIRE=ceph,azure,kills,icechunk2,mutations,damage,fuzz makes the named parts obligatory.
+# ONLY=ceph,kills runs the named parts. Prints what it could not run and why; REQUIRE=ceph,azure,sftp,kills,icechunk2,mutations,damage,fuzz makes the named parts obligatory.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 PY=${VENV:-.venv}/bin/python
@@ -34,7 +34,7 @@ ceph_part() {
   # shellcheck disable=SC1091
   . "$CACHE/ceph/cluster/endpoint"
   local status=0
-  FIRN_TEST_KILLS=${CEPH_KILLS:-20} "$PY" -m pytest tests/interop -k "s3 or location or denied" --timeout 1800 || status=1
+  FIRN_TEST_OBJECTS=${CEPH_OBJECTS:-10000} FIRN_TEST_KILLS=${CEPH_KILLS:-20} "$PY" -m pytest tests/interop -k "s3 or location or denied" --timeout 1800 || status=1
   unset FIRN_TEST_S3_ENDPOINT FIRN_TEST_S3_KEY FIRN_TEST_S3_SECRET
   tests/ceph/down.sh
   return $status
@@ -46,8 +46,12 @@ azure_part() {
   AZURITE="$CACHE/azurite/node_modules/.bin/azurite-blob" FIRN_TEST_AZURE=1 "$PY" -m pytest tests/interop/test_clouds.py --timeout 600
 }
 
+sftp_part() { # the suite that every storage passes, on an SFTP server
+  "$PY" tests/support/ssh.py cargo test --locked -p firn-storage --test storage a_cloud_conforms
+}
+
 kills_part() {
-  FIRN_TEST_KILLS=${KILLS:-100} FIRN_TEST_SEED=${FIRN_TEST_SEED:-$RANDOM} "$PY" -m pytest tests/interop/test_kill.py tests/interop/test_promote.py -k "kill and not s3" --timeout 1800
+  FIRN_TEST_KILLS=${KILLS:-100} FIRN_TEST_SEED=${FIRN_TEST_SEED:-$RANDOM} "$PY" -m pytest tests/interop/test_kill.py tests/interop/test_promote.py tests/interop/test_objects.py tests/interop/test_adopt.py -k "kill and not s3" --timeout 1800
 }
 
 icechunk2_part() { # NEWER_PYTHON names one that is not on the path
@@ -77,6 +81,7 @@ fuzz_part() {
 trap 'tests/ceph/down.sh' EXIT
 part ceph ceph_part
 part azure azure_part
+part sftp sftp_part
 part kills kills_part
 part icechunk2 icechunk2_part
 part mutations mutations_part

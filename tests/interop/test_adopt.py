@@ -1,4 +1,5 @@
 """adopt: what other tools left in a place becomes managed datasets, where it lies."""
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -186,7 +187,32 @@ def test_what_cannot_be_adopted_is_refused(tmp_path, words, code, status):
     assert not list((tmp_path / "place").rglob("firn.json"))
 
 
-def test_a_bucket_is_adopted_with_keys_that_nobody_can_use(s3, bucket, tmp_path):
+def test_s3_each_of_200_stores_and_files_of_a_bucket_is_told(filled, s3, bucket, tmp_path):
+    origin, expected = filled
+    # References lead to files of this machine, which is nobody's business in a bucket.
+    local = ("refs", "lost")
+    expected = {key: told for key, told in expected.items() if not key.startswith(local)}
+    client = s3.client()
+    put = lambda item: client.put_object(Bucket=bucket, Key=f"old/{item[0]}", Body=item[1])
+    data = {name: body for name, body in tree(origin / "place").items() if not name.startswith(local)}
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        list(pool.map(put, data.items()))
+    (tmp_path / "firn.toml").write_text(f'state_dir = "state"\n[locations.b]\nurl = "s3://{bucket}/old"\nrole = "persistent"\n')
+    env = environment(**s3.environment)
+    report = fits("adopt", firn("adopt", "b", cwd=tmp_path, env=env, timeout=900), status=10)
+    found = {f["key"]: (f["kind"], f["state"], (f.get("problem") or {}).get("code")) for f in report["finds"]}
+    wrong = {
+        key: (expected.get(key), found.get(key)) for key in expected.keys() | found.keys()
+        if expected.get(key) != found.get(key) and not (expected.get(key, (0, 0, 0))[2] == "*" and found.get(key, (0, 0))[:2] == expected[key][:2])
+    }
+    assert not wrong
+    there = s3.objects(bucket, "old/")
+    assert {name: body for name, body in there.items() if ".firn" not in name.split("/") and not name.endswith("firn.json")} == data
+    again = fits("adopt", firn("adopt", "b", cwd=tmp_path, env=env, timeout=900), status=10)
+    assert again["counts"]["managed"] == report["counts"]["adopted"] and again["counts"]["broken"] == report["counts"]["broken"]
+
+
+def test_s3_a_bucket_is_adopted_with_keys_that_nobody_can_use(s3, bucket, tmp_path):
     client = s3.client()
     store = mixed.to_zarr(tmp_path / "x.zarr", 1, 2)
     for name, data in tree(store).items():

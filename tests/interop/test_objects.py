@@ -403,8 +403,9 @@ def test_a_copy_that_is_killed_goes_on(here, s3, bucket, s3_env, place):
 
 
 def test_s3_nothing_is_lost_on_a_bad_network(here, s3, bucket, s3_env):
-    source = fill(here / "src", count=400, size=3000)
-    with BadNetwork(s3.endpoint, share=0.05) as network:
+    count = int(os.environ.get("FIRN_TEST_OBJECTS", "400"))
+    source = fill(here / "src", count=count, size=3000)
+    with BadNetwork(s3.endpoint, share=0.05 if count < 1000 else 0.02) as network:
         env = s3_env | {"AWS_ENDPOINT_URL": network.url}
         fits("cp", firn("cp", "-r", "src", f"s3://{bucket}/x", cwd=here, env=env))
         assert s3.objects(bucket, "x/") == tree(source)

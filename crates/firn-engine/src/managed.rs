@@ -116,8 +116,7 @@ pub async fn read(prefix: &Prefix) -> Result<Option<(ManagedDataset, Option<Stri
 /// # Errors
 /// What the storage says.
 pub fn current(engine: &Engine, url: &ObjectUrl) -> Result<ObjectUrl, EngineError> {
-    if engine.storage.physical(url)?.scheme().starts_with("http") || url.local_path().is_some_and(|path| path.is_file())
-    {
+    if engine.storage.physical(url)?.is_read_only() || url.local_path().is_some_and(|path| path.is_file()) {
         return Ok(url.clone());
     }
     let prefix = engine.storage.prefix(url)?;

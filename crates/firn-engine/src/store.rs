@@ -148,7 +148,7 @@ fn refuse_served_repository(engine: &Engine, url: &ObjectUrl) -> Result<(), Engi
 /// # Errors
 /// What the storage says.
 pub fn kind_of(engine: &Engine, url: &ObjectUrl) -> Result<StoreKind, EngineError> {
-    if engine.storage.physical(url)?.scheme().starts_with("http") {
+    if engine.storage.physical(url)?.is_read_only() {
         return Ok(StoreKind::Plain);
     }
     if url.local_path().is_some_and(|path| path.is_file()) {

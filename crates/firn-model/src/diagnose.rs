@@ -215,6 +215,10 @@ pub fn without_secrets(text: &str) -> String {
     if url.username().is_empty() && url.password().is_none() && url.query().is_none() {
         return text.to_owned();
     }
+    // The user of an SFTP server is part of where it is, and no secret.
+    if url.scheme() == "sftp" && url.password().is_none() {
+        return text.to_owned();
+    }
     let _ = url.set_username("");
     let _ = url.set_password(None);
     if url.query().is_some() {

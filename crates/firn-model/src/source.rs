@@ -140,6 +140,26 @@ pub enum SourceError {
         /// What the server said, without secrets.
         what: String,
     },
+    /// The server did not prove that it is the one that is meant.
+    #[error("{at} was not asked: {what}")]
+    HostKey {
+        /// Where.
+        at: At,
+        /// What it showed instead.
+        what: String,
+        /// The exact next step.
+        next: Box<str>,
+    },
+    /// There is no key by which the server lets the user in.
+    #[error("{at} lets nobody in by the keys that are here: {what}")]
+    Login {
+        /// Where.
+        at: At,
+        /// Which were tried, or why none was; never the keys.
+        what: String,
+        /// The exact next step.
+        next: Box<str>,
+    },
     /// No answer, or a failing one, also after retries.
     #[error("{at} could not be reached: {what}")]
     Unavailable {
@@ -213,6 +233,8 @@ impl Diagnose for SourceError {
         match self {
             Self::NotFound { .. } => "source-not-found",
             Self::Denied { .. } => "source-denied",
+            Self::HostKey { .. } => "source-host-key",
+            Self::Login { .. } => "source-login",
             Self::Unavailable { .. } => "source-unavailable",
             Self::OutOfBounds { .. } => "source-truncated",
             Self::Changed { .. } => "source-changed",
@@ -227,7 +249,7 @@ impl Diagnose for SourceError {
     fn category(&self) -> Category {
         match self {
             Self::NotFound { .. } => Category::NotFound,
-            Self::Denied { .. } => Category::Denied,
+            Self::Denied { .. } | Self::HostKey { .. } | Self::Login { .. } => Category::Denied,
             Self::Unavailable { .. } | Self::Broken { .. } => Category::Unavailable,
             Self::OutOfBounds { .. } | Self::Changed { .. } | Self::Stale { .. } | Self::NotAsWritten { .. } => {
                 Category::Corrupt
@@ -241,6 +263,8 @@ impl Diagnose for SourceError {
         match self {
             Self::NotFound { at }
             | Self::Denied { at, .. }
+            | Self::HostKey { at, .. }
+            | Self::Login { at, .. }
             | Self::Unavailable { at, .. }
             | Self::OutOfBounds { at, .. }
             | Self::Changed { at, .. }
@@ -256,6 +280,8 @@ impl Diagnose for SourceError {
         match self {
             Self::NotFound { .. } => "a missing source would leave a hole in the dataset",
             Self::Denied { .. } => "what may not be read is not empty, and what may not be written is not stored: carrying on would lose values",
+            Self::HostKey { .. } => "another machine may stand between you and the server, read what you send and change what you get",
+            Self::Login { .. } => "what may not be read is not empty: carrying on would lose values",
             Self::Unavailable { .. } | Self::Broken { .. } => {
                 "what cannot be read now must not be taken for absent data"
             }
@@ -280,6 +306,13 @@ impl Diagnose for SourceError {
             Self::Denied { .. } if plain.starts_with("http") => {
                 "add the host, your user and password to ~/.netrc, or set EARTHDATA_TOKEN for data of NASA; where the server speaks S3, name the object as s3://bucket/key, with its endpoint in firn.toml".to_owned()
             }
+            Self::Denied { .. } if plain.starts_with("sftp://") => {
+                format!("ask who runs the server for the right to it, or name another user: sftp://USER@{}", plain.trim_start_matches("sftp://"))
+            }
+            Self::Denied { .. } if plain.starts_with("ftp://") => {
+                "fetch it by a tool that sends passwords openly (rclone, curl), or ask for an https address of the data".to_owned()
+            }
+            Self::HostKey { next, .. } | Self::Login { next, .. } => next.to_string(),
             Self::Denied { .. } if plain.starts_with("gs://") => {
                 "gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS; then: firn config show".to_owned()
             }
@@ -295,7 +328,7 @@ impl Diagnose for SourceError {
             ),
             Self::NotAsWritten { .. } => "see what else the store lost, then fetch or build it again: firn verify STORE --full".to_owned(),
             Self::NotListable { .. } => "name the files in a pattern or a list instead (firn plan URL-PATTERN), or a store whose metadata is consolidated".to_owned(),
-            Self::BadUrl { .. } => "use a path, file://, http(s)://, s3://bucket/key, gs:// or az://".to_owned(),
+            Self::BadUrl { .. } => "use a path, file://, http(s)://, s3://bucket/key, gs://, az://, sftp:// or ftp://".to_owned(),
         }
     }
 }

@@ -43,6 +43,20 @@ impl Bridge {
             .map_err(|_| StorageError::Misuse { what: "the runtime stopped while a reader waited for it".to_owned() })
     }
 
+    /// Runs a future as a task of its own, which goes on while nobody asks how far it is, and ends where the answer is not
+    /// wanted any more.
+    ///
+    /// # Errors
+    /// What the future returns, or [`StorageError::Misuse`] where the runtime was shut down.
+    pub(crate) async fn apart<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = Result<T, StorageError>> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let stopped = |_| StorageError::Misuse { what: "the runtime stopped while a request was under way".to_owned() };
+        let mut task = EndedOnDrop(self.0.spawn(future));
+        (&mut task.0).await.map_err(stopped)?
+    }
+
     pub(crate) fn handle(&self) -> &Handle {
         &self.0
     }
@@ -57,5 +71,13 @@ impl Bridge {
     ) -> Result<T, StorageError> {
         let stopped = |_| StorageError::Misuse { what: "the runtime stopped while a file was written".to_owned() };
         self.0.spawn_blocking(work).await.map_err(stopped)?
+    }
+}
+
+struct EndedOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for EndedOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

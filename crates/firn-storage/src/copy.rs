@@ -1,25 +1,35 @@
 //! Copying an object from one prefix to another, by the shortest way that there is.
 
+use crate::bridge::Bridge;
 use crate::claims::Claim;
 use crate::error::StorageError;
+use crate::file_prefix::FilePrefix;
 use crate::local_copy::{self, LocalWriter};
+use crate::md5_lanes::{LANES, md5_of_many};
 use crate::prefix::{Backend, Guarantee, Precondition, Prefix};
+use crate::remote::Remote;
 use crate::s3::S3Failure;
 use crate::s3_copy::{self, Outcome, pieces};
-use crate::s3_parts::{MOST_PARTS, Upload, content_md5};
+use crate::s3_parts::{MOST_PARTS, Upload, content_md5, content_md5_of};
 use crate::s3_prefix::S3Prefix;
 use crate::s3_signed::{Refusal, Request};
+use crate::sftp_write::Place;
 use crate::store_prefix::content_type;
 use crate::url::check_key;
 use bytes::Bytes;
 use firn_model::source::{ByteRange, RangeReader, SourceError, SourceVersion};
+use futures::FutureExt;
 use futures::stream::{StreamExt, TryStreamExt};
 use reqwest::Method;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Largest part that passes here: several are in memory at once.
 const LARGEST_PIECE: u64 = 128 << 20;
+
+/// Bytes of an object that are asked for at once, where they need not become parts: what is hashed and written next should
+/// still be in the cache of the processor.
+const DOWNLOADED: u64 = 8 << 20;
 
 /// The object that is to be copied, as it was seen before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,11 +51,14 @@ pub struct CopyOptions {
     pub digest: bool,
     /// Let the server copy where it can.
     pub server_side: bool,
+    /// Size and entity tag of what is expected are from one answer of the service, as those of a listing are: if the server says
+    /// that its copy has this tag, then it has this size, and is not asked about once more.
+    pub size_is_of_tag: bool,
 }
 
 impl Default for CopyOptions {
     fn default() -> Self {
-        Self { only_new: false, digest: false, server_side: true }
+        Self { only_new: false, digest: false, server_side: true, size_is_of_tag: false }
     }
 }
 
@@ -111,6 +124,12 @@ impl Prefix {
             return self.copy_to_file(source, key, to_key, expected, options).await;
         }
         let expected = &source.seen(key, expected).await?;
+        if let Backend::File(to) = self.backend()
+            && options.only_new
+            && self.conditions().await?.create.is_yes()
+        {
+            return self.copy_to_server(source, key, (to, to_key), expected, options).boxed().await;
+        }
         let whole = expected.size < self.storage().settings().limits.multipart_from;
         if !options.only_new {
             return self.copy_over(source, key, to_key, expected, options).await;
@@ -149,7 +168,8 @@ impl Prefix {
             && options.server_side
             && self.refuses_copies_from(source).is_none()
         {
-            match s3_copy::copy(self.storage().transport(), (from, key), (to, to_key), expected).await? {
+            let by_tag = options.size_is_of_tag;
+            match s3_copy::copy(self.storage().transport(), (from, key), (to, to_key), expected, by_tag).await? {
                 Outcome::Done(copy) => return Ok(copy),
                 Outcome::Refused(how) => {
                     tracing::debug!(from = %source.url(), to = %self.url(), how, "not copied by the server");
@@ -159,6 +179,10 @@ impl Prefix {
         }
         match self.backend() {
             Backend::S3(to) => self.copy_through(source, key, to, to_key, expected, options.digest).await,
+            Backend::File(to) => {
+                let options = CopyOptions { only_new: false, ..options.clone() };
+                self.copy_to_server(source, key, (to, to_key), expected, &options).boxed().await
+            }
             _ => self.copy_to_cloud(source, key, to_key, expected, options.digest).await,
         }
     }
@@ -200,7 +224,7 @@ impl Prefix {
     }
 
     /// A reader of exactly the expected version.
-    async fn original(&self, key: &str, expected: &CopyExpected) -> Result<Arc<dyn RangeReader>, StorageError> {
+    async fn original(&self, key: &str, expected: &CopyExpected) -> Result<Original, StorageError> {
         let url = self.address(key)?;
         if matches!(self.backend(), Backend::Local(_)) {
             // The tag of a file is not among what its reader compares.
@@ -211,14 +235,36 @@ impl Prefix {
             }
         }
         let version = SourceVersion { etag: expected.etag.clone(), size: expected.size, ..SourceVersion::default() };
+        if let Some(remote) = self.storage().behind_a_network(&url)? {
+            return Ok(Original::Remote(remote, version));
+        }
         let storage = self.storage().clone();
         let open = move || Ok(storage.open_known(&url, &version)?);
-        self.storage().bridge().blocking(open).await
+        self.storage().bridge().blocking(open).await.map(Original::File)
     }
 
-    async fn piece(&self, reader: &Arc<dyn RangeReader>, bytes: ByteRange) -> Result<Bytes, StorageError> {
-        let reader = Arc::clone(reader);
-        self.storage().bridge().blocking(move || Ok(reader.read(bytes)?)).await
+    async fn piece(&self, reader: &Original, bytes: ByteRange) -> Result<Bytes, StorageError> {
+        match reader {
+            Original::Remote(remote, version) => {
+                let (remote, version) = (remote.clone(), version.clone());
+                self.storage().bridge().apart(async move { Ok(remote.piece(bytes, &version).await?) }).await
+            }
+            Original::File(reader) => {
+                let reader = Arc::clone(reader);
+                self.storage().bridge().blocking(move || Ok(reader.read(bytes)?)).await
+            }
+        }
+    }
+
+    /// The same, to be written at once: in one piece or several.
+    async fn runs(&self, reader: &Original, bytes: ByteRange) -> Result<Vec<Bytes>, StorageError> {
+        match reader {
+            Original::Remote(remote, version) => {
+                let (remote, version) = (remote.clone(), version.clone());
+                self.storage().bridge().apart(async move { Ok(remote.runs(bytes, &version).await?) }).await
+            }
+            Original::File(_) => Ok(vec![self.piece(reader, bytes).await?]),
+        }
     }
 
     async fn whole(
@@ -320,7 +366,7 @@ impl Prefix {
     async fn stream(
         &self,
         source: &Self,
-        reader: &Arc<dyn RangeReader>,
+        reader: &Original,
         to: &S3Prefix,
         to_key: &str,
         expected: &CopyExpected,
@@ -336,18 +382,19 @@ impl Prefix {
         let bucket = to.bucket(self.storage().transport());
         let upload = Upload::begin(bucket, path.as_ref(), content_type(to_key)).await;
         let upload = upload.map_err(|refusal| (false, refused(&refusal)))?;
-        let mut hasher = blake3::Hasher::new();
+        let hasher = Arc::new(Mutex::new(blake3::Hasher::new()));
         let reads = futures::stream::iter(pieces(expected.size, part)).map(|bytes| source.piece(reader, bytes));
-        let sent = reads
-            .buffered(at_once)
+        let (bridge, hashing) = (self.storage().bridge().clone(), digest.then(|| Arc::clone(&hasher)));
+        let groups = reads.buffered(at_once).try_chunks(at_once.min(LANES)).map_err(|error| error.1);
+        let hashed = groups.and_then(move |parts| summed(bridge.clone(), hashing.clone(), parts));
+        let sent = hashed
+            .map_ok(|parts| futures::stream::iter(parts.into_iter().map(Ok)))
+            .try_flatten()
             .enumerate()
-            .map(|(at, bytes)| {
-                bytes.map(|bytes| {
-                    if digest {
-                        hasher.update(&bytes);
-                    }
-                    let upload = &upload;
-                    async move { upload.put(at as u64 + 1, bytes).await.map_err(|refusal| refused(&refusal)) }
+            .map(|(at, part)| {
+                part.map(|(bytes, sum)| {
+                    let (upload, sum) = (&upload, content_md5_of(&sum));
+                    async move { upload.put(at as u64 + 1, bytes, sum).await.map_err(|refusal| refused(&refusal)) }
                 })
             })
             .try_buffered(at_once)
@@ -355,7 +402,10 @@ impl Prefix {
             .await;
         let outcome = match sent {
             Ok(tags) => match upload.complete(&tags).await {
-                Ok(()) => return Ok(digest.then(|| hasher.finalize().to_hex().to_string())),
+                Ok(()) => {
+                    let hasher = hasher.lock().unwrap_or_else(PoisonError::into_inner);
+                    return Ok(digest.then(|| hasher.finalize().to_hex().to_string()));
+                }
                 Err(refusal) => Err((refusal.may_have_happened(), refused(&refusal))),
             },
             Err(error) => Err((false, error)),
@@ -380,6 +430,46 @@ impl Prefix {
                 Err(SourceError::Broken { at: at()?, what }.into())
             }
         }
+    }
+
+    /// By way of this machine, to a server of files.
+    async fn copy_to_server(
+        &self,
+        source: &Self,
+        key: &str,
+        (to, to_key): (&FilePrefix, &str),
+        expected: &CopyExpected,
+        options: &CopyOptions,
+    ) -> Result<Copied, StorageError> {
+        let place = if options.only_new { Place::Create } else { Place::Replace };
+        let reader = source.original(key, expected).await?;
+        let limits = &self.storage().settings().limits;
+        let mut failures = 0;
+        let (etag, digest) = loop {
+            let once = async {
+                let mut upload = to.begin(to_key).await?;
+                let mut hasher = blake3::Hasher::new();
+                let pieces = futures::stream::iter(pieces(expected.size, limits.part.clamp(1, LARGEST_PIECE)));
+                let mut pieces = pieces.map(|bytes| source.piece(&reader, bytes)).buffered(limits.parts_at_once.max(1));
+                while let Some(bytes) = pieces.try_next().await? {
+                    if options.digest {
+                        hasher.update(&bytes);
+                    }
+                    upload.write(&bytes).await?;
+                }
+                let etag = upload.finish(place, true).await?;
+                Ok((etag, options.digest.then(|| hasher.finalize().to_hex().to_string())))
+            };
+            match once.await {
+                // Nothing is there before the last step; whether that was done, nobody can tell where it must not be twice.
+                Err(StorageError::Source(SourceError::Unavailable { .. })) if !options.only_new && failures == 0 => {
+                    failures += 1;
+                    to.forget().await;
+                }
+                outcome => break outcome?,
+            }
+        };
+        Ok(Copied { etag, size: expected.size, how: How::Through, guarantee: Guarantee::Atomic, digest })
     }
 
     async fn copy_to_file(
@@ -418,15 +508,17 @@ impl Prefix {
         let bridge = self.storage().bridge();
         let mut writer = bridge.blocking(move || LocalWriter::begin(&root, &to_key)).await?;
         let mut hasher = blake3::Hasher::new();
-        let pieces = futures::stream::iter(pieces(expected.size, limits.part.clamp(1, LARGEST_PIECE)));
-        let mut pieces = pieces.map(|bytes| source.piece(&reader, bytes)).buffered(limits.parts_at_once.max(1));
-        while let Some(bytes) = pieces.try_next().await? {
+        let pieces = futures::stream::iter(pieces(expected.size, limits.part.clamp(1, DOWNLOADED)));
+        let mut pieces = pieces.map(|bytes| source.runs(&reader, bytes)).buffered(limits.parts_at_once.max(1));
+        while let Some(runs) = pieces.try_next().await? {
             let hash = options.digest;
             let work = move || {
-                if hash {
-                    hasher.update(&bytes);
+                for run in runs {
+                    if hash {
+                        hasher.update(&run);
+                    }
+                    writer.write(&run)?;
                 }
-                writer.write(&bytes)?;
                 Ok((writer, hasher))
             };
             (writer, hasher) = bridge.blocking(work).await?;
@@ -436,6 +528,32 @@ impl Prefix {
         let digest = options.digest.then(|| hasher.finalize().to_hex().to_string());
         Ok(Copied { etag: Some(etag), size: expected.size, how: How::Through, guarantee, digest })
     }
+}
+
+/// Parts with their MD5 sums, in order; hashed on the way, where a digest is wanted.
+async fn summed(
+    bridge: Bridge,
+    hasher: Option<Arc<Mutex<blake3::Hasher>>>,
+    parts: Vec<Bytes>,
+) -> Result<Vec<(Bytes, [u8; 16])>, StorageError> {
+    let work = move || {
+        if let Some(hasher) = hasher {
+            let mut hasher = hasher.lock().unwrap_or_else(PoisonError::into_inner);
+            for part in &parts {
+                hasher.update(part);
+            }
+        }
+        let sums = md5_of_many(&parts.iter().map(AsRef::as_ref).collect::<Vec<_>>());
+        Ok(parts.into_iter().zip(sums).collect())
+    };
+    bridge.blocking(work).await
+}
+
+/// What is copied.
+enum Original {
+    File(Arc<dyn RangeReader>),
+    /// Asked for where it is wanted: neither a thread waits for it, nor are its pieces put together once more.
+    Remote(Remote, SourceVersion),
 }
 
 fn buckets(from: &S3Prefix, to: &S3Prefix) -> (String, String) {

@@ -251,6 +251,7 @@ async fn ask(transport: &Transport, url: Url, headers: HeaderMap) -> Result<Answ
         repeatable: true,
         limit_partial: ANSWER,
         limit_whole: ANSWER,
+        in_runs: false,
         moved: 0,
         redirects: false,
         keys: None,

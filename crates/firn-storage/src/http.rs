@@ -175,6 +175,7 @@ impl HttpObject {
             repeatable: true,
             limit_partial,
             limit_whole,
+            in_runs: false,
             moved: 0,
             redirects: true,
             keys: self.keys.clone(),

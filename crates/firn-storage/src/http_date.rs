@@ -37,7 +37,7 @@ pub(crate) fn parse_iso(text: &str) -> Option<i64> {
 
 /// Days from 1970-01-01 of a date in the proleptic Gregorian calendar: years begin in March, so that the leap day is
 /// the last of its year.
-fn days(year: i64, month: i64, day: i64) -> i64 {
+pub(crate) fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     365 * year + year / 4 - year / 100 + year / 400 + day_of_year - 719_468

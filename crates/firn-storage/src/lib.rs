@@ -1,4 +1,4 @@
-//! Objects on any location: local files, web servers, S3.
+//! Objects on any location: local files, web servers, S3, clouds, servers of files (SFTP, FTP).
 //!
 //! ```no_run
 //! use firn_model::source::Source;
@@ -55,6 +55,7 @@
 //! | local directory | hard link | lock on the directory | without hard links (some mounts): the lock alone, for firn's own processes |
 //! | Ceph RADOS Gateway 16.2.15 | yes | yes, tag without quotes only | a writer that loses a race is answered 500; parts are joined without telling a tag |
 //! | moto 5 | yes | yes | |
+//! | SFTP | hard link, where the server has `hardlink@openssh.com` | no: firn's writers agree by claims | without it claims for both |
 //!
 //! What was seen of copies on the server ([`Prefix::copy_object`], [`probe_copy()`]):
 //!
@@ -77,22 +78,30 @@ mod copy;
 mod credentials;
 mod error;
 mod fetched;
+mod file_failure;
+mod file_prefix;
+mod file_server;
+mod ftp;
+mod ftp_list;
 mod holder;
 mod http;
 mod http_date;
 mod http_index;
+mod known_hosts;
 pub mod lease;
 mod listing;
 mod local;
 mod local_copy;
 mod local_write;
 mod location;
+mod md5_lanes;
 mod measures;
 mod prefix;
 mod probe;
 mod probe_copy;
 mod profile;
 mod rclone;
+mod rclone_files;
 mod reach;
 mod remote;
 mod s3;
@@ -103,8 +112,14 @@ mod s3_parts;
 mod s3_prefix;
 mod s3_signed;
 mod settings;
+mod sftp;
+mod sftp_file;
+mod sftp_write;
 mod source;
 mod sources;
+mod ssh;
+mod ssh_config;
+mod ssh_keys;
 mod storage;
 mod store_prefix;
 mod transport;
@@ -122,6 +137,7 @@ pub use http::WebAnswer;
 pub use lease::Lease;
 pub use listing::{Level, Listing, Unusable, is_pattern};
 pub use location::{Addressing, Location, LocationConfig, LocationRole};
+pub use md5_lanes::md5_of_many;
 pub use measures::{Price, Quota};
 pub use prefix::{Guarantee, Object, Precondition, Prefix, PutResult};
 pub use probe::probe;
@@ -129,6 +145,7 @@ pub use probe_copy::{CopyProbe, probe_copy};
 pub use s3_facts::S3Facts;
 pub use settings::{CacheSettings, HostPolicy, LimitSettings, RetrySettings, StorageSettings, TimeoutSettings};
 pub use sources::Sources;
+pub use ssh_keys::SshKeys;
 pub use storage::Storage;
 pub use transport::Traffic;
 pub use url::{ObjectUrl, check_key};

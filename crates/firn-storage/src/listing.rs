@@ -115,6 +115,7 @@ impl Storage {
         match self.place(prefix)? {
             Place::Local(path) => self.bridge().blocking(move || crate::local::list(&path)).await,
             Place::Remote(Remote::Http(_)) => Err(not_listable(prefix)),
+            Place::Remote(Remote::File(folder)) => Ok(folder.list_keys().await?),
             Place::Remote(
                 Remote::S3(S3Object { object: StoreObject { store, path, .. }, .. })
                 | Remote::Cloud(CloudObject { object: StoreObject { store, path, .. }, .. }),
@@ -141,6 +142,7 @@ impl Storage {
                 let objects = found.files.into_iter().map(object).collect();
                 Ok(Level { objects, prefixes: found.directories })
             }
+            Place::Remote(Remote::File(folder)) => Ok(folder.level().await?),
             Place::Remote(Remote::Http(object)) => object.index().await?.ok_or_else(|| no_index(prefix)),
             Place::Remote(
                 Remote::S3(S3Object { object: StoreObject { store, path, .. }, .. })

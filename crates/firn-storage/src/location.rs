@@ -2,6 +2,7 @@
 
 use crate::credentials::Account;
 use crate::error::StorageError;
+use crate::file_server::FileProtocol;
 use crate::measures::{Price, Quota};
 use crate::rclone::Remote;
 use crate::sources::Sources;
@@ -56,7 +57,7 @@ pub enum Addressing {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocationConfig {
-    /// `s3://bucket/prefix` (`gs://`, `az://`), an absolute path, `file:///path`, or `remote:path` of a remote of `rclone.conf`.
+    /// `s3://bucket/prefix` (`gs://`, `az://`), `sftp://[user@]host/path`, an absolute path, `file:///path`, or `remote:path` of a remote of `rclone.conf`.
     pub url: String,
     /// Endpoint of the S3 service, `https://host[:port]`; without it `AWS_ENDPOINT_URL`, else AWS itself. Of Azure
     /// `https://ACCOUNT.blob.core.windows.net`.
@@ -226,6 +227,9 @@ impl Location {
             Kind::Http(_) => {
                 return Err(bad("url: a web server cannot be written to; use public_url for its address".to_owned()));
             }
+            Kind::Server { server, .. } if server.protocol == FileProtocol::Ftp => {
+                return Err(bad("url: an FTP server is only read from; name its address where you read".to_owned()));
+            }
             _ => {}
         }
         let is_s3 = matches!(location.url.kind(), Kind::S3 { .. });
@@ -345,6 +349,8 @@ mod tests {
         assert!(bad("a b", r#"{"url": "/data"}"#).contains("name"));
         assert!(bad("lab", r#"{"url": "data"}"#).contains("relative"));
         assert!(bad("lab", r#"{"url": "https://host/a"}"#).contains("public_url"));
+        assert!(bad("lab", r#"{"url": "ftp://host/a"}"#).contains("only read"));
+        assert!(bad("lab", r#"{"url": "sftp://host/a", "endpoint": "https://x"}"#).contains("endpoint"));
         assert!(bad("lab", r#"{"url": "other:a"}"#).contains("rclone.conf"));
         assert!(bad("lab", r#"{"url": "/data", "region": "x"}"#).contains("s3"));
         assert!(bad("lab", r#"{"url": "s3://b", "endpoint": "pod.example"}"#).contains("endpoint"));

@@ -4,6 +4,7 @@ use crate::capabilities::{Capabilities, Capability, Conditions, EtagForm};
 use crate::claims::Claim;
 use crate::cloud::CloudPrefix;
 use crate::error::StorageError;
+use crate::file_prefix::FilePrefix;
 use crate::listing::{Level, Listing};
 use crate::remote::Remote;
 use crate::s3_prefix::S3Prefix;
@@ -56,8 +57,8 @@ pub struct Object {
     pub version: SourceVersion,
 }
 
-/// A place below which objects lie: a local directory, an S3 prefix, or, to read only, a folder of a web server
-/// ([`Storage::tree`]). Cheap to clone.
+/// A place below which objects lie: a local directory, an S3 prefix, a folder of an SFTP server, or, to read only, a folder of a
+/// web or FTP server ([`Storage::tree`]). Cheap to clone.
 ///
 /// All methods are async and may be awaited on any runtime thread; keys are checked by [`check_key`] each time.
 #[derive(Clone)]
@@ -75,12 +76,17 @@ pub(crate) enum Backend {
     S3(S3Prefix),
     Cloud(CloudPrefix),
     Web(WebFolder),
+    File(FilePrefix),
 }
 
 impl Prefix {
     pub(crate) fn new(storage: Storage, url: ObjectUrl) -> Result<Self, StorageError> {
         let prefix = Self::readable(storage, url)?;
-        if matches!(prefix.backend, Backend::Web(_)) { Err(read_only(&prefix.url)) } else { Ok(prefix) }
+        match &prefix.backend {
+            Backend::Web(_) => Err(read_only(&prefix.url)),
+            Backend::File(folder) => folder.check_writable().map(|()| prefix),
+            _ => Ok(prefix),
+        }
     }
 
     pub(crate) fn readable(storage: Storage, url: ObjectUrl) -> Result<Self, StorageError> {
@@ -88,6 +94,7 @@ impl Prefix {
             Place::Local(path) => Backend::Local(path),
             Place::Remote(Remote::S3(object)) => Backend::S3(S3Prefix::new(object)),
             Place::Remote(Remote::Cloud(object)) => Backend::Cloud(CloudPrefix::new(object)),
+            Place::Remote(Remote::File(folder)) => Backend::File(FilePrefix::new(folder)),
             Place::Remote(Remote::Http(_)) => Backend::Web(WebFolder::new(storage.clone(), url.clone())),
         };
         Ok(Self { storage, url, backend, conditions: None, copies: Arc::default() })
@@ -142,6 +149,7 @@ impl Prefix {
             Backend::S3(prefix) => prefix.identity(),
             Backend::Cloud(prefix) => prefix.identity(),
             Backend::Web(folder) => folder.identity(),
+            Backend::File(folder) => folder.identity(),
         }
     }
 
@@ -179,8 +187,41 @@ impl Prefix {
             Backend::S3(prefix) => prefix.get(key, limit).await?,
             Backend::Cloud(prefix) => prefix.get(key, limit).await?,
             Backend::Web(folder) => folder.get(key, limit).await?,
+            Backend::File(folder) => folder.get(key, limit).await?,
         };
         Ok(found.map(|(bytes, version)| Object { bytes, version }))
+    }
+
+    /// The MD5 sums of files that are small enough to be read whole, if they are of these versions. `None` for one that is not,
+    /// and for all where this is no file system. Many together cost one thread its time, each alone would be handed to one and
+    /// back.
+    ///
+    /// # Errors
+    /// [`StorageError::BadKey`], and what the file system says of any of them.
+    pub async fn md5_of_files(
+        &self,
+        files: Vec<(String, SourceVersion)>,
+    ) -> Result<Vec<Option<[u8; 16]>>, StorageError> {
+        files.iter().try_for_each(|(key, _)| check_key(&self.url.at(), key))?;
+        let Backend::Local(root) = &self.backend else { return Ok(vec![None; files.len()]) };
+        let (root, limit) = (root.clone(), self.storage.settings().limits.object_in_memory);
+        let work = move || {
+            let mut sums = Vec::with_capacity(files.len());
+            for group in files.chunks(crate::md5_lanes::LANES) {
+                let mut read = Vec::with_capacity(group.len());
+                for (key, version) in group {
+                    let found = local_write::get(&root, key, limit)?;
+                    read.push(
+                        found.filter(|(_, seen)| version.size == seen.size && version.difference(seen).is_none()),
+                    );
+                }
+                let bytes: Vec<&[u8]> = read.iter().flatten().map(|(bytes, _)| bytes.as_ref()).collect();
+                let mut found = crate::md5_of_many(&bytes).into_iter();
+                sums.extend(read.iter().map(|read| read.as_ref().and_then(|_| found.next())));
+            }
+            Ok(sums)
+        };
+        self.storage.bridge().blocking(work).await
     }
 
     /// Some bytes of an object.
@@ -200,6 +241,7 @@ impl Prefix {
             }
             Backend::S3(prefix) => prefix.get_range(key, range).await,
             Backend::Cloud(prefix) => prefix.get_range(key, range).await,
+            Backend::File(folder) => folder.get_range(key, range).await,
         }
     }
 
@@ -217,6 +259,7 @@ impl Prefix {
             Backend::S3(prefix) => prefix.head(key).await,
             Backend::Cloud(prefix) => prefix.head(key).await,
             Backend::Web(folder) => folder.head(key).await,
+            Backend::File(folder) => folder.head(key).await,
         }
     }
 
@@ -260,7 +303,10 @@ impl Prefix {
                 let work = move || local_write::create_staged(&root, &staging, &key, &bytes);
                 self.storage.bridge().blocking(work).await
             }
-            Backend::S3(_) | Backend::Cloud(_) => Ok(self.put(key, bytes, Precondition::Create).await?.guarantee),
+            Backend::File(folder) if folder.create_staged(staging, key, &bytes).await? => Ok(Guarantee::Atomic),
+            Backend::S3(_) | Backend::Cloud(_) | Backend::File(_) => {
+                Ok(self.put(key, bytes, Precondition::Create).await?.guarantee)
+            }
             Backend::Web(_) => Err(read_only(&self.url)),
         }
     }
@@ -278,6 +324,7 @@ impl Prefix {
                 let (root, key) = (root.clone(), key.to_owned());
                 self.storage.bridge().blocking(move || local_write::put_deferred(&root, &key, &bytes)).await
             }
+            Backend::File(folder) => folder.put(key, &bytes, &Precondition::None, false).await.map(|_| ()),
             Backend::S3(_) | Backend::Cloud(_) => self.put_plain(key, bytes).await.map(|_| ()),
             Backend::Web(_) => Err(read_only(&self.url)),
         }
@@ -294,6 +341,7 @@ impl Prefix {
                 let root = root.clone();
                 self.storage.bridge().blocking(move || local_write::make_durable(&root, &keys)).await
             }
+            Backend::File(folder) => folder.make_durable(keys).await,
             Backend::S3(_) | Backend::Cloud(_) | Backend::Web(_) => Ok(()),
         }
     }
@@ -306,13 +354,15 @@ impl Prefix {
                 let bucket = match &self.backend {
                     Backend::S3(prefix) => prefix.identity_of_bucket(),
                     Backend::Cloud(prefix) => prefix.identity_of_bucket(),
-                    Backend::Local(_) | Backend::Web(_) => String::new(),
+                    Backend::Local(_) | Backend::Web(_) | Backend::File(_) => String::new(),
                 };
                 let cell = self.storage.known_conditions(&bucket);
                 // Boxed, because the probe writes by way of this type.
                 let probe = || async { Box::pin(crate::probe::conditions(self)).await.map(Arc::new) };
                 cell.get_or_try_init(probe).await.map(Arc::clone)
             }
+            // The server says what it can.
+            (None, Backend::File(folder)) => folder.conditions().await.map(Arc::new),
             (None, Backend::Local(_) | Backend::Web(_)) => Ok(Arc::default()),
         }
     }
@@ -332,6 +382,7 @@ impl Prefix {
             }
             Backend::S3(prefix) => prefix.put(self.storage.transport(), key, bytes, when, form).await,
             Backend::Cloud(prefix) => prefix.put(self.storage.transport(), key, bytes, when, form).await,
+            Backend::File(folder) => folder.put(key, &bytes, when, true).await,
             Backend::Web(_) => Err(read_only(&self.url)),
         }
     }
@@ -375,7 +426,7 @@ impl Prefix {
     /// Writes a small object in parts, to see whether that works.
     pub(crate) async fn put_in_parts(&self, key: &str, bytes: Bytes) -> Result<(), StorageError> {
         match &self.backend {
-            Backend::Local(_) => self.put_plain(key, bytes).await.map(|_| ()),
+            Backend::Local(_) | Backend::File(_) => self.put_plain(key, bytes).await.map(|_| ()),
             Backend::S3(prefix) => prefix.put_in_parts(self.storage.transport(), key, bytes).await.map(|_| ()),
             Backend::Cloud(prefix) => prefix.put_in_parts(self.storage.transport(), key, bytes).await.map(|_| ()),
             Backend::Web(_) => Err(read_only(&self.url)),
@@ -390,7 +441,7 @@ impl Prefix {
         check_key(&self.url.at(), from)?;
         check_key(&self.url.at(), to)?;
         match &self.backend {
-            Backend::Local(_) => {
+            Backend::Local(_) | Backend::File(_) => {
                 let missing = || SourceError::NotFound { at: self.url.at().node(from) };
                 let object = self.get(from).await?.ok_or_else(missing)?;
                 self.put_plain(to, object.bytes).await.map(|_| ())
@@ -414,6 +465,7 @@ impl Prefix {
             }
             Backend::S3(prefix) => prefix.delete(key).await,
             Backend::Cloud(prefix) => prefix.delete(key).await,
+            Backend::File(folder) => folder.delete(key).await,
             Backend::Web(_) => Err(read_only(&self.url)),
         }
     }
@@ -430,6 +482,10 @@ impl Prefix {
             Backend::Local(root) => {
                 let root = root.clone();
                 self.storage.bridge().blocking(move || local_write::sweep(&root, depth)).await
+            }
+            Backend::File(folder) => {
+                folder.sweep(depth).await?;
+                crate::probe::sweep(self).await
             }
             Backend::S3(_) | Backend::Cloud(_) => crate::probe::sweep(self).await,
             Backend::Web(_) => Ok(()),
@@ -464,6 +520,7 @@ impl Prefix {
             }
             Backend::S3(prefix) => prefix.list_all(self.storage.transport(), &at, false).await,
             Backend::Cloud(prefix) => prefix.list(false).await,
+            Backend::File(folder) => folder.list(false).await,
             Backend::Web(folder) => Ok(Listing { objects: folder.list("").await?, ..Listing::default() }),
         }
     }
@@ -481,6 +538,7 @@ impl Prefix {
             }
             Backend::S3(prefix) => prefix.list_all(self.storage.transport(), &at, true).await,
             Backend::Cloud(prefix) => prefix.list(true).await,
+            Backend::File(folder) => folder.list(true).await,
             Backend::Web(_) => {
                 let level = self.storage.list_level_async(&self.url).await?;
                 Ok(Listing { objects: level.objects, unusable: Vec::new(), folders: level.prefixes })
@@ -494,6 +552,9 @@ impl Prefix {
     /// # Errors
     /// What the file system says.
     pub async fn first_link(&self) -> Result<Option<String>, StorageError> {
+        if let Backend::File(folder) = &self.backend {
+            return folder.first_link().await;
+        }
         let Backend::Local(root) = &self.backend else { return Ok(None) };
         let root = root.clone();
         self.storage.bridge().blocking(move || crate::local::first_link(&root)).await

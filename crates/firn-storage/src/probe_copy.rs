@@ -95,7 +95,7 @@ async fn try_from(from: &Prefix, to: &Prefix, (folder, text): (&str, &str), prob
     }
     let transport = to.storage().transport();
     let target_key = |name: &str| format!("{folder}/{name}");
-    let copied = s3_copy::copy(transport, (source, &key), (target, &target_key("copy")), &expected).await;
+    let copied = s3_copy::copy(transport, (source, &key), (target, &target_key("copy")), &expected, false).await;
     probe.server_side = match copied {
         Ok(Outcome::Done(_)) => compare((from, &key), (to, &target_key("copy"))).await,
         Ok(Outcome::Refused(how)) => Capability::no(how),

@@ -7,6 +7,8 @@ use crate::cloud::CloudService;
 use crate::cloud_keys::CloudKeys;
 use crate::credentials::{Account, CredentialState, Credentials};
 use crate::location::{Addressing, Location, LocationRole, parse_endpoint};
+use crate::rclone_files::{ftp, ssh_key};
+use crate::ssh_keys::RemoteKey;
 use crate::url::{Kind, ObjectUrl};
 use firn_model::policy::PlaceRules;
 use std::collections::BTreeMap;
@@ -28,7 +30,7 @@ pub(crate) enum Remote {
 }
 
 impl Remote {
-    fn refused(what: impl Into<String>, next: impl Into<String>) -> Self {
+    pub(crate) fn refused(what: impl Into<String>, next: impl Into<String>) -> Self {
         Self::Refused { what: what.into(), next: next.into() }
     }
 }
@@ -53,6 +55,10 @@ pub(crate) trait Accounts {
     fn of_environment(&self) -> Account;
     /// The account of an AWS profile.
     fn of_profile(&self, name: &str) -> Account;
+    /// Who works on this machine.
+    fn user(&self) -> Option<String> {
+        None
+    }
     /// The account of the environment for this service, and the endpoint that comes with it.
     fn of_cloud(&self, service: CloudService) -> (Account, Option<String>);
 }
@@ -122,6 +128,12 @@ impl Remotes {
             "s3" => service(name, &get, accounts),
             "google cloud storage" | "gcs" => google(name, &get, accounts),
             "azureblob" => azure(name, &get, accounts),
+            "sftp" => match ssh_key(name, &get, accounts.user().as_deref(), None) {
+                // Paths of rclone begin where the user does.
+                Ok(key) => Remote::Below(ObjectUrl::server(key.server, "~")),
+                Err((what, next)) => Remote::refused(what, next),
+            },
+            "ftp" => ftp(name, &get),
             "local" => Remote::Below(ObjectUrl::local("/")),
             "http" => match get("url").map(ObjectUrl::parse) {
                 Some(Ok(url)) if matches!(url.kind(), Kind::Http(_)) && get("headers").is_none() => Remote::Below(url),
@@ -150,6 +162,15 @@ impl Remotes {
                 format!("copy it by rclone first: rclone copy {name}:PATH FOLDER"),
             ),
         }
+    }
+
+    /// What remotes say of SSH servers.
+    pub(crate) fn ssh_keys(&self, user: Option<&str>, home: Option<&str>) -> Vec<RemoteKey> {
+        let of = |(name, section): (&String, &BTreeMap<String, String>)| {
+            let get = |key: &str| section.get(key).map(String::as_str).filter(|value| !value.is_empty());
+            (get("type") == Some("sftp")).then(|| ssh_key(name, &get, user, home).ok()).flatten()
+        };
+        self.sections.iter().filter_map(of).collect()
     }
 
     fn alias(&self, name: &str, target: &str, accounts: &dyn Accounts, depth: usize) -> Remote {

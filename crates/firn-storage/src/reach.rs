@@ -3,9 +3,12 @@
 use crate::cloud::{CloudAddress, CloudObject, CloudService};
 use crate::credentials::CredentialState;
 use crate::error::StorageError;
+use crate::file_server::{FileAddress, FileObject, FileProtocol, FileServer};
+use crate::ftp::FtpServer;
 use crate::location::{Addressing, Location};
 use crate::rclone;
 use crate::s3::{BucketAddress, StoreObject};
+use crate::sftp::SftpServer;
 use crate::storage::Storage;
 use crate::url::{Kind, ObjectUrl, join};
 use firn_model::diagnose::At;
@@ -144,6 +147,25 @@ impl Storage {
         let store = crate::cloud::client(&self.0.transport, &address, state)?;
         clouds.insert(address.clone(), Arc::clone(&store));
         Ok((store, address))
+    }
+
+    /// A key of a server of files, which is connected to once.
+    pub(crate) fn file_object(&self, address: &FileAddress, key: &str, at: At) -> FileObject {
+        let settings = &self.0.settings;
+        let mut servers = self.0.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = servers.entry(address.clone()).or_insert_with(|| {
+            let (address, transport) = (address.clone(), Arc::clone(&self.0.transport));
+            match address.protocol {
+                FileProtocol::Sftp => {
+                    FileServer::Sftp(Arc::new(SftpServer::new(address, Arc::clone(&settings.ssh), transport)))
+                }
+                FileProtocol::Ftp => {
+                    let keys = if settings.anonymous { Arc::default() } else { Arc::clone(&settings.web) };
+                    FileServer::Ftp(Arc::new(FtpServer::new(address, keys, transport)))
+                }
+            }
+        });
+        FileObject { server: server.clone(), key: key.to_owned(), at }
     }
 
     /// The bucket and key of an S3 address, and the service where it is not that of the environment.

@@ -2,6 +2,7 @@
 
 use crate::bridge::Bridge;
 use crate::cloud::CloudObject;
+use crate::file_server::FileObject;
 use crate::http::HttpObject;
 use crate::s3::S3Object;
 use bytes::{Bytes, BytesMut};
@@ -28,6 +29,7 @@ pub(crate) enum Remote {
     Http(HttpObject),
     S3(S3Object),
     Cloud(CloudObject),
+    File(FileObject),
 }
 
 impl Remote {
@@ -36,6 +38,7 @@ impl Remote {
             Self::Http(object) => &object.at,
             Self::S3(object) => &object.object.at,
             Self::Cloud(object) => &object.object.at,
+            Self::File(object) => &object.at,
         }
     }
 
@@ -44,10 +47,12 @@ impl Remote {
             Self::Http(object) => object.open(head).await,
             Self::S3(object) => object.object.open(head).await,
             Self::Cloud(object) => object.object.open(head).await,
+            Self::File(object) => object.open(head).await,
         }
     }
 
-    async fn piece(&self, range: ByteRange, expected: &SourceVersion) -> Result<Bytes, SourceError> {
+    /// Some bytes, by one request.
+    pub(crate) async fn piece(&self, range: ByteRange, expected: &SourceVersion) -> Result<Bytes, SourceError> {
         if range.is_empty() {
             return Ok(Bytes::new());
         }
@@ -55,6 +60,16 @@ impl Remote {
             Self::Http(object) => object.read(range, expected).await,
             Self::S3(object) => object.object.read(range, expected).await,
             Self::Cloud(object) => object.object.read(range, expected).await,
+            Self::File(object) => object.read(range, expected).await,
+        }
+    }
+
+    /// The same in the runs in which they came, where that spares putting them together.
+    pub(crate) async fn runs(&self, range: ByteRange, expected: &SourceVersion) -> Result<Vec<Bytes>, SourceError> {
+        match self {
+            Self::S3(object) if !range.is_empty() => object.object.runs(range, expected).await,
+            Self::Cloud(object) if !range.is_empty() => object.object.runs(range, expected).await,
+            _ => Ok(vec![self.piece(range, expected).await?]),
         }
     }
 

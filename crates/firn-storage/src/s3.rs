@@ -10,15 +10,19 @@ use crate::transport::{Answer, Call, Transport, TransportError, TransportKind, s
 use bytes::Bytes;
 use firn_model::diagnose::At;
 use firn_model::source::{ByteRange, SourceError, SourceVersion};
+use futures::TryStreamExt;
+use http_body::{Body, Frame, SizeHint};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
 };
 use object_store::path::Path;
 use object_store::{ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, RetryConfig};
 use reqwest::Method;
 use reqwest::header::{HeaderMap, IF_MATCH, IF_NONE_MATCH, RANGE};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use url::Url;
 
 /// What is needed to reach one bucket.
@@ -142,6 +146,7 @@ impl HttpService for Service {
             method: parts.method,
             headers: parts.headers,
             url,
+            in_runs: true,
             moved: 0,
             redirects: false,
             keys: None,
@@ -164,10 +169,38 @@ impl HttpService for Service {
 }
 
 fn response(answer: Answer) -> HttpResponse {
-    let mut response = HttpResponse::new(answer.body.into());
+    let body = if answer.runs.is_empty() { answer.body.into() } else { HttpResponseBody::new(Runs::new(answer.runs)) };
+    let mut response = HttpResponse::new(body);
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
     response
+}
+
+/// A body in the runs in which it came.
+struct Runs {
+    left: u64,
+    runs: std::vec::IntoIter<Bytes>,
+}
+
+impl Runs {
+    fn new(runs: Vec<Bytes>) -> Self {
+        Self { left: runs.iter().map(|run| run.len() as u64).sum(), runs: runs.into_iter() }
+    }
+}
+
+impl Body for Runs {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        let next = self.runs.next();
+        self.left -= next.as_ref().map_or(0, |run| run.len() as u64);
+        Poll::Ready(next.map(|run| Ok(Frame::data(run))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
 }
 
 /// May the request be sent again when nobody knows whether the first was carried out? A conditional write may not:
@@ -296,6 +329,17 @@ pub(crate) fn scrub(text: &str) -> String {
     words.join(" ").chars().take(300).collect()
 }
 
+fn joined(mut runs: Vec<Bytes>) -> Bytes {
+    match runs.pop() {
+        None => Bytes::new(),
+        Some(one) if runs.is_empty() => one,
+        Some(last) => {
+            runs.push(last);
+            runs.concat().into()
+        }
+    }
+}
+
 /// An object of a bucket, by what all services have in common.
 #[derive(Clone)]
 pub(crate) struct StoreObject {
@@ -325,16 +369,22 @@ impl StoreObject {
 
     /// Exactly these bytes of exactly this version.
     pub(crate) async fn read(&self, range: ByteRange, expected: &SourceVersion) -> Result<Bytes, SourceError> {
+        Ok(joined(self.runs(range, expected).await?))
+    }
+
+    /// The same in the runs in which they came.
+    pub(crate) async fn runs(&self, range: ByteRange, expected: &SourceVersion) -> Result<Vec<Bytes>, SourceError> {
         let length = range.end - range.start;
         let at = self.at.bytes(range.start, length);
-        match self.get(range).await {
-            Ok((version, bytes)) => {
+        match self.get_runs(range).await {
+            Ok((version, runs)) => {
                 check_version(&at, expected, &version)?;
-                if bytes.len() as u64 != length {
-                    let what = format!("{length} bytes were asked for, and {} came", bytes.len());
+                let came: u64 = runs.iter().map(|run| run.len() as u64).sum();
+                if came != length {
+                    let what = format!("{length} bytes were asked for, and {came} came");
                     return Err(SourceError::Broken { at, what });
                 }
-                Ok(bytes)
+                Ok(runs)
             }
             Err(S3Failure::NotFound { bucket: false }) => {
                 Err(SourceError::Changed { at, what: "it was there before and is gone now".to_owned() })
@@ -344,16 +394,22 @@ impl StoreObject {
     }
 
     async fn get(&self, range: ByteRange) -> Result<(SourceVersion, Bytes), S3Failure> {
+        let (version, runs) = self.get_runs(range).await?;
+        Ok((version, joined(runs)))
+    }
+
+    async fn get_runs(&self, range: ByteRange) -> Result<(SourceVersion, Vec<Bytes>), S3Failure> {
         let options = GetOptions::new().with_range(Some(GetRange::Bounded(range)));
         let failure = |error: object_store::Error| S3Failure::of(&error);
         let result = self.store.get_opts(&self.path, options).await.map_err(failure)?;
         let version = version(&result.meta);
         let expected = result.range.end - result.range.start;
-        let bytes = result.bytes().await.map_err(failure)?;
-        if bytes.len() as u64 != expected {
-            return Err(S3Failure::Broken(format!("{expected} bytes were announced, and {} came", bytes.len())));
+        let runs: Vec<Bytes> = result.into_stream().try_collect().await.map_err(failure)?;
+        let came: u64 = runs.iter().map(|run| run.len() as u64).sum();
+        if came != expected {
+            return Err(S3Failure::Broken(format!("{expected} bytes were announced, and {came} came")));
         }
-        Ok((version, bytes))
+        Ok((version, runs))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::http::unreachable_source;
 use crate::prefix::Guarantee;
 use crate::s3_parts::{MOST_PARTS, Upload};
 use crate::s3_prefix::S3Prefix;
-use crate::s3_signed::{Bucket, Refusal, Request, encoded_key};
+use crate::s3_signed::{Bucket, Refusal, Request, element, encoded_key};
 use crate::settings::LimitSettings;
 use crate::store_prefix::content_type;
 use crate::transport::Transport;
@@ -37,22 +37,29 @@ struct Job<'a> {
     size: u64,
 }
 
-/// Asks the server to copy the object as it was seen (`expected`, whose tag is known), and looks at what came of it.
+/// Asks the server to copy the object as it was seen (`expected`, whose tag is known), and looks at what came of it; with `by_tag`
+/// only where the answer has not told the tag that the copy has to have.
 pub(crate) async fn copy(
     transport: &Transport,
     (from, key): (&S3Prefix, &str),
     (to, to_key): (&S3Prefix, &str),
     expected: &CopyExpected,
+    by_tag: bool,
 ) -> Result<Outcome, StorageError> {
     let to_path = to.path(to_key)?;
     let job = Job::new(transport, (from, key), (to, to_key, to_path.as_ref()), expected)?;
     let done = match part_size(expected, &transport.limits) {
         Some(part) => job.in_parts(part).await?,
         None => match job.whole().await? {
-            Some(refusal) if refusal.is_size() && expected.size > SMALLEST_PART => {
+            Ok(tag) if by_tag && tag.is_some() && tag == expected.etag => {
+                let copy = SourceVersion { etag: tag, size: expected.size, ..SourceVersion::default() };
+                return Ok(Outcome::Done(Copied::on_the_server(copy)));
+            }
+            Ok(_) => None,
+            Err(refusal) if refusal.is_size() && expected.size > SMALLEST_PART => {
                 job.in_parts(transport.limits.copy_part).await?
             }
-            other => other,
+            Err(refusal) => Some(refusal),
         },
     };
     match done {
@@ -70,7 +77,7 @@ pub(crate) async fn ask(
 ) -> Result<Option<String>, StorageError> {
     let to_path = to.path(to_key)?;
     let job = Job::new(transport, from, (to, to_key, to_path.as_ref()), expected)?;
-    Ok(job.whole().await?.map(|refusal| refusal.to_string()))
+    Ok(job.whole().await?.err().map(|refusal| refusal.to_string()))
 }
 
 /// The same with one part.
@@ -130,13 +137,14 @@ impl<'a> Job<'a> {
         Ok(Self { from, to: to.bucket(transport), to_key: to_path, to_at, from_at, source, size: expected.size })
     }
 
-    /// By one request. A refusal that another way may not meet is given back.
-    async fn whole(&self) -> Result<Option<Refusal>, StorageError> {
+    /// By one request: the entity tag of the copy, as far as the server tells it. A refusal that another way may not meet is
+    /// given back.
+    async fn whole(&self) -> Result<Result<Option<String>, Refusal>, StorageError> {
         let request =
             Request { headers: self.source.clone(), moved: self.size.max(1), ..Request::new(Method::PUT, self.to_key) };
         match self.to.send(&request).await {
-            Ok(_) => Ok(None),
-            Err(refusal) => self.judge(refusal).map(Some),
+            Ok(answer) => Ok(Ok(element(&String::from_utf8_lossy(&answer.body), "ETag"))),
+            Err(refusal) => self.judge(refusal).map(Err),
         }
     }
 

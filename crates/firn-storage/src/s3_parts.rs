@@ -14,7 +14,12 @@ pub(crate) const MOST_PARTS: u64 = 10_000;
 
 /// What the server compares the bytes with.
 pub(crate) fn content_md5(bytes: &[u8]) -> (&'static str, String) {
-    ("content-md5", BASE64_STANDARD.encode(Md5::digest(bytes)))
+    content_md5_of(&Md5::digest(bytes).into())
+}
+
+/// The same of a sum that is known.
+pub(crate) fn content_md5_of(sum: &[u8; 16]) -> (&'static str, String) {
+    ("content-md5", BASE64_STANDARD.encode(sum))
 }
 
 /// An upload that nobody sees before it is completed.
@@ -55,9 +60,9 @@ impl<'a> Upload<'a> {
         tag.ok_or_else(|| nameless(answer.status.as_u16()))
     }
 
-    /// Sends these bytes, and gives the part's entity tag.
-    pub(crate) async fn put(&self, number: u64, body: Bytes) -> Result<String, Refusal> {
-        let headers = vec![content_md5(&body)];
+    /// Sends these bytes with their sum as a header, and gives the part's entity tag.
+    pub(crate) async fn put(&self, number: u64, body: Bytes, sum: (&'static str, String)) -> Result<String, Refusal> {
+        let headers = vec![sum];
         let answer = self.bucket.send(&Request { headers, body, ..self.part(number) }).await?;
         let tag = answer.headers.get(reqwest::header::ETAG).and_then(|tag| tag.to_str().ok());
         tag.map(str::to_owned).ok_or_else(|| nameless(answer.status.as_u16()))

@@ -6,6 +6,7 @@ use crate::error::StorageError;
 use crate::location::{Addressing, Location, LocationConfig, parse_endpoint};
 use crate::rclone::Remote;
 use crate::sources::Sources;
+use crate::ssh_keys::SshKeys;
 use crate::web_keys::WebKeys;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,7 @@ pub enum HostPolicy {
     /// The host or bucket of the source itself, or for a local source the directory it lies in.
     #[default]
     SameHost,
-    /// The same, and these: `host[:port]`, `s3://bucket`, or the absolute path of a directory.
+    /// The same, and these: `host[:port]`, `s3://bucket`, `sftp://host[:port]`, or the absolute path of a directory.
     Hosts(BTreeSet<String>),
     /// Everywhere but from a remote source to local files.
     Any,
@@ -39,15 +40,17 @@ impl FromStr for HostPolicy {
             _ => {}
         }
         let place = |place: &str| {
-            let host =
-                ["s3://", "gs://", "az://"].iter().find_map(|scheme| place.strip_prefix(scheme)).unwrap_or(place);
+            let host = ["s3://", "gs://", "az://", "sftp://", "ftp://"]
+                .iter()
+                .find_map(|scheme| place.strip_prefix(scheme))
+                .unwrap_or(place);
             let is_folder = place.starts_with('/') && Path::new(place).components().all(|c| c != Component::ParentDir);
             let is_name = !host.is_empty() && !host.contains(['/', '@', '?', '#', ' ']);
             if is_folder || is_name {
                 return Ok(place.trim_end_matches('/').to_owned());
             }
             Err(format!(
-                "{place:?} is no place: write same-host, any, or a list of host[:port], s3://bucket (gs://, az://) and /folder"
+                "{place:?} is no place: write same-host, any, or a list of host[:port], s3://bucket (gs://, az://), sftp://host[:port] (ftp://) and /folder"
             ))
         };
         text.split(',').map(|part| place(part.trim())).collect::<Result<_, _>>().map(Self::Hosts)
@@ -159,6 +162,8 @@ pub struct StorageSettings {
     pub web: Arc<WebKeys>,
     /// Certificates that are trusted besides those of the system.
     pub certificates: Certificates,
+    /// By whose keys SSH servers are asked.
+    pub ssh: Arc<SshKeys>,
     /// Where references inside a source may lead.
     pub hosts: HostPolicy,
     /// Local references lead to no file outside of their own directory but those that `hosts` allows: for who shows to others
@@ -179,8 +184,14 @@ pub struct StorageSettings {
 pub struct LimitSettings {
     /// Requests at a time to one web server, by all jobs together.
     pub requests_per_web_host: usize,
-    /// Requests at a time to one S3 endpoint, by all jobs together.
+    /// Requests at a time to one S3 endpoint, by all jobs together, at first.
     pub requests_per_s3_host: usize,
+    /// And at most, where more at once are answered faster.
+    pub most_requests_per_s3_host: usize,
+    /// Requests at a time to one SFTP server, by all jobs together; each may have many reads or writes in flight.
+    pub requests_per_sftp_host: usize,
+    /// Connections at a time to one FTP server, by all jobs together.
+    pub requests_per_ftp_host: usize,
     /// A web server that ignores ranges is read whole up to this many bytes.
     pub whole_object: u64,
     /// Largest object that [`crate::Prefix::get`] takes into memory, in bytes.
@@ -204,6 +215,9 @@ impl Default for LimitSettings {
         Self {
             requests_per_web_host: 8,
             requests_per_s3_host: 32,
+            most_requests_per_s3_host: 128,
+            requests_per_sftp_host: 16,
+            requests_per_ftp_host: 4,
             whole_object: 64 << 20,
             object_in_memory: 2 << 30,
             multipart_from: 64 << 20,
@@ -218,7 +232,7 @@ impl Default for LimitSettings {
 
 impl StorageSettings {
     /// The settings of these environment variables, of the AWS profile files and `rclone.conf`. The only place where they
-    /// are read. Variables that are empty count as unset. Seen are `HOME`, `AWS_*` as the AWS tools understand them,
+    /// are read. Variables that are empty count as unset. Seen are `HOME`, `USER`, `SSH_AUTH_SOCK`, `AWS_*` as the AWS tools understand them,
     /// `RCLONE_CONFIG*`, `NETRC`, `EARTHDATA_TOKEN`, those of Google's and Azure's tools, and `XDG_CONFIG_HOME`.
     ///
     /// # Errors
@@ -264,6 +278,7 @@ impl StorageSettings {
             anonymous: is_true("AWS_SKIP_SIGNATURE"),
             web: Arc::new(sources.web_keys()),
             certificates: Certificates::read(|name| sources.variable(name))?,
+            ssh: Arc::new(sources.ssh_keys()),
             sources,
             ..Self::default()
         })

@@ -109,6 +109,11 @@ pub(crate) fn check_policy(
         {
             Ok(())
         }
+        (Kind::Server { server: from, .. }, Kind::Server { server: to, .. }) if from == to => Ok(()),
+        (_, Kind::Server { server, .. }) => {
+            let name = server.place();
+            if allowed(&name) { Ok(()) } else { denied(other("host", &name)) }
+        }
         (_, Kind::Cloud { service, bucket, .. }) => {
             let name = format!("{}://{bucket}", service.scheme());
             if allowed(&name) { Ok(()) } else { denied(other("bucket", &name)) }
@@ -188,6 +193,12 @@ mod tests {
         assert!(allowed(&policy, "s3://bucket/a", "s3://bucket/b"));
         assert!(!allowed(&policy, "s3://bucket/a", "s3://other/b"));
         assert!(!allowed(&policy, "/data/a.json", "s3://bucket/b"));
+        assert!(allowed(&policy, "sftp://me@host/a", "sftp://me@host/b"));
+        assert!(!allowed(&policy, "sftp://me@host/a", "sftp://you@host/b"));
+        assert!(!allowed(&policy, "sftp://host/a", "sftp://host:2222/b"));
+        assert!(!allowed(&policy, "https://host/a", "sftp://host/b"));
+        assert!(!allowed(&policy, "https://host/a", "ftp://host/b"));
+        assert!(!allowed(&policy, "sftp://host/a", "/etc/passwd"));
         assert!(!allowed(&policy, "/data/a.json", "/etc/passwd"));
         assert!(!allowed(&policy, "/data/a.json", "/data/../etc/passwd"));
         assert!(allowed(&policy, "/data/a.json", "/data/sub/b.nc"));
@@ -195,13 +206,15 @@ mod tests {
 
     #[test]
     fn listed_hosts_are_allowed_and_remote_sources_never_reach_local_files() {
-        let hosts = ["s3://bucket", "other:8443", "/archive"].map(str::to_owned).into();
+        let hosts = ["s3://bucket", "other:8443", "/archive", "sftp://lab:22"].map(str::to_owned).into();
         let policy = HostPolicy::Hosts(hosts);
         assert!(allowed(&policy, "/data/a.json", "s3://bucket/b"));
         assert!(allowed(&policy, "https://host/a.json", "https://other:8443/b.nc"));
         assert!(!allowed(&policy, "https://host/a.json", "https://other/b.nc"));
         assert!(allowed(&policy, "/data/a.json", "/archive/b.nc"));
         assert!(!allowed(&policy, "https://host/a.json", "/archive/b.nc"));
+        assert!(allowed(&policy, "/data/a.json", "sftp://me@lab:22/b"));
+        assert!(!allowed(&policy, "/data/a.json", "sftp://lab/b"));
         assert!(!allowed(&HostPolicy::Any, "https://host/a.json", "/etc/passwd"));
     }
 

@@ -5,6 +5,7 @@ use crate::credentials::{Account, Finder};
 use crate::error::StorageError;
 use crate::profile::{Profile, ProfileFiles};
 use crate::rclone::{Accounts, Remote, Remotes};
+use crate::ssh_keys::SshKeys;
 use crate::web_keys::WebKeys;
 use firn_model::diagnose::At;
 use std::collections::BTreeMap;
@@ -33,9 +34,12 @@ impl Sources {
                 "CURL_CA_BUNDLE",
                 "EARTHDATA_TOKEN",
                 "HOME",
+                "LOGNAME",
                 "NETRC",
                 "REQUESTS_CA_BUNDLE",
+                "SSH_AUTH_SOCK",
                 "STORAGE_EMULATOR_HOST",
+                "USER",
                 "XDG_CONFIG_HOME",
             ];
             whole.contains(&name)
@@ -128,6 +132,18 @@ impl Sources {
         WebKeys::parse(&String::from_utf8_lossy(&netrc), self.variable("EARTHDATA_TOKEN"))
     }
 
+    /// By whose keys SSH servers are asked: where they lie, not what they are.
+    pub(crate) fn ssh_keys(&self) -> SshKeys {
+        let user = self.variable("USER").or_else(|| self.variable("LOGNAME"));
+        SshKeys {
+            home: self.variable("HOME").map(PathBuf::from),
+            agent: self.variable("SSH_AUTH_SOCK").map(PathBuf::from),
+            remotes: self.remotes.ssh_keys(user.as_deref(), self.variable("HOME").as_deref()),
+            user,
+            is_nobody: false,
+        }
+    }
+
     /// The account for Google Cloud, or for what stands in for it (`STORAGE_EMULATOR_HOST`).
     pub(crate) fn account_of_google(&self, is_emulator: bool) -> Account {
         crate::cloud_keys::of_google(&|name| self.variable(name), is_emulator)
@@ -151,6 +167,10 @@ impl Accounts for Sources {
 
     fn of_profile(&self, name: &str) -> Account {
         self.account_of_profile(name)
+    }
+
+    fn user(&self) -> Option<String> {
+        self.variable("USER").or_else(|| self.variable("LOGNAME"))
     }
 
     fn of_cloud(&self, service: CloudService) -> (Account, Option<String>) {

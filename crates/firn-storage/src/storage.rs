@@ -5,6 +5,7 @@ use crate::cache::CachedReader;
 use crate::capabilities::Conditions;
 use crate::cloud::CloudAddress;
 use crate::error::StorageError;
+use crate::file_server::{FileAddress, FileServer};
 use crate::http::{HttpObject, WebAnswer, WebPage};
 use crate::local::LocalReader;
 use crate::location::Location;
@@ -15,6 +16,7 @@ use crate::remote::{BridgedReader, Opened, Remote};
 use crate::s3::{BucketAddress, S3Object, StoreObject};
 use crate::settings::StorageSettings;
 use crate::source::StorageSource;
+use crate::ssh_keys::SshKeys;
 use crate::transport::{Traffic, Transport};
 use crate::url::{Kind, ObjectUrl};
 use bytes::Bytes;
@@ -38,6 +40,7 @@ pub(crate) struct Shared {
     bridge: Bridge,
     pub(crate) buckets: Mutex<HashMap<BucketAddress, Arc<AmazonS3>>>,
     pub(crate) clouds: Mutex<HashMap<CloudAddress, Arc<dyn ObjectStore>>>,
+    pub(crate) servers: Mutex<HashMap<FileAddress, FileServer>>,
     conditions: Mutex<HashMap<String, ConditionsCell>>,
     /// From which bucket to which the server refused to copy, and how.
     refused_copies: Mutex<HashMap<(String, String), String>>,
@@ -70,6 +73,7 @@ impl Storage {
             bridge,
             buckets: Mutex::default(),
             clouds: Mutex::default(),
+            servers: Mutex::default(),
             conditions: Mutex::default(),
             refused_copies: Mutex::default(),
             remotes: Mutex::default(),
@@ -82,6 +86,7 @@ impl Storage {
     pub fn anonymous(&self) -> Self {
         let mut settings = self.0.settings.clone();
         settings.anonymous = true;
+        settings.ssh = Arc::new(SshKeys { is_nobody: true, ..SshKeys::default() });
         for location in settings.locations.values_mut() {
             location.public_url = None;
         }
@@ -92,6 +97,7 @@ impl Storage {
             bridge,
             buckets: Mutex::default(),
             clouds: Mutex::default(),
+            servers: Mutex::default(),
             conditions: Mutex::default(),
             refused_copies: Mutex::default(),
             remotes: Mutex::default(),
@@ -194,6 +200,14 @@ impl Storage {
         }
     }
 
+    /// The object behind a network at this address; `None` for local files.
+    pub(crate) fn behind_a_network(&self, url: &ObjectUrl) -> Result<Option<Remote>, StorageError> {
+        Ok(match self.place(url)? {
+            Place::Local(_) => None,
+            Place::Remote(remote) => Some(remote),
+        })
+    }
+
     fn reader(&self, remote: Remote, opened: Opened) -> Arc<dyn RangeReader> {
         let Opened { version, head } = opened;
         if head.len() as u64 == version.size {
@@ -225,13 +239,16 @@ impl Storage {
         Ok(self.0.bridge.wait(async move { object.answer_as_web_page().await })??)
     }
 
-    /// The web address of an object as its service spells it: an object of a bucket below the endpoint of its service. `None` for local files.
+    /// The web address of an object as its service spells it: an object of a bucket below the endpoint of its service. `None` for local files and servers of files.
     ///
     /// # Errors
     /// As [`Storage::physical`].
     pub fn web_address(&self, url: &ObjectUrl) -> Result<Option<Url>, StorageError> {
         if let Kind::Http(url) = url.kind() {
             return Ok(Some(url.clone()));
+        }
+        if matches!(self.physical(url)?.kind(), Kind::Server { .. }) {
+            return Ok(None);
         }
         if let Some(cloud) = self.in_cloud(url)? {
             return cloud.web_address().map(Some);
@@ -308,7 +325,7 @@ impl Storage {
                 let found = holders.min_by_key(|(_, key)| key.len());
                 found.map_or_else(|| Ok(url.clone()), |(location, key)| below(location, &key))
             }
-            Kind::Local(_) | Kind::S3 { .. } | Kind::Cloud { .. } => url.absolute(),
+            Kind::Local(_) | Kind::S3 { .. } | Kind::Cloud { .. } | Kind::Server { .. } => url.absolute(),
         }
     }
 
@@ -385,6 +402,7 @@ impl Storage {
                 let object = if settings.anonymous { object } else { object.known(&settings.web) };
                 Ok(Place::Remote(Remote::Http(object)))
             }
+            Kind::Server { server, key } => Ok(Place::Remote(Remote::File(self.file_object(server, key, url.at())))),
             Kind::S3 { .. } | Kind::Cloud { .. } | Kind::Named { .. } => {
                 if let Some(object) = self.in_cloud(url)? {
                     return Ok(Place::Remote(Remote::Cloud(object)));

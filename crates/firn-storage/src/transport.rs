@@ -21,6 +21,8 @@ use url::Url;
 
 /// Redirects that are followed before it counts as a loop.
 const REDIRECTS: usize = 8;
+/// Shorter answers are put together, whatever was asked for.
+const LONGEST_RUN: u64 = 1 << 20;
 /// Bytes of a failing answer that are looked at.
 const FAILURE_BODY: u64 = 16 * 1024;
 /// Slowest acceptable copy on a server, in bytes a second.
@@ -38,6 +40,8 @@ pub(crate) struct Call {
     pub limit_partial: u64,
     /// Most bytes of any other successful answer.
     pub limit_whole: u64,
+    /// Leave a long part of an object in the runs in which it came ([`Answer::runs`]).
+    pub in_runs: bool,
     /// Bytes that the server copies itself before it answers, which it may do in silence.
     pub moved: u64,
     /// S3 requests are signed for one address: they are not redirected.
@@ -52,6 +56,15 @@ pub(crate) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// Instead of `body`, where that was asked for: to put megabytes together costs as much as to receive them.
+    pub runs: Vec<Bytes>,
+}
+
+impl Answer {
+    /// Bytes that were received.
+    fn received(&self) -> usize {
+        self.body.len() + self.runs.iter().map(Bytes::len).sum::<usize>()
+    }
 }
 
 /// Why there is no answer.
@@ -168,8 +181,13 @@ impl Transport {
     /// The answer to this call, whatever its status; statuses that ask to try again only after the last attempt failed
     /// too, and then as an error.
     pub(crate) async fn send(&self, call: &Call) -> Result<Answer, TransportError> {
-        let at_once = if call.redirects { self.limits.requests_per_web_host } else { self.limits.requests_per_s3_host };
-        let host = self.hosts.get(&call.url, at_once);
+        let limits = &self.limits;
+        let (first, most) = if call.redirects {
+            (limits.requests_per_web_host, limits.requests_per_web_host)
+        } else {
+            (limits.requests_per_s3_host, limits.most_requests_per_s3_host)
+        };
+        let host = self.hosts.get(&call.url, first, most);
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -177,7 +195,7 @@ impl Transport {
             self.pace.turn(sent).await;
             let outcome = host.turn(self.once(call)).await;
             if let Ok(answer) = &outcome {
-                self.pace.spend(answer.body.len() as u64);
+                self.pace.spend(answer.received() as u64);
             }
             tell(call, &outcome);
             let kind = match outcome {
@@ -217,6 +235,32 @@ impl Transport {
         whole / 2 + whole.mul_f64(random as f64 / 2000.0)
     }
 
+    /// The budget of a server that is not spoken to by HTTP.
+    pub(crate) fn host(&self, place: &str, at_once: usize) -> Arc<Host> {
+        self.hosts.named(place, at_once, at_once)
+    }
+
+    /// Counts a request to such a server.
+    pub(crate) fn count(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts bytes that came from such a server.
+    pub(crate) fn count_received(&self, bytes: u64) {
+        self.received.fetch_add(bytes, Ordering::Relaxed);
+        self.pace.spend(bytes);
+    }
+
+    /// Waits until it is time to send so many bytes.
+    pub(crate) async fn pace(&self, bytes: u64) {
+        self.pace.turn(bytes).await;
+    }
+
+    /// The limits of time.
+    pub(crate) fn timeouts(&self) -> &TimeoutSettings {
+        &self.timeouts
+    }
+
     /// How often a failed conditional write is looked into.
     pub(crate) fn attempts(&self) -> u32 {
         self.retry.attempts
@@ -248,7 +292,7 @@ impl Transport {
             _ => FAILURE_BODY,
         };
         // Some servers send the head of the answer at once and the rest when the copy is done.
-        self.body(response, limit, work, call.method == Method::HEAD).await
+        self.body(response, limit, work, call).await
     }
 
     /// One request to one address.
@@ -278,8 +322,9 @@ impl Transport {
         mut response: reqwest::Response,
         limit: u64,
         work: Duration,
-        head: bool,
+        call: &Call,
     ) -> Result<Answer, TransportKind> {
+        let head = call.method == Method::HEAD;
         let (status, headers) = (response.status(), response.headers().clone());
         let cut = !status.is_success();
         let length = response.content_length();
@@ -291,23 +336,32 @@ impl Transport {
             return Err(too_long());
         }
         let expected = length.unwrap_or(limit).min(limit);
+        let in_runs =
+            call.in_runs && status == StatusCode::PARTIAL_CONTENT && length.is_some_and(|length| length > LONGEST_RUN);
         let read = async {
-            let mut body = BytesMut::with_capacity(length.unwrap_or(0).min(limit).min(8 << 20) as usize);
+            let (mut runs, mut received) = (Vec::new(), 0);
+            let whole = if in_runs { 0 } else { length.unwrap_or(0).min(limit).min(8 << 20) };
+            let mut body = BytesMut::with_capacity(whole as usize);
             while let Some(part) = response.chunk().await.map_err(|error| failure(&error))? {
                 self.received.fetch_add(part.len() as u64, Ordering::Relaxed);
-                if body.len() as u64 + part.len() as u64 > limit {
+                received += part.len() as u64;
+                if received > limit {
                     if cut {
                         break;
                     }
                     return Err(too_long());
                 }
-                body.extend_from_slice(&part);
+                if in_runs {
+                    runs.push(part);
+                } else {
+                    body.extend_from_slice(&part);
+                }
             }
-            Ok(body.freeze())
+            Ok((body.freeze(), runs))
         };
-        let body =
+        let (body, runs) =
             tokio::time::timeout(self.patience(expected) + work, read).await.map_err(|_| TransportKind::Timeout)??;
-        Ok(Answer { status, headers, body })
+        Ok(Answer { status, headers, body, runs })
     }
 
     fn patience(&self, bytes: u64) -> Duration {
@@ -325,7 +379,7 @@ fn tell(call: &Call, outcome: &Result<Answer, TransportKind>) {
     let method = &call.method;
     match outcome {
         Ok(answer) => {
-            let (status, received) = (answer.status.as_u16(), answer.body.len());
+            let (status, received) = (answer.status.as_u16(), answer.received());
             tracing::debug!(%method, %url, range, status, received, "request");
         }
         Err(kind) => tracing::debug!(%method, %url, range, %kind, "request without an answer"),

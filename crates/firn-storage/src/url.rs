@@ -2,6 +2,7 @@
 
 use crate::cloud::CloudService;
 use crate::error::StorageError;
+use crate::file_server::{FileAddress, FileProtocol};
 use firn_model::diagnose::At;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use url::Url;
 /// | `http://host/a.nc`, `https://…` | an object of a web server |
 /// | `s3://bucket/key` | an object of an S3 service |
 /// | `gs://bucket/key`, `az://container/key` | an object of Google Cloud Storage, of Azure Blob Storage |
+/// | `sftp://[user@]host[:port]/path`, `ftp://host[:port]/path` | a file of a server, from its root; below the home folder `/~/path` |
 /// | `name:key` | a key below the location `name` of `firn.toml`, or the remote `name` of `rclone.conf` |
 ///
 /// A local path whose first segment has a colon is written `./a:b`. The text never carries credentials: user
@@ -33,6 +35,8 @@ pub(crate) enum Kind {
     S3 { bucket: String, key: String },
     /// In a bucket of Google Cloud or a container of Azure; keys as of S3.
     Cloud { service: CloudService, bucket: String, key: String },
+    /// On a server of files; the key is the path without its leading slash.
+    Server { server: FileAddress, key: String },
     /// Below a configured location.
     Named { location: String, key: String },
 }
@@ -62,8 +66,12 @@ impl ObjectUrl {
             ("s3", Some(rest)) => parse_s3(text, rest),
             ("gs" | "gcs", Some(rest)) => parse_cloud(text, CloudService::Google, rest),
             ("az" | "azure", Some(rest)) => parse_cloud(text, CloudService::Azure, rest),
+            ("sftp", Some(rest)) => parse_server(text, FileProtocol::Sftp, rest),
+            ("ftp", Some(rest)) => parse_server(text, FileProtocol::Ftp, rest),
             (other, Some(_)) => Err(unsupported_scheme(text, other)),
-            ("http" | "https" | "s3" | "gs" | "az", None) => Err(bad("the scheme is not followed by `//`")),
+            ("http" | "https" | "s3" | "gs" | "az" | "sftp" | "ftp", None) => {
+                Err(bad("the scheme is not followed by `//`"))
+            }
             (_, None) => parse_named(text, scheme, rest),
         }
     }
@@ -91,6 +99,11 @@ impl ObjectUrl {
         Self(Kind::Cloud { service, bucket: bucket.to_owned(), key: key.trim_matches('/').to_owned() })
     }
 
+    /// A key of a server of files.
+    pub(crate) fn server(server: FileAddress, key: &str) -> Self {
+        Self(Kind::Server { server, key: key.trim_matches('/').to_owned() })
+    }
+
     /// A key below a configured location.
     ///
     /// # Errors
@@ -114,14 +127,24 @@ impl ObjectUrl {
         }
     }
 
-    /// `file`, `http`, `https`, `s3`, `gs`, `az`, or `location`.
+    /// `file`, `http`, `https`, `s3`, `gs`, `az`, `sftp`, `ftp`, or `location`.
     pub fn scheme(&self) -> &str {
         match &self.0 {
             Kind::Local(_) => "file",
             Kind::Http(url) => url.scheme(),
             Kind::S3 { .. } => "s3",
             Kind::Cloud { service, .. } => service.scheme(),
+            Kind::Server { server, .. } => server.protocol.scheme(),
             Kind::Named { .. } => "location",
+        }
+    }
+
+    /// Is it on a server that nothing can be written to?
+    pub fn is_read_only(&self) -> bool {
+        match &self.0 {
+            Kind::Http(_) => true,
+            Kind::Server { server, .. } => server.protocol == FileProtocol::Ftp,
+            _ => false,
         }
     }
 
@@ -133,7 +156,7 @@ impl ObjectUrl {
                 let last = url.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
                 percent_decode(last).unwrap_or_else(|| last.to_owned())
             }
-            Kind::S3 { key, .. } | Kind::Cloud { key, .. } | Kind::Named { key, .. } => {
+            Kind::S3 { key, .. } | Kind::Cloud { key, .. } | Kind::Server { key, .. } | Kind::Named { key, .. } => {
                 key.rsplit('/').next().unwrap_or_default().to_owned()
             }
         }
@@ -166,6 +189,7 @@ impl ObjectUrl {
             Kind::Cloud { service, bucket, key: base } => {
                 Kind::Cloud { service: *service, bucket: bucket.clone(), key: join(base, key) }
             }
+            Kind::Server { server, key: base } => Kind::Server { server: server.clone(), key: join(base, key) },
             Kind::Named { location, key: base } => Kind::Named { location: location.clone(), key: join(base, key) },
         }))
     }
@@ -202,7 +226,14 @@ impl ObjectUrl {
                 parent.set_path(&format!("{base}/"));
                 Some(Self(Kind::Http(parent)))
             }
-            Kind::S3 { key, .. } | Kind::Cloud { key, .. } | Kind::Named { key, .. } if key.is_empty() => None,
+            Kind::S3 { key, .. } | Kind::Cloud { key, .. } | Kind::Server { key, .. } | Kind::Named { key, .. }
+                if key.is_empty() =>
+            {
+                None
+            }
+            Kind::Server { server, key } if key != "~" => Some(Self::server(server.clone(), &up(key))),
+            // Where the home folder lies, only the server knows.
+            Kind::Server { .. } => None,
             Kind::Cloud { service, bucket, key } => Some(Self::cloud(*service, bucket, &up(key))),
             Kind::S3 { bucket, key } => Some(Self(Kind::S3 { bucket: bucket.clone(), key: up(key) })),
             Kind::Named { location, key } => Some(Self(Kind::Named { location: location.clone(), key: up(key) })),
@@ -225,6 +256,9 @@ impl ObjectUrl {
                 Kind::Cloud { service, bucket, key },
                 Kind::Cloud { service: other_service, bucket: other, key: base },
             ) if service == other_service && bucket == other => strip_base(key, base),
+            (Kind::Server { server, key }, Kind::Server { server: other, key: base }) if server == other => {
+                strip_base(key, base)
+            }
             (Kind::Named { location, key }, Kind::Named { location: other, key: base }) if location == other => {
                 strip_base(key, base)
             }
@@ -253,6 +287,8 @@ impl fmt::Display for ObjectUrl {
             Kind::S3 { bucket, key } => write!(f, "s3://{bucket}/{key}"),
             Kind::Cloud { service, bucket, key } if key.is_empty() => write!(f, "{}://{bucket}", service.scheme()),
             Kind::Cloud { service, bucket, key } => write!(f, "{}://{bucket}/{key}", service.scheme()),
+            Kind::Server { server, key } if key.is_empty() => write!(f, "{server}"),
+            Kind::Server { server, key } => write!(f, "{server}/{key}"),
             Kind::Named { location, key } => write!(f, "{location}:{key}"),
         }
     }
@@ -359,6 +395,10 @@ fn parse_cloud(text: &str, service: CloudService, rest: &str) -> Result<ObjectUr
     bucket_and_key(text, rest).map(|(bucket, key)| ObjectUrl::cloud(service, bucket, key))
 }
 
+fn parse_server(text: &str, protocol: FileProtocol, rest: &str) -> Result<ObjectUrl, StorageError> {
+    FileAddress::parse(text, protocol, rest).map(|(server, key)| ObjectUrl::server(server, &key))
+}
+
 fn bucket_and_key<'a>(text: &str, rest: &'a str) -> Result<(&'a str, &'a str), StorageError> {
     let bad = |what: &str| StorageError::BadUrl { at: At::url(text), what: what.to_owned() };
     let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
@@ -416,13 +456,22 @@ fn unsupported_scheme(text: &str, scheme: &str) -> StorageError {
             format!("{scheme} is Hadoop's name of Azure's storage"),
             "write az://CONTAINER/KEY, with AZURE_STORAGE_ACCOUNT or a location that names the account".to_owned(),
         ),
+        "ftps" | "ftpes" => (
+            "FTP over TLS is not spoken".to_owned(),
+            "where the server has SFTP or https too, use those; else copy it by rclone first".to_owned(),
+        ),
+        "ssh" | "scp" => (
+            format!("{scheme} is not a protocol of files"),
+            format!("write sftp://{}", text.split_once("://").map_or("", |(_, rest)| rest)),
+        ),
         "s3a" | "s3n" => (
             format!("{scheme} is Hadoop's name of S3"),
             format!("write s3://{}", text.split_once("://").map_or("", |(_, rest)| rest)),
         ),
         other => (
             format!("the scheme {other:?} is not supported"),
-            "use a path, file://, http(s)://, s3://, gs:// or az://, or copy the data there first".to_owned(),
+            "use a path, file://, http(s)://, s3://, gs://, az://, sftp:// or ftp://, or copy the data there first"
+                .to_owned(),
         ),
     };
     StorageError::Unsupported { at: At::url(text), what, next: next.into() }

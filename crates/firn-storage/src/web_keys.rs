@@ -62,6 +62,17 @@ impl WebKeys {
         Some(value)
     }
 
+    /// User and password for an FTP server, which gets them openly: only on this machine.
+    pub(crate) fn of_ftp(&self, host: &str) -> Option<(&str, &str)> {
+        let (user, password) = self.machines.get(host)?;
+        is_this_machine(&Url::parse(&format!("http://{host}/")).ok()?).then_some((user, password))
+    }
+
+    /// Whether something is known for this FTP server, which is not sent because everybody could read it.
+    pub(crate) fn is_withheld_from_ftp(&self, host: &str) -> bool {
+        self.machines.contains_key(host) && self.of_ftp(host).is_none()
+    }
+
     /// Whether something is known for this host, which is not sent because the connection is open to others.
     pub(crate) fn is_withheld(&self, url: &Url) -> bool {
         let host = url.host_str().unwrap_or_default().to_ascii_lowercase();

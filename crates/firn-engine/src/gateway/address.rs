@@ -127,7 +127,7 @@ fn managed(
 ) -> Result<Option<(ObjectUrl, ManagedDataset)>, EngineError> {
     let above = managed::dataset_of(named);
     let is_file = above.is_none() && named.local_path().is_some_and(|path| path.is_file());
-    if is_file || engine.storage.physical(named)?.scheme().starts_with("http") {
+    if is_file || engine.storage.physical(named)?.is_read_only() {
         return Ok(None);
     }
     let root = above.unwrap_or_else(|| named.clone());

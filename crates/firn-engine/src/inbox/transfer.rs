@@ -9,8 +9,10 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Objects under way at once where one of the two places is behind a network.
-const REMOTE: usize = 16;
+/// Objects under way at once where one of the two places is behind a network: as many as requests may be.
+const REMOTE: usize = 128;
+/// Large objects of these: each goes in several parts at once.
+const LARGE_AT_ONCE: usize = 8;
 /// Objects up to this many bytes pass whole, bytes.
 const SMALL: u64 = 16 << 20;
 /// Memory that a larger one takes, which passes in pieces, bytes: parts that are read and parts that are sent.
@@ -72,6 +74,7 @@ pub struct Transfer {
     pub at_once: usize,
     memory: Semaphore,
     grains: u32,
+    large: Semaphore,
 }
 
 impl Transfer {
@@ -84,7 +87,8 @@ impl Transfer {
         let default = if from_local && is_local { engine.settings.jobs } else { engine.settings.jobs.max(REMOTE) };
         let grains = u32::try_from(engine.settings.memory / 2 / GRAIN).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
         let memory = Semaphore::new(grains as usize);
-        Ok(Self { to, is_local, at_once: jobs.unwrap_or(default).max(1), memory, grains })
+        let large = Semaphore::new(LARGE_AT_ONCE);
+        Ok(Self { to, is_local, at_once: jobs.unwrap_or(default).max(1), memory, grains, large })
     }
 
     /// Copies one object, if it is still of this version; in parts of the size in which it was written, where that is known. On a file system it is safe from the loss of power only after
@@ -105,7 +109,13 @@ impl Transfer {
         if expected.size <= SMALL && !(by_server && proof == Proof::Tag) {
             return self.copy_small(from, key, to_key, expected).await;
         }
-        let _held = self.hold(LARGE).await?;
+        let turn = if by_server {
+            None
+        } else {
+            Some(self.large.acquire().await.map_err(|error| EngineError::bug(error.to_string()))?)
+        };
+        // What the server refuses to copy passes here after all.
+        let held = self.hold(if by_server { expected.size.min(LARGE) } else { LARGE }).await?;
         let part_size = parts.filter(|_| !self.is_local).or_else(|| self.part_size(expected.size));
         let wanted = CopyExpected { size: expected.size, etag: expected.etag.clone(), part_size };
         let hashed = match (by_server, proof) {
@@ -113,8 +123,10 @@ impl Transfer {
             (true, Proof::Digest) => Some(digest_of(from, key, expected).await?),
             _ => None,
         };
-        let options = CopyOptions { digest: proof == Proof::Digest && !by_server, ..CopyOptions::default() };
+        let (digest, size_is_of_tag) = (proof == Proof::Digest && !by_server, proof == Proof::Tag);
+        let options = CopyOptions { digest, size_is_of_tag, ..CopyOptions::default() };
         let copied = self.to.copy_object(from, key, to_key, &wanted, &options).await?;
+        drop((held, turn));
         Ok(Moved { etag: copied.etag, part_size, blake3: hashed.or(copied.digest) })
     }
 

@@ -106,6 +106,43 @@ async fn by_tags(a: Side<'_>, b: Side<'_>) -> Result<bool, EngineError> {
     }
 }
 
+/// Small files beside objects whose tags are MD5 sums: many are compared at once.
+pub mod sums {
+    use super::{PIECE, Side, hex, tag};
+    use firn_model::source::{ListedObject, SourceVersion};
+    use firn_storage::Prefix;
+
+    /// Whether one is a small file and the other's tag an MD5 sum, so that equal sums decide.
+    pub fn decides(a: Side<'_>, b: Side<'_>) -> bool {
+        let is_whole = |side: Side<'_>| tag(side).is_some_and(|sum| sum.parts.is_none());
+        let size = a.version.size;
+        size == b.version.size && size <= PIECE && (a.is_local && is_whole(b) || b.is_local && is_whole(a))
+    }
+
+    /// Which of these are certain to be equal. Of the others nothing is known, also where a file could not be read.
+    pub async fn equal<'a>(
+        from: &Prefix,
+        to: &Prefix,
+        from_is_local: bool,
+        pairs: impl Iterator<Item = (&'a ListedObject, &'a str, &'a SourceVersion)>,
+    ) -> Vec<bool> {
+        let (files, tags): (Vec<_>, Vec<_>) = pairs
+            .map(|(object, to_key, version)| {
+                let a = (object.key.clone(), object.version.clone());
+                let b = (to_key.to_owned(), version.clone());
+                if from_is_local { (a, b) } else { (b, a) }
+            })
+            .unzip();
+        let (files_at, tags_at) = if from_is_local { (from, to) } else { (to, from) };
+        let Ok(sums) = files_at.md5_of_files(files).await else { return vec![false; tags.len()] };
+        let is_equal = |(sum, (key, version)): (Option<[u8; 16]>, &(String, SourceVersion))| {
+            let tag = tag(Side { place: tags_at, key, version, is_local: false });
+            sum.zip(tag).is_some_and(|(sum, tag)| tag.parts.is_none() && hex(&sum) == tag.hex)
+        };
+        sums.into_iter().zip(&tags).map(is_equal).collect()
+    }
+}
+
 /// An MD5 sum, and the number of parts where it is one of sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Sum<'a> {
@@ -154,6 +191,15 @@ struct Md5Sum {
 
 async fn md5_of(file: Side<'_>, range: std::ops::Range<u64>) -> Result<Md5Sum, EngineError> {
     let mut sum = Md5::new();
+    if range == (0..file.version.size) && file.version.size <= PIECE {
+        // Bytes and version by one look at the file.
+        let at = file.place.url().child(file.key)?.at();
+        let object = file.place.get(file.key).await?.ok_or_else(|| SourceError::NotFound { at: at.clone() })?;
+        crate::inbox::hash::unchanged(&at, file.version, &object.version)?;
+        sum.update(&object.bytes);
+        let bytes = sum.finalize().to_vec();
+        return Ok(Md5Sum { hex: hex(&bytes), bytes });
+    }
     let mut start = range.start;
     while start < range.end {
         let end = (start + PIECE).min(range.end);

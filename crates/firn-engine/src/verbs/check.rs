@@ -4,7 +4,7 @@ use crate::error::EngineError;
 use crate::objects::error::ObjectsError;
 use crate::objects::named::{Named, look};
 use crate::objects::pairs::{Pairs, pairs};
-use crate::objects::proof::{Side, Trust, Verdict, compare};
+use crate::objects::proof::{Proof, Side, Trust, Verdict, compare, sums};
 use crate::objects::records::Records;
 use crate::progress::Unit;
 use crate::settings::Engine;
@@ -67,7 +67,8 @@ pub fn check(
     jobs: Option<usize>,
 ) -> Result<(CheckReport, Option<EngineError>), EngineError> {
     let runtime = engine.storage.runtime();
-    let (first, second) = (runtime.block_on(look(engine, source))?, runtime.block_on(look(engine, target))?);
+    let (first, second) = runtime.block_on(async { futures::join!(look(engine, source), look(engine, target)) });
+    let (first, second) = (first?, second?);
     let is_one = matches!(first, Named::Object { .. });
     let (from, to, left, right) = sides(source, target, first, second)?;
     let known = Records::between(engine, &from, &to).read()?;
@@ -97,13 +98,41 @@ pub fn check(
     };
     let mut errors = Vec::new();
     let progress = engine.progress.task("compare", Some(both.len() as u64), Unit::Items);
+    // The record of either direction tells what was copied.
+    let arrival = |object: &ListedObject, to_key: &String| {
+        known.get(to_key).cloned().or_else(|| back.get(&object.key).map(crate::objects::records::Arrival::turned))
+    };
     let work = async {
-        let mut verdicts = futures::stream::iter(both)
+        // Of small files that one look at a tag decides, many at once; what that leaves open, one by one.
+        let is_file_with_sum = |((object, to_key), version): &((ListedObject, String), SourceVersion)| {
+            let a = Side { place: &from, key: &object.key, version: &object.version, is_local: from_is_local };
+            let b = Side { place: &to, key: to_key, version, is_local: to_is_local };
+            sums::decides(a, b) && arrival(object, to_key).is_none()
+        };
+        let (with_sum, mut open): (Vec<_>, Vec<_>) = both.into_iter().partition(is_file_with_sum);
+        let mut groups = futures::stream::iter(in_groups(with_sum))
+            .map(|group| async {
+                engine.cancel.check()?;
+                let pairs = group.iter().map(|((object, to_key), version)| (object, to_key.as_str(), version));
+                let equal = sums::equal(&from, &to, from_is_local, pairs).await;
+                Ok::<_, EngineError>((group, equal))
+            })
+            .buffer_unordered(jobs.unwrap_or(engine.settings.jobs).max(1));
+        while let Some((group, equal)) = groups.try_next().await? {
+            for (pair, is_equal) in group.into_iter().zip(equal) {
+                if is_equal {
+                    report.equal += 1;
+                    report.equal_by.count(Proof::Tags);
+                    progress.advance(1);
+                } else {
+                    open.push(pair);
+                }
+            }
+        }
+        let mut verdicts = futures::stream::iter(open)
             .map(|((object, to_key), version)| {
-                let (from, to, known, back, progress) = (from.clone(), to.clone(), &known, &back, &progress);
-                // The record of either direction tells what was copied.
-                let turned = back.get(&object.key).map(crate::objects::records::Arrival::turned);
-                let arrival = known.get(&to_key).cloned().or(turned);
+                let (from, to, progress) = (from.clone(), to.clone(), &progress);
+                let arrival = arrival(&object, &to_key);
                 let cancel = engine.cancel.clone();
                 let compared = tokio::spawn(async move {
                     cancel.check()?;
@@ -160,6 +189,17 @@ fn difference(report: &CheckReport, to: &Prefix) -> EngineError {
     keys.extend(report.different.iter().map(|other| format!("different: {} ({})", other.key, other.what)));
     let what = format!("{missing} missing, {extra} extra, {other} different of {} objects", report.objects);
     ObjectsError::CheckDiffers { at: to.url().at(), what, keys, next: report.next.clone() }.into()
+}
+
+/// Files whose sums are made together.
+const GROUP: usize = 64;
+
+fn in_groups<T>(all: Vec<T>) -> Vec<Vec<T>> {
+    let (mut groups, mut all) = (Vec::with_capacity(all.len() / GROUP + 1), all.into_iter().peekable());
+    while all.peek().is_some() {
+        groups.push(all.by_ref().take(GROUP).collect());
+    }
+    groups
 }
 
 /// The key of each object in the other tree: two single objects may have two names.

@@ -38,7 +38,7 @@ fn secrets_are_refused_or_not_shown() {
 
 #[test]
 fn what_firn_does_not_open_is_said_precisely() {
-    for text in ["abfs://c/a", "s3a://bucket/a", "ftp://host/a", "sftp://h/a"] {
+    for text in ["abfs://c/a", "s3a://bucket/a", "ftps://host/a", "scp://h/a"] {
         assert!(matches!(ObjectUrl::parse(text), Err(StorageError::Unsupported { .. })), "{text}");
     }
     for text in [

@@ -1,5 +1,5 @@
-//! Google Cloud Storage or Azure Blob Storage, where a bucket is named: `FIRN_TEST_CLOUD_URL` (`gs://bucket`,
-//! `az://container`), reached as the environment says. Without it the test says so and passes.
+//! Google Cloud Storage, Azure Blob Storage or an SFTP server, where one is named: `FIRN_TEST_CLOUD_URL` (`gs://bucket`,
+//! `az://container`, `sftp://host/folder`), reached as the environment says. Without it the test says so and passes.
 
 use crate::support::{impatient, runtime};
 use firn_storage::{LimitSettings, ObjectUrl, Storage, StorageSettings};

@@ -5,6 +5,7 @@
 
 mod cloud;
 mod fake_s3;
+mod files;
 mod hostile_s3;
 mod http;
 mod local;

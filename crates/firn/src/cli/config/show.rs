@@ -146,6 +146,7 @@ fn credentials_of(location: &Location, storage: &StorageSettings, source: &str) 
         "s3" => source.to_owned(),
         "gs" => source_of(&storage.google, storage.anonymous),
         "az" => source_of(&storage.azure, storage.anonymous),
+        "sftp" => return storage.ssh.describe(),
         _ => return "none needed (local)".to_owned(),
     };
     if location.anonymous {
