@@ -44,6 +44,7 @@ pub struct CopyExpected {
 
 /// How to copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct CopyOptions {
     /// Only where there is nothing at the destination yet.
     pub only_new: bool,
@@ -236,7 +237,7 @@ impl Prefix {
         }
         let version = SourceVersion { etag: expected.etag.clone(), size: expected.size, ..SourceVersion::default() };
         if let Some(remote) = self.storage().behind_a_network(&url)? {
-            return Ok(Original::Remote(remote, version));
+            return Ok(Original::Remote(Box::new((remote, version))));
         }
         let storage = self.storage().clone();
         let open = move || Ok(storage.open_known(&url, &version)?);
@@ -245,7 +246,8 @@ impl Prefix {
 
     async fn piece(&self, reader: &Original, bytes: ByteRange) -> Result<Bytes, StorageError> {
         match reader {
-            Original::Remote(remote, version) => {
+            Original::Remote(remote) => {
+                let (remote, version) = remote.as_ref();
                 let (remote, version) = (remote.clone(), version.clone());
                 self.storage().bridge().apart(async move { Ok(remote.piece(bytes, &version).await?) }).await
             }
@@ -259,7 +261,8 @@ impl Prefix {
     /// The same, to be written at once: in one piece or several.
     async fn runs(&self, reader: &Original, bytes: ByteRange) -> Result<Vec<Bytes>, StorageError> {
         match reader {
-            Original::Remote(remote, version) => {
+            Original::Remote(remote) => {
+                let (remote, version) = remote.as_ref();
                 let (remote, version) = (remote.clone(), version.clone());
                 self.storage().bridge().apart(async move { Ok(remote.runs(bytes, &version).await?) }).await
             }
@@ -553,7 +556,7 @@ async fn summed(
 enum Original {
     File(Arc<dyn RangeReader>),
     /// Asked for where it is wanted: neither a thread waits for it, nor are its pieces put together once more.
-    Remote(Remote, SourceVersion),
+    Remote(Box<(Remote, SourceVersion)>),
 }
 
 fn buckets(from: &S3Prefix, to: &S3Prefix) -> (String, String) {
