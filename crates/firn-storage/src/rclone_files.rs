@@ -79,7 +79,7 @@ mod tests {
 
     fn key(section: &[(&str, &str)]) -> Result<RemoteKey, (String, String)> {
         let get = |key: &str| section.iter().find(|(name, _)| *name == key).map(|(_, value)| *value);
-        ssh_key("lab", &get, Some("env"), Some("/home/me"))
+        ssh_key("lab", &get, Some("env"), Some("/h/me"))
     }
 
     #[test]
@@ -88,7 +88,7 @@ mod tests {
             key(&[("host", "Host"), ("port", "2222"), ("user", "me"), ("key_file", "~/k"), ("shell_type", "unix")]);
         let remote = remote.unwrap();
         assert_eq!(remote.server.to_string(), "sftp://me@host:2222");
-        assert_eq!(remote.key_file, Some(PathBuf::from("/home/me/k")));
+        assert_eq!(remote.key_file, Some(PathBuf::from("/h/me/k")));
         assert_eq!(key(&[("host", "h")]).unwrap().server.to_string(), "sftp://env@h");
     }
 
