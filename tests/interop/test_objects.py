@@ -427,6 +427,22 @@ def test_s3_no_secret_is_told(here, s3, bucket, s3_env):
     assert s3.secret not in "".join(p.read_text() for p in (here / "state").rglob("*") if p.is_file())
 
 
+def test_s3_patterns_match_folders_where_these_are_meant(here, s3, bucket, s3_env):
+    for name in ("a1.zarr", "a2.zarr", "b.zarr"):
+        fill(here / "src" / name, count=3)
+    (here / "src/a3.nc").write_bytes(b"1")
+    refused(firn("cp", "src/*.zarr", "dst", cwd=here), "objects-folder", 2)
+    fits("cp", firn("cp", "src/a*", "files", cwd=here))
+    assert sorted(tree(here / "files")) == ["a3.nc"]
+    fits("cp", firn("cp", "-r", "src/a*", f"s3://{bucket}/x", cwd=here, env=s3_env))
+    assert {key.split("/")[0] for key in s3.objects(bucket, "x/")} == {"a1.zarr", "a2.zarr", "a3.nc"}
+    fits("cp", firn("cp", "-r", f"s3://{bucket}/x/a[12].zarr", f"s3://{bucket}/x/*.nc", "back", cwd=here, env=s3_env))
+    assert tree(here / "back") == {key: data for key, data in tree(here / "src").items() if key.startswith("a")}
+    refused(firn("rm", "--yes", f"s3://{bucket}/x/*.zarr", cwd=here, env=s3_env), "objects-folder", 2)
+    fits("rm", firn("rm", "-r", "--yes", f"s3://{bucket}/x/*.zarr", cwd=here, env=s3_env))
+    assert set(s3.objects(bucket, "x/")) == {"a3.nc"}
+
+
 # ------------------------------------------------------------------ rules of places
 def test_rules_of_places_hold_for_copies(here):
     write(here / "src/a.nc", b"a")

@@ -135,7 +135,7 @@ pub use error::StorageError;
 pub use holder::Holder;
 pub use http::WebAnswer;
 pub use lease::Lease;
-pub use listing::{Level, Listing, Unusable, is_pattern};
+pub use listing::{Level, Listing, Matched, Unusable, is_pattern};
 pub use location::{Addressing, Location, LocationConfig, LocationRole};
 pub use md5_lanes::md5_of_many;
 pub use measures::{Price, Quota};

@@ -32,6 +32,15 @@ pub struct Listing {
     pub folders: Vec<String>,
 }
 
+/// What matches a pattern.
+#[derive(Debug, Clone, Default)]
+pub struct Matched {
+    /// Objects, in order of their addresses.
+    pub objects: Vec<(ObjectUrl, ListedObject)>,
+    /// Folders, in order of their addresses.
+    pub folders: Vec<ObjectUrl>,
+}
+
 /// An object that is left alone because of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unusable {
@@ -105,6 +114,14 @@ impl Storage {
     /// # Errors
     /// [`StorageError::BadUrl`] for a malformed pattern, else as [`Storage::list`].
     pub fn glob(&self, pattern: &str) -> Result<Vec<(ObjectUrl, ListedObject)>, StorageError> {
+        Ok(self.glob_all(pattern)?.objects)
+    }
+
+    /// As [`Storage::glob`], and the folders that match; none with `**`, which reaches all that lies in them.
+    ///
+    /// # Errors
+    /// As [`Storage::glob`].
+    pub fn glob_all(&self, pattern: &str) -> Result<Matched, StorageError> {
         let (base, rest) = split_pattern(pattern)?;
         let storage = self.clone();
         let at = At::url(pattern);
@@ -158,21 +175,17 @@ impl Storage {
         }
     }
 
-    async fn glob_async(
-        &self,
-        at: &At,
-        base: &ObjectUrl,
-        pattern: &str,
-    ) -> Result<Vec<(ObjectUrl, ListedObject)>, StorageError> {
+    async fn glob_async(&self, at: &At, base: &ObjectUrl, pattern: &str) -> Result<Matched, StorageError> {
         let whole = matcher(at, pattern)?;
-        let mut found = Vec::new();
+        let mut matched = Matched::default();
+        let found = &mut matched.objects;
         if pattern.split('/').any(|segment| segment.contains("**")) {
             for object in self.list_async(base).await? {
                 if whole.is_match(&object.key) {
                     found.push((base.child(&object.key)?, object));
                 }
             }
-            return Ok(found);
+            return Ok(matched);
         }
         let segments: Vec<&str> = pattern.split('/').collect();
         let mut level = vec![String::new()];
@@ -188,6 +201,9 @@ impl Storage {
                         let key = join(key, &object.key);
                         found.push((base.child(&key)?, ListedObject { key, version: object.version }));
                     }
+                    for name in here.prefixes.iter().filter(|name| segment.is_match(name)) {
+                        matched.folders.push(base.child(&join(key, name))?);
+                    }
                 } else {
                     next.extend(here.prefixes.iter().filter(|name| segment.is_match(name)).map(|name| join(key, name)));
                 }
@@ -195,7 +211,8 @@ impl Storage {
             level = next;
         }
         found.sort_by(|a, b| a.1.key.cmp(&b.1.key));
-        Ok(found)
+        matched.folders.sort_by_key(ToString::to_string);
+        Ok(matched)
     }
 }
 

@@ -5,7 +5,7 @@ use super::error::ObjectsError;
 use crate::error::EngineError;
 use crate::settings::Engine;
 use firn_model::source::{ListedObject, SourceError, SourceVersion};
-use firn_storage::{Listing, ObjectUrl, Prefix, Unusable, is_pattern};
+use firn_storage::{Listing, Matched, ObjectUrl, Prefix, Unusable, is_pattern};
 use futures::{StreamExt, TryStreamExt};
 use std::sync::Arc;
 
@@ -98,7 +98,7 @@ pub fn choose(engine: &Engine, sources: &[String], recursive: bool, again: &str)
     for text in sources {
         engine.cancel.check()?;
         if is_pattern(text) {
-            matched(engine, text, &mut chosen)?;
+            matched(engine, text, recursive.then_some(()).ok_or(again), &mut chosen)?;
             continue;
         }
         let url = ObjectUrl::parse(text)?;
@@ -140,14 +140,40 @@ fn below(prefix: Arc<Prefix>, name: &str, listing: Listing, chosen: &mut Chosen)
     chosen.unusable.extend(listing.unusable.into_iter().map(|odd| Unusable { key: join(&odd.key), ..odd }));
 }
 
-/// The objects that a pattern matches keep their last names.
-fn matched(engine: &Engine, pattern: &str, chosen: &mut Chosen) -> Result<(), EngineError> {
-    let found = engine.storage.glob(pattern)?;
-    if found.is_empty() {
+/// The objects that a pattern matches keep their last names, and so do folders, where these are meant: else the command with
+/// which they are is what the error names.
+fn matched(
+    engine: &Engine,
+    pattern: &str,
+    recursive: Result<(), &str>,
+    chosen: &mut Chosen,
+) -> Result<(), EngineError> {
+    let Matched { objects: found, folders } = engine.storage.glob_all(pattern)?;
+    let runtime = engine.storage.runtime();
+    let mut is_empty = found.is_empty();
+    for url in &folders {
+        engine.cancel.check()?;
+        let prefix = engine.storage.tree(url)?;
+        let listing = runtime.block_on(prefix.list_all())?;
+        let objects = runtime.block_on(with_versions(&prefix, listing.objects))?;
+        let listing = Listing { objects, ..listing };
+        match recursive {
+            Ok(()) => {
+                below(Arc::new(prefix), &url.file_name(), listing, chosen);
+                is_empty = false;
+            }
+            // Files alone are what a pattern such as `*.nc` means.
+            Err(again) if is_empty => {
+                let objects = (listing.objects.len() + listing.unusable.len()) as u64;
+                return Err(ObjectsError::Folder { at: url.at(), objects, next: again.to_owned() }.into());
+            }
+            Err(_) => break,
+        }
+    }
+    if is_empty {
         let at = firn_model::diagnose::At::url(pattern);
         return Err(SourceError::NotFound { at }.into());
     }
-    let runtime = engine.storage.runtime();
     for (url, object) in found {
         let missing = || SourceError::NotFound { at: url.at() };
         let (folder, key) = engine.storage.holder_of(&url)?.ok_or_else(missing)?;

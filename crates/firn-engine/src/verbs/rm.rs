@@ -78,6 +78,8 @@ pub fn find(engine: &Engine, request: &RemoveRequest) -> Result<Removal, EngineE
     for text in &request.urls {
         let chosen = choose(engine, std::slice::from_ref(text), request.recursive, &request.with("-r"))?;
         for folder in &chosen.folders {
+            guard::role(engine, folder.url(), "removing objects")?;
+            holds_no_location(engine, folder.url())?;
             engine.storage.runtime().block_on(guard::no_link(folder))?;
         }
         folders.extend(chosen.folders);
