@@ -37,6 +37,9 @@ pub struct CopyExpected {
     pub etag: Option<String>,
     /// The size of the parts in which it was written, where that is known: the copy gets the same parts, and so the same tag.
     pub part_size: Option<u64>,
+    /// Size and entity tag are from one answer of the service, as those of a listing are: if the server says that its copy has
+    /// this tag, then it has this size, and is not asked about once more.
+    pub size_is_of_tag: bool,
 }
 
 /// How to copy.
@@ -48,14 +51,11 @@ pub struct CopyOptions {
     pub digest: bool,
     /// Let the server copy where it can.
     pub server_side: bool,
-    /// Size and entity tag of what is expected are from one answer of the service, as those of a listing are: if the server says
-    /// that its copy has this tag, then it has this size, and is not asked about once more.
-    pub size_is_of_tag: bool,
 }
 
 impl Default for CopyOptions {
     fn default() -> Self {
-        Self { only_new: false, digest: false, server_side: true, size_is_of_tag: false }
+        Self { only_new: false, digest: false, server_side: true }
     }
 }
 
@@ -159,8 +159,7 @@ impl Prefix {
             && options.server_side
             && self.refuses_copies_from(source).is_none()
         {
-            let by_tag = options.size_is_of_tag;
-            match s3_copy::copy(self.storage().transport(), (from, key), (to, to_key), expected, by_tag).await? {
+            match s3_copy::copy(self.storage().transport(), (from, key), (to, to_key), expected).await? {
                 Outcome::Done(copy) => return Ok(copy),
                 Outcome::Refused(how) => {
                     tracing::debug!(from = %source.url(), to = %self.url(), how, "not copied by the server");
@@ -223,7 +222,7 @@ impl Prefix {
         }
         let version = SourceVersion { etag: expected.etag.clone(), size: expected.size, ..SourceVersion::default() };
         if let Some(remote) = self.storage().behind_a_network(&url)? {
-            return Ok(Original::Remote(remote, version));
+            return Ok(Original::Remote(Arc::new((remote, version))));
         }
         let storage = self.storage().clone();
         let open = move || Ok(storage.open_known(&url, &version)?);
@@ -232,9 +231,9 @@ impl Prefix {
 
     async fn piece(&self, reader: &Original, bytes: ByteRange) -> Result<Bytes, StorageError> {
         match reader {
-            Original::Remote(remote, version) => {
-                let (remote, version) = (remote.clone(), version.clone());
-                self.storage().bridge().apart(async move { Ok(remote.piece(bytes, &version).await?) }).await
+            Original::Remote(known) => {
+                let known = Arc::clone(known);
+                self.storage().bridge().apart(async move { Ok(known.0.piece(bytes, &known.1).await?) }).await
             }
             Original::File(reader) => {
                 let reader = Arc::clone(reader);
@@ -246,9 +245,9 @@ impl Prefix {
     /// The same, to be written at once: in one piece or several.
     async fn runs(&self, reader: &Original, bytes: ByteRange) -> Result<Vec<Bytes>, StorageError> {
         match reader {
-            Original::Remote(remote, version) => {
-                let (remote, version) = (remote.clone(), version.clone());
-                self.storage().bridge().apart(async move { Ok(remote.runs(bytes, &version).await?) }).await
+            Original::Remote(known) => {
+                let known = Arc::clone(known);
+                self.storage().bridge().apart(async move { Ok(known.0.runs(bytes, &known.1).await?) }).await
             }
             Original::File(_) => Ok(vec![self.piece(reader, bytes).await?]),
         }
@@ -500,7 +499,7 @@ async fn summed(
 enum Original {
     File(Arc<dyn RangeReader>),
     /// Asked for where it is wanted: neither a thread waits for it, nor are its pieces put together once more.
-    Remote(Remote, SourceVersion),
+    Remote(Arc<(Remote, SourceVersion)>),
 }
 
 fn buckets(from: &S3Prefix, to: &S3Prefix) -> (String, String) {
