@@ -3,7 +3,6 @@
 use crate::bridge::Bridge;
 use crate::claims::Claim;
 use crate::error::StorageError;
-use crate::file_prefix::FilePrefix;
 use crate::local_copy::{self, LocalWriter};
 use crate::md5_lanes::{LANES, md5_of_many};
 use crate::prefix::{Backend, Guarantee, Precondition, Prefix};
@@ -13,12 +12,10 @@ use crate::s3_copy::{self, Outcome, pieces};
 use crate::s3_parts::{MOST_PARTS, Upload, content_md5, content_md5_of};
 use crate::s3_prefix::S3Prefix;
 use crate::s3_signed::{Refusal, Request};
-use crate::sftp_write::Place;
 use crate::store_prefix::content_type;
 use crate::url::check_key;
 use bytes::Bytes;
 use firn_model::source::{ByteRange, RangeReader, SourceError, SourceVersion};
-use futures::FutureExt;
 use futures::stream::{StreamExt, TryStreamExt};
 use reqwest::Method;
 use std::path::PathBuf;
@@ -40,11 +37,13 @@ pub struct CopyExpected {
     pub etag: Option<String>,
     /// The size of the parts in which it was written, where that is known: the copy gets the same parts, and so the same tag.
     pub part_size: Option<u64>,
+    /// Size and entity tag are from one answer of the service, as those of a listing are: if the server says that its copy has
+    /// this tag, then it has this size, and is not asked about once more.
+    pub size_is_of_tag: bool,
 }
 
 /// How to copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct CopyOptions {
     /// Only where there is nothing at the destination yet.
     pub only_new: bool,
@@ -52,14 +51,11 @@ pub struct CopyOptions {
     pub digest: bool,
     /// Let the server copy where it can.
     pub server_side: bool,
-    /// Size and entity tag of what is expected are from one answer of the service, as those of a listing are: if the server says
-    /// that its copy has this tag, then it has this size, and is not asked about once more.
-    pub size_is_of_tag: bool,
 }
 
 impl Default for CopyOptions {
     fn default() -> Self {
-        Self { only_new: false, digest: false, server_side: true, size_is_of_tag: false }
+        Self { only_new: false, digest: false, server_side: true }
     }
 }
 
@@ -125,12 +121,6 @@ impl Prefix {
             return self.copy_to_file(source, key, to_key, expected, options).await;
         }
         let expected = &source.seen(key, expected).await?;
-        if let Backend::File(to) = self.backend()
-            && options.only_new
-            && self.conditions().await?.create.is_yes()
-        {
-            return self.copy_to_server(source, key, (to, to_key), expected, options).boxed().await;
-        }
         let whole = expected.size < self.storage().settings().limits.multipart_from;
         if !options.only_new {
             return self.copy_over(source, key, to_key, expected, options).await;
@@ -169,8 +159,7 @@ impl Prefix {
             && options.server_side
             && self.refuses_copies_from(source).is_none()
         {
-            let by_tag = options.size_is_of_tag;
-            match s3_copy::copy(self.storage().transport(), (from, key), (to, to_key), expected, by_tag).await? {
+            match s3_copy::copy(self.storage().transport(), (from, key), (to, to_key), expected).await? {
                 Outcome::Done(copy) => return Ok(copy),
                 Outcome::Refused(how) => {
                     tracing::debug!(from = %source.url(), to = %self.url(), how, "not copied by the server");
@@ -180,10 +169,6 @@ impl Prefix {
         }
         match self.backend() {
             Backend::S3(to) => self.copy_through(source, key, to, to_key, expected, options.digest).await,
-            Backend::File(to) => {
-                let options = CopyOptions { only_new: false, ..options.clone() };
-                self.copy_to_server(source, key, (to, to_key), expected, &options).boxed().await
-            }
             _ => self.copy_to_cloud(source, key, to_key, expected, options.digest).await,
         }
     }
@@ -237,7 +222,7 @@ impl Prefix {
         }
         let version = SourceVersion { etag: expected.etag.clone(), size: expected.size, ..SourceVersion::default() };
         if let Some(remote) = self.storage().behind_a_network(&url)? {
-            return Ok(Original::Remote(Box::new((remote, version))));
+            return Ok(Original::Remote(Arc::new((remote, version))));
         }
         let storage = self.storage().clone();
         let open = move || Ok(storage.open_known(&url, &version)?);
@@ -246,10 +231,9 @@ impl Prefix {
 
     async fn piece(&self, reader: &Original, bytes: ByteRange) -> Result<Bytes, StorageError> {
         match reader {
-            Original::Remote(remote) => {
-                let (remote, version) = remote.as_ref();
-                let (remote, version) = (remote.clone(), version.clone());
-                self.storage().bridge().apart(async move { Ok(remote.piece(bytes, &version).await?) }).await
+            Original::Remote(known) => {
+                let known = Arc::clone(known);
+                self.storage().bridge().apart(async move { Ok(known.0.piece(bytes, &known.1).await?) }).await
             }
             Original::File(reader) => {
                 let reader = Arc::clone(reader);
@@ -261,10 +245,9 @@ impl Prefix {
     /// The same, to be written at once: in one piece or several.
     async fn runs(&self, reader: &Original, bytes: ByteRange) -> Result<Vec<Bytes>, StorageError> {
         match reader {
-            Original::Remote(remote) => {
-                let (remote, version) = remote.as_ref();
-                let (remote, version) = (remote.clone(), version.clone());
-                self.storage().bridge().apart(async move { Ok(remote.runs(bytes, &version).await?) }).await
+            Original::Remote(known) => {
+                let known = Arc::clone(known);
+                self.storage().bridge().apart(async move { Ok(known.0.runs(bytes, &known.1).await?) }).await
             }
             Original::File(_) => Ok(vec![self.piece(reader, bytes).await?]),
         }
@@ -435,46 +418,6 @@ impl Prefix {
         }
     }
 
-    /// By way of this machine, to a server of files.
-    async fn copy_to_server(
-        &self,
-        source: &Self,
-        key: &str,
-        (to, to_key): (&FilePrefix, &str),
-        expected: &CopyExpected,
-        options: &CopyOptions,
-    ) -> Result<Copied, StorageError> {
-        let place = if options.only_new { Place::Create } else { Place::Replace };
-        let reader = source.original(key, expected).await?;
-        let limits = &self.storage().settings().limits;
-        let mut failures = 0;
-        let (etag, digest) = loop {
-            let once = async {
-                let mut upload = to.begin(to_key).await?;
-                let mut hasher = blake3::Hasher::new();
-                let pieces = futures::stream::iter(pieces(expected.size, limits.part.clamp(1, LARGEST_PIECE)));
-                let mut pieces = pieces.map(|bytes| source.piece(&reader, bytes)).buffered(limits.parts_at_once.max(1));
-                while let Some(bytes) = pieces.try_next().await? {
-                    if options.digest {
-                        hasher.update(&bytes);
-                    }
-                    upload.write(&bytes).await?;
-                }
-                let etag = upload.finish(place, true).await?;
-                Ok((etag, options.digest.then(|| hasher.finalize().to_hex().to_string())))
-            };
-            match once.await {
-                // Nothing is there before the last step; whether that was done, nobody can tell where it must not be twice.
-                Err(StorageError::Source(SourceError::Unavailable { .. })) if !options.only_new && failures == 0 => {
-                    failures += 1;
-                    to.forget().await;
-                }
-                outcome => break outcome?,
-            }
-        };
-        Ok(Copied { etag, size: expected.size, how: How::Through, guarantee: Guarantee::Atomic, digest })
-    }
-
     async fn copy_to_file(
         &self,
         source: &Self,
@@ -556,7 +499,7 @@ async fn summed(
 enum Original {
     File(Arc<dyn RangeReader>),
     /// Asked for where it is wanted: neither a thread waits for it, nor are its pieces put together once more.
-    Remote(Box<(Remote, SourceVersion)>),
+    Remote(Arc<(Remote, SourceVersion)>),
 }
 
 fn buckets(from: &S3Prefix, to: &S3Prefix) -> (String, String) {

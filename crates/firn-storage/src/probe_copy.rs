@@ -95,7 +95,7 @@ async fn try_from(from: &Prefix, to: &Prefix, (folder, text): (&str, &str), prob
     }
     let transport = to.storage().transport();
     let target_key = |name: &str| format!("{folder}/{name}");
-    let copied = s3_copy::copy(transport, (source, &key), (target, &target_key("copy")), &expected, false).await;
+    let copied = s3_copy::copy(transport, (source, &key), (target, &target_key("copy")), &expected).await;
     probe.server_side = match copied {
         Ok(Outcome::Done(_)) => compare((from, &key), (to, &target_key("copy"))).await,
         Ok(Outcome::Refused(how)) => Capability::no(how),
@@ -135,7 +135,7 @@ async fn written(prefix: &Prefix, key: &str, text: &str) -> Result<CopyExpected,
     let bytes = Bytes::from(text.to_owned());
     let size = bytes.len() as u64;
     let put = prefix.put(key, bytes, Precondition::None).await?;
-    Ok(CopyExpected { size, etag: put.etag, part_size: None })
+    Ok(CopyExpected { size, etag: put.etag, ..CopyExpected::default() })
 }
 
 /// An object to copy: one of the probe's own, else the first that is found and not too large.
@@ -153,7 +153,7 @@ async fn original(from: &Prefix, folder: &str, text: &str) -> Result<(String, Co
         if let Some(object) = level.objects.iter().find(usable) {
             let key = crate::url::join(&folder, &object.key);
             let seen = from.head(&key).await?.ok_or_else(|| denied.clone())?;
-            return Ok((key, CopyExpected { size: seen.size, etag: seen.etag, part_size: None }));
+            return Ok((key, CopyExpected { size: seen.size, etag: seen.etag, ..CopyExpected::default() }));
         }
         let Some(next) = level.prefixes.first() else { break };
         folder = crate::url::join(&folder, next);

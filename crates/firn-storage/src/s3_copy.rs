@@ -37,21 +37,19 @@ struct Job<'a> {
     size: u64,
 }
 
-/// Asks the server to copy the object as it was seen (`expected`, whose tag is known), and looks at what came of it; with `by_tag`
-/// only where the answer has not told the tag that the copy has to have.
+/// Asks the server to copy the object as it was seen (`expected`, whose tag is known), and looks at what came of it.
 pub(crate) async fn copy(
     transport: &Transport,
     (from, key): (&S3Prefix, &str),
     (to, to_key): (&S3Prefix, &str),
     expected: &CopyExpected,
-    by_tag: bool,
 ) -> Result<Outcome, StorageError> {
     let to_path = to.path(to_key)?;
     let job = Job::new(transport, (from, key), (to, to_key, to_path.as_ref()), expected)?;
     let done = match part_size(expected, &transport.limits) {
         Some(part) => job.in_parts(part).await?,
         None => match job.whole().await? {
-            Ok(tag) if by_tag && tag.is_some() && tag == expected.etag => {
+            Ok(tag) if expected.size_is_of_tag && tag.is_some() && tag == expected.etag => {
                 let copy = SourceVersion { etag: tag, size: expected.size, ..SourceVersion::default() };
                 return Ok(Outcome::Done(Copied::on_the_server(copy)));
             }
@@ -257,7 +255,10 @@ mod tests {
     fn the_parts_of_the_original_are_kept_where_they_are_known() {
         let limits = LimitSettings { part: 8 << 20, copy_at_once: 5 << 30, copy_part: 512 << 20, ..Default::default() };
         let part = |size: u64, tag: &str, known: Option<u64>| {
-            part_size(&CopyExpected { size, etag: Some(tag.to_owned()), part_size: known }, &limits)
+            part_size(
+                &CopyExpected { size, etag: Some(tag.to_owned()), part_size: known, ..CopyExpected::default() },
+                &limits,
+            )
         };
         assert_eq!(part(20 << 20, "\"0af\"", None), None, "written at once");
         assert_eq!(part(20 << 20, "\"0af-3\"", None), Some(8 << 20), "as firn writes parts");

@@ -117,14 +117,14 @@ impl Transfer {
         // What the server refuses to copy passes here after all.
         let held = self.hold(if by_server { expected.size.min(LARGE) } else { LARGE }).await?;
         let part_size = parts.filter(|_| !self.is_local).or_else(|| self.part_size(expected.size));
-        let wanted = CopyExpected { size: expected.size, etag: expected.etag.clone(), part_size };
+        let size_is_of_tag = proof == Proof::Tag;
+        let wanted = CopyExpected { size: expected.size, etag: expected.etag.clone(), part_size, size_is_of_tag };
         let hashed = match (by_server, proof) {
             // The server copies what has this tag, so the bytes that are hashed here are those that it copies.
             (true, Proof::Digest) => Some(digest_of(from, key, expected).await?),
             _ => None,
         };
-        let (digest, size_is_of_tag) = (proof == Proof::Digest && !by_server, proof == Proof::Tag);
-        let options = CopyOptions { digest, size_is_of_tag, ..CopyOptions::default() };
+        let options = CopyOptions { digest: proof == Proof::Digest && !by_server, ..CopyOptions::default() };
         let copied = self.to.copy_object(from, key, to_key, &wanted, &options).await?;
         drop((held, turn));
         Ok(Moved { etag: copied.etag, part_size, blake3: hashed.or(copied.digest) })

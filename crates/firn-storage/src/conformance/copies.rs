@@ -37,14 +37,14 @@ async fn copy(
     expected: &CopyExpected,
     (server_side, only_new): (bool, bool),
 ) -> Result<Copied, StorageError> {
-    let options = CopyOptions { server_side, only_new, digest: true, ..CopyOptions::default() };
+    let options = CopyOptions { server_side, only_new, digest: true };
     to.copy_object(from, &format!("from/{key}"), &format!("to/{to_key}"), expected, &options).await
 }
 
 /// Writes an object that is to be copied.
 async fn written(from: &Prefix, key: &str, bytes: &Bytes) -> Result<CopyExpected, StorageError> {
     let put = from.put(&format!("from/{key}"), bytes.clone(), Precondition::None).await?;
-    Ok(CopyExpected { size: bytes.len() as u64, etag: put.etag, part_size: None })
+    Ok(CopyExpected { size: bytes.len() as u64, etag: put.etag, ..CopyExpected::default() })
 }
 
 async fn bytes_and_names_arrive(from: &Prefix, to: &Prefix, server_side: bool) -> Rule {
@@ -80,7 +80,7 @@ async fn only_the_expected_version_is_copied(from: &Prefix, to: &Prefix, server_
     let longer = CopyExpected { size: 6, ..second.clone() };
     let wrong = copy((from, "version"), (to, "version"), &longer, (server_side, false)).await;
     check(rule, wrong.is_err(), || format!("another size: {wrong:?}"))?;
-    let untagged = CopyExpected { size: 6, etag: None, part_size: None };
+    let untagged = CopyExpected { size: 6, etag: None, ..CopyExpected::default() };
     let wrong = copy((from, "version"), (to, "version"), &untagged, (server_side, false)).await;
     check(rule, changed(&wrong), || format!("another size without a tag: {wrong:?}"))?;
     for expected in [second.clone(), CopyExpected { etag: None, ..second }] {

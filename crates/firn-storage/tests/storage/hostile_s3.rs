@@ -61,7 +61,7 @@ fn after_a_refusal_the_server_is_not_asked_again() {
     let prefix = prefix(&runtime, &web);
     let copied = runtime.block_on(async {
         let put = prefix.put("a", Bytes::from("bytes"), Precondition::None).await.unwrap();
-        let expected = CopyExpected { size: 5, etag: put.etag, part_size: None };
+        let expected = CopyExpected { size: 5, etag: put.etag, ..CopyExpected::default() };
         let first = prefix.copy_object(&prefix, "a", "b", &expected, &CopyOptions::default()).await.unwrap();
         let before = prefix.storage().traffic().requests;
         let second = prefix.copy_object(&prefix, "a", "c", &expected, &CopyOptions::default()).await.unwrap();

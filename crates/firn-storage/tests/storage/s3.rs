@@ -179,7 +179,7 @@ fn large_objects_are_copied_in_the_parts_in_which_they_were_written() {
     let bytes: Bytes = (0_u32..3_200_000).flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>().into();
     runtime.block_on(async {
         let put = from.put("large + 1", bytes.clone(), Precondition::None).await.unwrap();
-        let expected = CopyExpected { size: 12_800_000, etag: put.etag.clone(), part_size: None };
+        let expected = CopyExpected { size: 12_800_000, etag: put.etag.clone(), ..CopyExpected::default() };
         for (server_side, how) in [(true, How::ServerSide), (false, How::Through)] {
             let options = CopyOptions { server_side, digest: true, ..CopyOptions::default() };
             let copied = to.copy_object(&from, "large + 1", "copy", &expected, &options).await.unwrap();
@@ -205,7 +205,7 @@ fn what_is_too_large_for_one_request_is_copied_in_parts() {
     let bytes: Bytes = (0_u32..3_200_000).flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>().into();
     runtime.block_on(async {
         let put = from.put("large", bytes.clone(), Precondition::None).await.unwrap();
-        let expected = CopyExpected { size: 12_800_000, etag: put.etag, part_size: None };
+        let expected = CopyExpected { size: 12_800_000, etag: put.etag, ..CopyExpected::default() };
         let copied = to.copy_object(&from, "large", "copy", &expected, &CopyOptions::default()).await.unwrap();
         assert!(copied.how == How::ServerSide && copied.etag.unwrap().contains("-3"));
         assert!(to.get("copy").await.unwrap().unwrap().bytes == bytes);
