@@ -3,6 +3,7 @@
 use crate::bridge::Bridge;
 use crate::claims::Claim;
 use crate::error::StorageError;
+use crate::file_prefix::FilePrefix;
 use crate::local_copy::{self, LocalWriter};
 use crate::md5_lanes::{LANES, md5_of_many};
 use crate::prefix::{Backend, Guarantee, Precondition, Prefix};
@@ -12,10 +13,12 @@ use crate::s3_copy::{self, Outcome, pieces};
 use crate::s3_parts::{MOST_PARTS, Upload, content_md5, content_md5_of};
 use crate::s3_prefix::S3Prefix;
 use crate::s3_signed::{Refusal, Request};
+use crate::sftp_write::Place;
 use crate::store_prefix::content_type;
 use crate::url::check_key;
 use bytes::Bytes;
 use firn_model::source::{ByteRange, RangeReader, SourceError, SourceVersion};
+use futures::FutureExt;
 use futures::stream::{StreamExt, TryStreamExt};
 use reqwest::Method;
 use std::path::PathBuf;
@@ -121,6 +124,12 @@ impl Prefix {
             return self.copy_to_file(source, key, to_key, expected, options).await;
         }
         let expected = &source.seen(key, expected).await?;
+        if let Backend::File(to) = self.backend()
+            && options.only_new
+            && self.conditions().await?.create.is_yes()
+        {
+            return self.copy_to_server(source, key, (to, to_key), expected, options).boxed().await;
+        }
         let whole = expected.size < self.storage().settings().limits.multipart_from;
         if !options.only_new {
             return self.copy_over(source, key, to_key, expected, options).await;
@@ -169,6 +178,10 @@ impl Prefix {
         }
         match self.backend() {
             Backend::S3(to) => self.copy_through(source, key, to, to_key, expected, options.digest).await,
+            Backend::File(to) => {
+                let options = CopyOptions { only_new: false, ..options.clone() };
+                self.copy_to_server(source, key, (to, to_key), expected, &options).boxed().await
+            }
             _ => self.copy_to_cloud(source, key, to_key, expected, options.digest).await,
         }
     }
@@ -416,6 +429,46 @@ impl Prefix {
                 Err(SourceError::Broken { at: at()?, what }.into())
             }
         }
+    }
+
+    /// By way of this machine, to a server of files.
+    async fn copy_to_server(
+        &self,
+        source: &Self,
+        key: &str,
+        (to, to_key): (&FilePrefix, &str),
+        expected: &CopyExpected,
+        options: &CopyOptions,
+    ) -> Result<Copied, StorageError> {
+        let place = if options.only_new { Place::Create } else { Place::Replace };
+        let reader = source.original(key, expected).await?;
+        let limits = &self.storage().settings().limits;
+        let mut failures = 0;
+        let (etag, digest) = loop {
+            let once = async {
+                let mut upload = to.begin(to_key).await?;
+                let mut hasher = blake3::Hasher::new();
+                let pieces = futures::stream::iter(pieces(expected.size, limits.part.clamp(1, LARGEST_PIECE)));
+                let mut pieces = pieces.map(|bytes| source.piece(&reader, bytes)).buffered(limits.parts_at_once.max(1));
+                while let Some(bytes) = pieces.try_next().await? {
+                    if options.digest {
+                        hasher.update(&bytes);
+                    }
+                    upload.write(&bytes).await?;
+                }
+                let etag = upload.finish(place, true).await?;
+                Ok((etag, options.digest.then(|| hasher.finalize().to_hex().to_string())))
+            };
+            match once.await {
+                // Nothing is there before the last step; whether that was done, nobody can tell where it must not be twice.
+                Err(StorageError::Source(SourceError::Unavailable { .. })) if !options.only_new && failures == 0 => {
+                    failures += 1;
+                    to.forget().await;
+                }
+                outcome => break outcome?,
+            }
+        };
+        Ok(Copied { etag, size: expected.size, how: How::Through, guarantee: Guarantee::Atomic, digest })
     }
 
     async fn copy_to_file(
