@@ -19,6 +19,8 @@ pub(super) struct Feedstocks<'a> {
     kind: DataType,
     owner: Option<&'a str>,
     names: BTreeMap<String, String>,
+    /// Groups of several stores, which no one of them describes.
+    shared: BTreeSet<String>,
     written: BTreeMap<String, AdoptedFeedstock>,
 }
 
@@ -55,9 +57,10 @@ impl<'a> Feedstocks<'a> {
         groups: impl Iterator<Item = &'a str>,
     ) -> Self {
         let mut names = BTreeMap::new();
-        let mut taken = BTreeSet::new();
+        let (mut taken, mut shared) = (BTreeSet::new(), BTreeSet::new());
         for group in groups {
             if names.contains_key(group) {
+                shared.insert(group.to_owned());
                 continue;
             }
             let named =
@@ -71,7 +74,7 @@ impl<'a> Feedstocks<'a> {
             taken.insert(name.clone());
             names.insert(group.to_owned(), name);
         }
-        Self { engine, folder: folder.to_owned(), kind, owner, names, written: BTreeMap::new() }
+        Self { engine, folder: folder.to_owned(), kind, owner, names, shared, written: BTreeMap::new() }
     }
 
     /// The entry that a store has or is to get.
@@ -122,7 +125,8 @@ impl<'a> Feedstocks<'a> {
         if let Some(name) = self.names.get(store.group).filter(|name| slug(name).as_deref() != Some(id.as_str())) {
             titled.id.clone_from(name);
         }
-        let meta = meta_text(&titled, store.dataset, self.owner);
+        let described = store.dataset.filter(|_| !self.shared.contains(store.group));
+        let meta = meta_text(&titled, described, self.owner);
         let kind = serde_json::to_value(self.kind).ok();
         let kind = kind.as_ref().and_then(serde_json::Value::as_str).unwrap_or("ingested");
         let catalog = format!(
