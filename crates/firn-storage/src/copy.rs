@@ -1,35 +1,27 @@
 //! Copying an object from one prefix to another, by the shortest way that there is.
 
-use crate::bridge::Bridge;
 use crate::claims::Claim;
 use crate::error::StorageError;
 use crate::file_prefix::FilePrefix;
-use crate::local_copy::{self, LocalWriter};
-use crate::md5_lanes::{LANES, md5_of_many};
+use crate::local_copy;
 use crate::prefix::{Backend, Guarantee, Precondition, Prefix};
-use crate::remote::Remote;
 use crate::s3::S3Failure;
 use crate::s3_copy::{self, Outcome, pieces};
-use crate::s3_parts::{MOST_PARTS, Upload, content_md5, content_md5_of};
+use crate::s3_parts::{MOST_PARTS, content_md5};
 use crate::s3_prefix::S3Prefix;
-use crate::s3_signed::{Refusal, Request};
+use crate::s3_signed::Request;
 use crate::sftp_write::Place;
 use crate::store_prefix::content_type;
+use crate::upload_parts::PartsJob;
 use crate::url::check_key;
-use bytes::Bytes;
-use firn_model::source::{ByteRange, RangeReader, SourceError, SourceVersion};
+use firn_model::source::{SourceError, SourceVersion};
 use futures::FutureExt;
 use futures::stream::{StreamExt, TryStreamExt};
 use reqwest::Method;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// Largest part that passes here: several are in memory at once.
 const LARGEST_PIECE: u64 = 128 << 20;
-
-/// Bytes of an object that are asked for at once, where they need not become parts: what is hashed and written next should
-/// still be in the cache of the processor.
-const DOWNLOADED: u64 = 8 << 20;
 
 /// The object that is to be copied, as it was seen before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,11 +46,15 @@ pub struct CopyOptions {
     pub digest: bool,
     /// Let the server copy where it can.
     pub server_side: bool,
+    /// A file survives the loss of power when the copy returns; else only after [`Prefix::make_durable`].
+    pub durable: bool,
+    /// Where it is noted which parts of a large object arrived: after a stop the same copy goes on with the others.
+    pub parts: Option<PathBuf>,
 }
 
 impl Default for CopyOptions {
     fn default() -> Self {
-        Self { only_new: false, digest: false, server_side: true }
+        Self { only_new: false, digest: false, server_side: true, durable: true, parts: None }
     }
 }
 
@@ -177,7 +173,7 @@ impl Prefix {
             }
         }
         match self.backend() {
-            Backend::S3(to) => self.copy_through(source, key, to, to_key, expected, options.digest).await,
+            Backend::S3(to) => self.copy_through(source, key, to, to_key, expected, options).await,
             Backend::File(to) => {
                 let options = CopyOptions { only_new: false, ..options.clone() };
                 self.copy_to_server(source, key, (to, to_key), expected, &options).boxed().await
@@ -222,62 +218,6 @@ impl Prefix {
         Ok(CopyExpected { etag, ..expected.clone() })
     }
 
-    /// A reader of exactly the expected version.
-    async fn original(&self, key: &str, expected: &CopyExpected) -> Result<Original, StorageError> {
-        let url = self.address(key)?;
-        if matches!(self.backend(), Backend::Local(_)) {
-            // The tag of a file is not among what its reader compares.
-            let seen = self.head(key).await?.ok_or_else(|| SourceError::NotFound { at: url.at() })?;
-            if seen.size != expected.size || expected.etag.is_some() && seen.etag != expected.etag {
-                let what = "it is not the version any more that was to be copied".to_owned();
-                return Err(SourceError::Changed { at: url.at(), what }.into());
-            }
-        }
-        let version = SourceVersion { etag: expected.etag.clone(), size: expected.size, ..SourceVersion::default() };
-        if let Some(remote) = self.storage().behind_a_network(&url)? {
-            return Ok(Original::Remote(Arc::new((remote, version))));
-        }
-        let storage = self.storage().clone();
-        let open = move || Ok(storage.open_known(&url, &version)?);
-        self.storage().bridge().blocking(open).await.map(Original::File)
-    }
-
-    async fn piece(&self, reader: &Original, bytes: ByteRange) -> Result<Bytes, StorageError> {
-        match reader {
-            Original::Remote(known) => {
-                let known = Arc::clone(known);
-                self.storage().bridge().apart(async move { Ok(known.0.piece(bytes, &known.1).await?) }).await
-            }
-            Original::File(reader) => {
-                let reader = Arc::clone(reader);
-                self.storage().bridge().blocking(move || Ok(reader.read(bytes)?)).await
-            }
-        }
-    }
-
-    /// The same, to be written at once: in one piece or several.
-    async fn runs(&self, reader: &Original, bytes: ByteRange) -> Result<Vec<Bytes>, StorageError> {
-        match reader {
-            Original::Remote(known) => {
-                let known = Arc::clone(known);
-                self.storage().bridge().apart(async move { Ok(known.0.runs(bytes, &known.1).await?) }).await
-            }
-            Original::File(_) => Ok(vec![self.piece(reader, bytes).await?]),
-        }
-    }
-
-    async fn whole(
-        &self,
-        key: &str,
-        expected: &CopyExpected,
-        digest: bool,
-    ) -> Result<(Bytes, Option<String>), StorageError> {
-        let reader = self.original(key, expected).await?;
-        let bytes = if expected.size == 0 { Bytes::new() } else { self.piece(&reader, 0..expected.size).await? };
-        let digest = digest.then(|| blake3::hash(&bytes).to_hex().to_string());
-        Ok((bytes, digest))
-    }
-
     /// By way of this machine.
     async fn copy_through(
         &self,
@@ -286,10 +226,10 @@ impl Prefix {
         to: &S3Prefix,
         to_key: &str,
         expected: &CopyExpected,
-        digest: bool,
+        options: &CopyOptions,
     ) -> Result<Copied, StorageError> {
         if expected.size < self.storage().settings().limits.multipart_from {
-            let (body, digest) = source.whole(key, expected, digest).await?;
+            let (body, digest) = source.whole(key, expected, options.digest).await?;
             let path = to.path(to_key)?;
             let headers = vec![content_md5(&body), ("content-type", content_type(to_key).to_owned())];
             let request = Request { headers, body, ..Request::new(Method::PUT, path.as_ref()) };
@@ -297,16 +237,10 @@ impl Prefix {
             sent.map_err(|refusal| to.refused(to_key, &refusal))?;
             return self.passed(to_key, expected, digest).await;
         }
-        let reader = source.original(key, expected).await?;
-        let mut failures = 0;
-        let hash = loop {
-            match self.stream(source, &reader, to, to_key, expected, digest).await {
-                Ok(hash) => break hash,
-                Err((true, _)) if failures == 0 => failures += 1,
-                Err((_, error)) => return Err(error),
-            }
-        };
-        self.passed(to_key, expected, hash).await
+        let reader = &source.original(key, expected).await?;
+        let job = PartsJob { from: source, key, reader, to: self, bucket: to, to_key, expected, options };
+        let digest = job.run().boxed().await?;
+        self.passed(to_key, expected, digest).await
     }
 
     /// By way of this machine, to a service that is spoken to through the library alone.
@@ -359,58 +293,6 @@ impl Prefix {
         }
         let digest = digest.then(|| hasher.finalize().to_hex().to_string());
         self.passed(to_key, expected, digest).await
-    }
-
-    /// Part by part; the error says whether all may be done once more.
-    async fn stream(
-        &self,
-        source: &Self,
-        reader: &Original,
-        to: &S3Prefix,
-        to_key: &str,
-        expected: &CopyExpected,
-        digest: bool,
-    ) -> Result<Option<String>, (bool, StorageError)> {
-        let limits = &self.storage().settings().limits;
-        let fits = |part: &u64| *part <= LARGEST_PIECE && expected.size.div_ceil(*part) <= MOST_PARTS;
-        let needed = limits.part.max(expected.size.div_ceil(MOST_PARTS)).max(1);
-        let part = expected.part_size.filter(|part| *part > 0).filter(fits).unwrap_or(needed);
-        let at_once = limits.parts_at_once.max(1);
-        let path = to.path(to_key).map_err(|error| (false, error))?;
-        let refused = |refusal: &Refusal| to.refused(to_key, refusal);
-        let bucket = to.bucket(self.storage().transport());
-        let upload = Upload::begin(bucket, path.as_ref(), content_type(to_key)).await;
-        let upload = upload.map_err(|refusal| (false, refused(&refusal)))?;
-        let hasher = Arc::new(Mutex::new(blake3::Hasher::new()));
-        let reads = futures::stream::iter(pieces(expected.size, part)).map(|bytes| source.piece(reader, bytes));
-        let (bridge, hashing) = (self.storage().bridge().clone(), digest.then(|| Arc::clone(&hasher)));
-        let groups = reads.buffered(at_once).try_chunks(at_once.min(LANES)).map_err(|error| error.1);
-        let hashed = groups.and_then(move |parts| summed(bridge.clone(), hashing.clone(), parts));
-        let sent = hashed
-            .map_ok(|parts| futures::stream::iter(parts.into_iter().map(Ok)))
-            .try_flatten()
-            .enumerate()
-            .map(|(at, part)| {
-                part.map(|(bytes, sum)| {
-                    let (upload, sum) = (&upload, content_md5_of(&sum));
-                    async move { upload.put(at as u64 + 1, bytes, sum).await.map_err(|refusal| refused(&refusal)) }
-                })
-            })
-            .try_buffered(at_once)
-            .try_collect::<Vec<String>>()
-            .await;
-        let outcome = match sent {
-            Ok(tags) => match upload.complete(&tags).await {
-                Ok(()) => {
-                    let hasher = hasher.lock().unwrap_or_else(PoisonError::into_inner);
-                    return Ok(digest.then(|| hasher.finalize().to_hex().to_string()));
-                }
-                Err(refusal) => Err((refusal.may_have_happened(), refused(&refusal))),
-            },
-            Err(error) => Err((false, error)),
-        };
-        upload.abort().await;
-        outcome
     }
 
     /// What came to lie at the destination.
@@ -490,69 +372,8 @@ impl Prefix {
             return self.storage().bridge().blocking(work).await;
         }
         let expected = source.seen(key, expected).await?;
-        self.download(source, key, root, to_key, &expected, options).await
+        self.download((source, key), (root, to_key), &expected, options).boxed().await
     }
-
-    async fn download(
-        &self,
-        source: &Self,
-        key: &str,
-        root: PathBuf,
-        to_key: String,
-        expected: &CopyExpected,
-        options: &CopyOptions,
-    ) -> Result<Copied, StorageError> {
-        let limits = &self.storage().settings().limits;
-        let reader = source.original(key, expected).await?;
-        let bridge = self.storage().bridge();
-        let mut writer = bridge.blocking(move || LocalWriter::begin(&root, &to_key)).await?;
-        let mut hasher = blake3::Hasher::new();
-        let pieces = futures::stream::iter(pieces(expected.size, limits.part.clamp(1, DOWNLOADED)));
-        let mut pieces = pieces.map(|bytes| source.runs(&reader, bytes)).buffered(limits.parts_at_once.max(1));
-        while let Some(runs) = pieces.try_next().await? {
-            let hash = options.digest;
-            let work = move || {
-                for run in runs {
-                    if hash {
-                        hasher.update(&run);
-                    }
-                    writer.write(&run)?;
-                }
-                Ok((writer, hasher))
-            };
-            (writer, hasher) = bridge.blocking(work).await?;
-        }
-        let only_new = options.only_new;
-        let (etag, guarantee) = bridge.blocking(move || writer.finish(only_new)).await?;
-        let digest = options.digest.then(|| hasher.finalize().to_hex().to_string());
-        Ok(Copied { etag: Some(etag), size: expected.size, how: How::Through, guarantee, digest })
-    }
-}
-
-/// Parts with their MD5 sums, in order; hashed on the way, where a digest is wanted.
-async fn summed(
-    bridge: Bridge,
-    hasher: Option<Arc<Mutex<blake3::Hasher>>>,
-    parts: Vec<Bytes>,
-) -> Result<Vec<(Bytes, [u8; 16])>, StorageError> {
-    let work = move || {
-        if let Some(hasher) = hasher {
-            let mut hasher = hasher.lock().unwrap_or_else(PoisonError::into_inner);
-            for part in &parts {
-                hasher.update(part);
-            }
-        }
-        let sums = md5_of_many(&parts.iter().map(AsRef::as_ref).collect::<Vec<_>>());
-        Ok(parts.into_iter().zip(sums).collect())
-    };
-    bridge.blocking(work).await
-}
-
-/// What is copied.
-enum Original {
-    File(Arc<dyn RangeReader>),
-    /// Asked for where it is wanted: neither a thread waits for it, nor are its pieces put together once more.
-    Remote(Arc<(Remote, SourceVersion)>),
 }
 
 fn buckets(from: &S3Prefix, to: &S3Prefix) -> (String, String) {

@@ -211,7 +211,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn version(headers: &HeaderMap, size: u64) -> SourceVersion {
+pub(crate) fn version(headers: &HeaderMap, size: u64) -> SourceVersion {
     SourceVersion {
         etag: header(headers, &ETAG).map(str::to_owned),
         last_modified: header(headers, &LAST_MODIFIED).and_then(crate::http_date::parse),
@@ -221,7 +221,7 @@ fn version(headers: &HeaderMap, size: u64) -> SourceVersion {
 }
 
 /// The range and total size of `Content-Range: bytes a-b/size`.
-fn content_range(at: &At, headers: &HeaderMap) -> Result<(ByteRange, u64), SourceError> {
+pub(crate) fn content_range(at: &At, headers: &HeaderMap) -> Result<(ByteRange, u64), SourceError> {
     let broken = |what: String| SourceError::Broken { at: at.clone(), what };
     let text = header(headers, &CONTENT_RANGE)
         .ok_or_else(|| broken("a partial answer does not say which part it is (no Content-Range)".to_owned()))?;
@@ -238,7 +238,7 @@ fn content_range(at: &At, headers: &HeaderMap) -> Result<(ByteRange, u64), Sourc
     })
 }
 
-fn wrong_range(at: &At, asked: &ByteRange, got: &ByteRange) -> SourceError {
+pub(crate) fn wrong_range(at: &At, asked: &ByteRange, got: &ByteRange) -> SourceError {
     let what =
         format!("bytes {}..{} were asked for, and bytes {}..{} came", asked.start, asked.end, got.start, got.end);
     SourceError::Broken { at: at.clone(), what }

@@ -49,6 +49,28 @@ impl LocalReader {
         Ok(Some(Self { file, at, seen }))
     }
 
+    /// The entity tag of what was opened.
+    pub(crate) fn etag(&self) -> String {
+        crate::local_write::etag(&self.seen)
+    }
+
+    /// Fills the buffer with the bytes from `start`.
+    pub(crate) fn fill(&self, buffer: &mut [u8], start: u64) -> Result<(), SourceError> {
+        self.read_at(buffer, start)?;
+        self.check_unchanged()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], start: u64) -> Result<(), SourceError> {
+        if let Err(error) = self.file.read_exact_at(buffer, start) {
+            let at = self.at.bytes(start, buffer.len() as u64);
+            if error.kind() == ErrorKind::UnexpectedEof {
+                self.check_unchanged()?;
+            }
+            return Err(StorageError::io(at, &error).into_source());
+        }
+        Ok(())
+    }
+
     /// The file was replaced by a rename: then this reader goes on with the old one, whole. It was written in place:
     /// then its time or size differ, and parts of two states would be mixed.
     fn check_unchanged(&self) -> Result<(), SourceError> {
@@ -76,13 +98,7 @@ impl RangeReader for LocalReader {
         let mut all = Vec::with_capacity(ranges.len());
         for range in ranges {
             let mut bytes = vec![0; (range.end - range.start) as usize];
-            if let Err(error) = self.file.read_exact_at(&mut bytes, range.start) {
-                let at = self.at.bytes(range.start, range.end - range.start);
-                if error.kind() == ErrorKind::UnexpectedEof {
-                    self.check_unchanged()?;
-                }
-                return Err(StorageError::io(at, &error).into_source());
-            }
+            self.read_at(&mut bytes, range.start)?;
             all.push(Bytes::from(bytes));
         }
         self.check_unchanged()?;

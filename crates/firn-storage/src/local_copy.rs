@@ -31,20 +31,53 @@ impl LocalWriter {
         Ok(Self { temporary, directory, target: root.join(key) })
     }
 
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+    /// The one that a stop left under this name.
+    pub(crate) fn left(root: &Path, key: &str, name: &str) -> Result<Option<Self>, StorageError> {
+        let directory = make_parent(root, key)?;
+        let temporary = Temporary::left(&directory, name);
+        Ok(temporary.map(|temporary| Self { temporary, directory, target: root.join(key) }))
+    }
+
+    /// The name that it has before it is finished.
+    pub(crate) fn name(&self) -> String {
+        self.temporary.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Path of the file before it is finished.
+    pub(crate) fn path(&self) -> &Path {
+        &self.temporary.path
+    }
+
+    /// The file, to be written at any place.
+    pub(crate) fn file(&self) -> Result<File, StorageError> {
+        self.temporary.file.try_clone().map_err(|error| io(&self.temporary.path, &error))
+    }
+
+    /// Leaves it as it is, to be taken up by [`LocalWriter::left`].
+    pub(crate) fn keep(&self) {
+        self.temporary.keep();
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
         self.temporary.file.write_all(bytes).map_err(|error| io(&self.temporary.path, &error))
     }
 
-    /// Puts the file in place; with `only_new` where nothing is there yet.
-    pub(crate) fn finish(self, only_new: bool) -> Result<(String, Guarantee), StorageError> {
-        self.temporary.file.sync_all().map_err(|error| io(&self.temporary.path, &error))?;
-        let guarantee = if only_new {
+    /// Puts the file in place; with `only_new` where nothing is there yet. Where it need not be durable, it is only if it replaces
+    /// something, which may be durable and in use.
+    pub(crate) fn finish(self, options: &CopyOptions) -> Result<(String, Guarantee), StorageError> {
+        let is_durable = options.durable || options.only_new || self.target.symlink_metadata().is_ok();
+        if is_durable {
+            self.temporary.file.sync_all().map_err(|error| io(&self.temporary.path, &error))?;
+        }
+        let guarantee = if options.only_new {
             create(&self.temporary.path, &self.target, &self.directory)?
         } else {
             self.temporary.place(&self.target)?;
             Guarantee::Atomic
         };
-        sync(&self.directory)?;
+        if is_durable {
+            sync(&self.directory)?;
+        }
         let seen = self.temporary.file.metadata().map_err(|error| io(&self.target, &error))?;
         Ok((etag(&seen), guarantee))
     }
@@ -84,7 +117,7 @@ pub(crate) fn copy(
         let what = "it changed while it was being copied".to_owned();
         return Err(SourceError::Changed { at: at(&path), what }.into());
     }
-    let (etag, guarantee) = writer.finish(options.only_new)?;
+    let (etag, guarantee) = writer.finish(options)?;
     Ok(Copied { etag: Some(etag), size: copied, how: How::Local, guarantee, digest })
 }
 

@@ -368,11 +368,27 @@ impl Temporary {
     pub(crate) fn write(directory: &Path, bytes: &Bytes) -> Result<Self, StorageError> {
         let random = std::hash::RandomState::new().build_hasher().finish();
         let path = directory.join(format!("{TEMPORARY}{random:016x}"));
-        let file = OpenOptions::new().write(true).create_new(true).open(&path);
+        // Read, too, where a copy goes on.
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
         let file = file.map_err(|error| io(&path, &error))?;
         let mut temporary = Self { file, path, is_placed: Cell::new(false) };
         temporary.file.write_all(bytes).map_err(|error| io(&temporary.path, &error))?;
         Ok(temporary)
+    }
+
+    /// One that was left, if there is a file of this name, which must be one of a temporary file.
+    pub(crate) fn left(directory: &Path, name: &str) -> Option<Self> {
+        let path = directory.join(name);
+        if !name.starts_with(TEMPORARY) || name.contains('/') || !path.symlink_metadata().ok()?.is_file() {
+            return None;
+        }
+        let file = OpenOptions::new().read(true).write(true).open(&path).ok()?;
+        Some(Self { path, file, is_placed: Cell::new(false) })
+    }
+
+    /// Leaves the file where it is, to be taken up again.
+    pub(crate) fn keep(&self) {
+        self.is_placed.set(true);
     }
 
     /// Gives the file its name; what had it is replaced.

@@ -5,6 +5,7 @@ use crate::cloud::CloudObject;
 use crate::file_server::FileObject;
 use crate::http::HttpObject;
 use crate::s3::S3Object;
+use crate::transport::{Sink, Transport};
 use bytes::{Bytes, BytesMut};
 use firn_model::diagnose::At;
 use firn_model::source::{ByteRange, RangeReader, SourceError, SourceVersion};
@@ -64,10 +65,29 @@ impl Remote {
         }
     }
 
+    /// The same into a sink; what it took counts only after success. By requests of our own they come as they are, else after the
+    /// last.
+    pub(crate) async fn read_into(
+        &self,
+        transport: &Transport,
+        range: ByteRange,
+        expected: &SourceVersion,
+        sink: &mut dyn Sink,
+    ) -> Result<(), SourceError> {
+        if let Self::S3(object) = self {
+            return object.read_into(transport, range, expected, sink).await;
+        }
+        let runs = self.runs(range, expected).await?;
+        sink.begin();
+        if runs.into_iter().all(|run| sink.take(run)) {
+            return Ok(());
+        }
+        Err(SourceError::Broken { at: self.at().clone(), what: "the bytes could not be kept".to_owned() })
+    }
+
     /// The same in the runs in which they came, where that spares putting them together.
-    pub(crate) async fn runs(&self, range: ByteRange, expected: &SourceVersion) -> Result<Vec<Bytes>, SourceError> {
+    async fn runs(&self, range: ByteRange, expected: &SourceVersion) -> Result<Vec<Bytes>, SourceError> {
         match self {
-            Self::S3(object) if !range.is_empty() => object.object.runs(range, expected).await,
             Self::Cloud(object) if !range.is_empty() => object.object.runs(range, expected).await,
             _ => Ok(vec![self.piece(range, expected).await?]),
         }

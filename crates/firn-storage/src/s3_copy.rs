@@ -150,7 +150,7 @@ impl<'a> Job<'a> {
     async fn in_parts(&self, part: u64) -> Result<Option<Refusal>, StorageError> {
         let mut refusal = None;
         for _ in 0..2 {
-            let upload = match Upload::begin(self.to, self.to_key, content_type(self.to_key)).await {
+            let upload = match Upload::begin(self.to, self.to_key.to_owned(), content_type(self.to_key)).await {
                 Ok(upload) => upload,
                 Err(refusal) => return self.judge(refusal).map(Some),
             };

@@ -58,22 +58,7 @@ impl S3Prefix {
 
     /// A request of our own that was refused, as an error.
     pub(crate) fn refused(&self, key: &str, refusal: &Refusal) -> StorageError {
-        let at = self.at(key);
-        let error = match refusal {
-            Refusal::Transport(error) => unreachable_source(&at, error),
-            Refusal::Answer { status: 401 | 403, .. } | Refusal::NoKeys(_) => {
-                SourceError::Denied { at, what: refusal.to_string() }
-            }
-            Refusal::Answer { status: 404, code } if code == "NoSuchBucket" => {
-                SourceError::NotFound { at: bucket_of(&at) }
-            }
-            Refusal::Answer { status: 404, .. } => SourceError::NotFound { at },
-            Refusal::Answer { status: 409, .. } => SourceError::Unavailable { at, what: refusal.to_string() },
-            Refusal::Answer { .. } | Refusal::Unsigned(_) | Refusal::Unreadable(_) => {
-                SourceError::Broken { at, what: refusal.to_string() }
-            }
-        };
-        error.into()
+        refused_source(&self.at(key), refusal).into()
     }
 
     /// Everything below the prefix, or one level of it.
@@ -101,5 +86,18 @@ impl S3Prefix {
         }
         listing.objects.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(listing)
+    }
+}
+
+/// The same of an object at this place.
+pub(crate) fn refused_source(at: &At, refusal: &Refusal) -> SourceError {
+    let (at, what) = (at.clone(), refusal.to_string());
+    match refusal {
+        Refusal::Transport(error) => unreachable_source(&at, error),
+        Refusal::Answer { status: 401 | 403, .. } | Refusal::NoKeys(_) => SourceError::Denied { at, what },
+        Refusal::Answer { status: 404, code } if code == "NoSuchBucket" => SourceError::NotFound { at: bucket_of(&at) },
+        Refusal::Answer { status: 404, .. } => SourceError::NotFound { at },
+        Refusal::Answer { status: 409, .. } => SourceError::Unavailable { at, what },
+        Refusal::Answer { .. } | Refusal::Unsigned(_) | Refusal::Unreadable(_) => SourceError::Broken { at, what },
     }
 }

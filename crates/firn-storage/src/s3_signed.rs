@@ -3,13 +3,14 @@
 
 use crate::fetched::FetchError;
 use crate::s3::{BucketAddress, endpoint_text, find, scrub};
-use crate::transport::{Answer, Call, Transport, TransportError, TransportKind};
+use crate::transport::{Answer, Call, Sink, Transport, TransportError, TransportKind};
 use bytes::Bytes;
+use firn_model::source::ByteRange;
 use object_store::aws::{AmazonS3, AwsAuthorizer};
 use object_store::client::{HttpRequest, HttpRequestBody};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
-use reqwest::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, HeaderName, HeaderValue, RANGE};
 use std::fmt::Write;
 use url::Url;
 
@@ -30,12 +31,14 @@ pub(crate) struct Request<'a> {
     pub moved: u64,
     /// May it be sent again when nobody knows whether it was carried out?
     pub repeatable: bool,
+    /// The part of the object that is wanted.
+    pub range: Option<ByteRange>,
 }
 
 impl<'a> Request<'a> {
     pub(crate) fn new(method: Method, key: &'a str) -> Self {
         let (query, headers) = (Vec::new(), Vec::new());
-        Self { method, key, query, headers, body: Bytes::new(), moved: 0, repeatable: true }
+        Self { method, key, query, headers, body: Bytes::new(), moved: 0, repeatable: true, range: None }
     }
 }
 
@@ -80,27 +83,37 @@ impl Bucket<'_> {
     ///
     /// An error may come with status 200: S3 begins its answer before a copy is done, and finds out later.
     pub(crate) async fn send(&self, request: &Request<'_>) -> Result<Answer, Refusal> {
+        self.send_into(request, None).await
+    }
+
+    /// The same, where a part of an object that is answered goes into the sink.
+    pub(crate) async fn send_into(
+        &self,
+        request: &Request<'_>,
+        mut sink: Option<&mut dyn Sink>,
+    ) -> Result<Answer, Refusal> {
         let mut attempt = 0;
         loop {
             attempt += 1;
             let call = self.signed(request).await?;
-            let (refusal, again) = match self.transport.send(&call).await {
-                Ok(answer) => match code(&answer) {
-                    None if answer.status.is_success() => return Ok(answer),
-                    code => {
-                        let code = code.unwrap_or_default();
-                        let again = answer.status.is_success() && is_passing(&code);
-                        (Refusal::Answer { status: answer.status.as_u16(), code }, again)
+            let (refusal, again) =
+                match self.transport.send_into(&call, sink.as_mut().map(|sink| &mut **sink as &mut dyn Sink)).await {
+                    Ok(answer) => match code(&answer) {
+                        None if answer.status.is_success() => return Ok(answer),
+                        code => {
+                            let code = code.unwrap_or_default();
+                            let again = answer.status.is_success() && is_passing(&code);
+                            (Refusal::Answer { status: answer.status.as_u16(), code }, again)
+                        }
+                    },
+                    Err(error) => {
+                        let again = matches!(
+                            error.kind,
+                            TransportKind::Timeout | TransportKind::Interrupted(_) | TransportKind::Status { .. }
+                        );
+                        (Refusal::Transport(error), again)
                     }
-                },
-                Err(error) => {
-                    let again = matches!(
-                        error.kind,
-                        TransportKind::Timeout | TransportKind::Interrupted(_) | TransportKind::Status { .. }
-                    );
-                    (Refusal::Transport(error), again)
-                }
-            };
+                };
             if !(again && request.repeatable && attempt < self.transport.attempts()) {
                 return Err(refusal);
             }
@@ -119,6 +132,11 @@ impl Bucket<'_> {
         for (name, value) in &request.headers {
             let value = HeaderValue::from_str(value).map_err(|error| unsigned(error.to_string()))?;
             signed.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+        if let Some(range) = &request.range {
+            let value = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
+            let value = HeaderValue::from_str(&value).map_err(|error| unsigned(error.to_string()))?;
+            signed.headers_mut().insert(RANGE, value);
         }
         if !self.address.anonymous {
             let credential = self.store.credentials().get_credential().await;
@@ -146,7 +164,7 @@ impl Bucket<'_> {
             headers: parts.headers,
             body: has_body.then_some(body),
             repeatable: false,
-            limit_partial: ANSWER,
+            limit_partial: request.range.as_ref().map_or(ANSWER, |range| range.end - range.start),
             limit_whole: ANSWER,
             in_runs: false,
             moved: request.moved,
@@ -245,6 +263,7 @@ mod tests {
             headers: reqwest::header::HeaderMap::new(),
             body: Bytes::from(body.to_owned()),
             runs: Vec::new(),
+            taken: 0,
         };
         assert_eq!(code(&answer(200, "<CopyObjectResult><ETag>&quot;a&quot;</ETag></CopyObjectResult>")), None);
         assert_eq!(code(&answer(200, "  <?xml?>\n<Error><Code>SlowDown</Code></Error>")).as_deref(), Some("SlowDown"));

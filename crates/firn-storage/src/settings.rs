@@ -206,6 +206,8 @@ pub struct LimitSettings {
     pub copy_at_once: u64,
     /// Bytes of one part of a copy on the server, where the parts of the original are not known.
     pub copy_part: u64,
+    /// Memory for all parts of large objects that pass here, in bytes.
+    pub part_memory: u64,
     /// Most bytes a second over the network, in both directions together.
     pub bandwidth: Option<u64>,
 }
@@ -225,6 +227,7 @@ impl Default for LimitSettings {
             parts_at_once: 4,
             copy_at_once: 5 << 30,
             copy_part: 512 << 20,
+            part_memory: 384 << 20,
             bandwidth: None,
         }
     }

@@ -9,6 +9,7 @@ use crate::file_server::{FileAddress, FileServer};
 use crate::http::{HttpObject, WebAnswer, WebPage};
 use crate::local::LocalReader;
 use crate::location::Location;
+use crate::part_memory::PartMemory;
 use crate::prefix::Prefix;
 use crate::rclone;
 use crate::reach::{Held, InBucket};
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) settings: StorageSettings,
     pub(crate) transport: Arc<Transport>,
     bridge: Bridge,
+    part_memory: PartMemory,
     pub(crate) buckets: Mutex<HashMap<BucketAddress, Arc<AmazonS3>>>,
     pub(crate) clouds: Mutex<HashMap<CloudAddress, Arc<dyn ObjectStore>>>,
     pub(crate) servers: Mutex<HashMap<FileAddress, FileServer>>,
@@ -67,10 +69,12 @@ impl Storage {
         let transport = Transport::new(retry, timeouts, limits, &settings.certificates);
         let transport = transport.map_err(|error| StorageError::Misuse { what: error.without_url().to_string() })?;
         let (transport, bridge) = (Arc::new(transport), Bridge::new(runtime)?);
+        let part_memory = PartMemory::new(settings.limits.part_memory);
         Ok(Self(Arc::new(Shared {
             settings,
             transport,
             bridge,
+            part_memory,
             buckets: Mutex::default(),
             clouds: Mutex::default(),
             servers: Mutex::default(),
@@ -95,6 +99,7 @@ impl Storage {
             settings,
             transport,
             bridge,
+            part_memory: self.0.part_memory.clone(),
             buckets: Mutex::default(),
             clouds: Mutex::default(),
             servers: Mutex::default(),
@@ -121,6 +126,11 @@ impl Storage {
 
     pub(crate) fn bridge(&self) -> &Bridge {
         &self.0.bridge
+    }
+
+    /// The memory for parts of large objects.
+    pub(crate) fn part_memory(&self) -> &PartMemory {
+        &self.0.part_memory
     }
 
     pub(crate) fn transport(&self) -> &Transport {
@@ -198,14 +208,6 @@ impl Storage {
             }
             Place::Remote(remote) => Ok(self.reader(remote, Opened { version: version.clone(), head: Bytes::new() })),
         }
-    }
-
-    /// The object behind a network at this address; `None` for local files.
-    pub(crate) fn behind_a_network(&self, url: &ObjectUrl) -> Result<Option<Remote>, StorageError> {
-        Ok(match self.place(url)? {
-            Place::Local(_) => None,
-            Place::Remote(remote) => Some(remote),
-        })
     }
 
     fn reader(&self, remote: Remote, opened: Opened) -> Arc<dyn RangeReader> {

@@ -6,6 +6,7 @@
 
 use crate::budget::{Host, Hosts, Pace};
 use crate::certificates::Certificates;
+use crate::error::StorageError;
 use crate::settings::{LimitSettings, RetrySettings, TimeoutSettings};
 use crate::web_keys::WebKeys;
 use bytes::{Bytes, BytesMut};
@@ -58,12 +59,27 @@ pub(crate) struct Answer {
     pub body: Bytes,
     /// Instead of `body`, where that was asked for: to put megabytes together costs as much as to receive them.
     pub runs: Vec<Bytes>,
+    /// Bytes that a [`Sink`] took instead.
+    pub taken: u64,
 }
 
 impl Answer {
     /// Bytes that were received.
-    fn received(&self) -> usize {
-        self.body.len() + self.runs.iter().map(Bytes::len).sum::<usize>()
+    fn received(&self) -> u64 {
+        self.taken + (self.body.len() + self.runs.iter().map(Bytes::len).sum::<usize>()) as u64
+    }
+}
+
+/// Takes the part of an object that an answer carries while it comes: what is hashed and written at once is still in the cache of
+/// the processor, and needs no memory.
+pub(crate) trait Sink: Send {
+    /// An answer begins. What was taken of an earlier one does not count.
+    fn begin(&mut self);
+    /// The next bytes; whether they could be taken.
+    fn take(&mut self, bytes: Bytes) -> bool;
+    /// Why they could not, where it was not that there were too many.
+    fn failure(&mut self) -> Option<StorageError> {
+        None
     }
 }
 
@@ -89,6 +105,8 @@ pub(crate) enum TransportKind {
     Interrupted(String),
     #[error("the answer is longer than the {limit} bytes that {}", if *partial { "were asked for" } else { "are taken at once" })]
     TooLong { limit: u64, partial: bool },
+    #[error("the bytes could not be kept")]
+    NotTaken,
     #[error("redirected too often, or to something that is not http(s)")]
     Redirect,
     #[error("the answer has no length, so a cut transfer could not be told from a complete one")]
@@ -181,6 +199,15 @@ impl Transport {
     /// The answer to this call, whatever its status; statuses that ask to try again only after the last attempt failed
     /// too, and then as an error.
     pub(crate) async fn send(&self, call: &Call) -> Result<Answer, TransportError> {
+        self.send_into(call, None).await
+    }
+
+    /// The same, where a part of an object that is answered goes into the sink.
+    pub(crate) async fn send_into(
+        &self,
+        call: &Call,
+        mut sink: Option<&mut dyn Sink>,
+    ) -> Result<Answer, TransportError> {
         let limits = &self.limits;
         let (first, most) = if call.redirects {
             (limits.requests_per_web_host, limits.requests_per_web_host)
@@ -193,9 +220,9 @@ impl Transport {
             attempts += 1;
             let sent = call.body.as_ref().map_or(0, |body| body.content_length() as u64);
             self.pace.turn(sent).await;
-            let outcome = host.turn(self.once(call)).await;
+            let outcome = host.turn(self.once(call, sink.as_mut().map(|sink| &mut **sink as &mut dyn Sink))).await;
             if let Ok(answer) = &outcome {
-                self.pace.spend(answer.received() as u64);
+                self.pace.spend(answer.received());
             }
             tell(call, &outcome);
             let kind = match outcome {
@@ -266,7 +293,7 @@ impl Transport {
         self.retry.attempts
     }
 
-    async fn once(&self, call: &Call) -> Result<Answer, TransportKind> {
+    async fn once(&self, call: &Call, sink: Option<&mut dyn Sink>) -> Result<Answer, TransportKind> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let client = match call {
             Call { keys: Some(_), .. } => &self.known,
@@ -292,7 +319,7 @@ impl Transport {
             _ => FAILURE_BODY,
         };
         // Some servers send the head of the answer at once and the rest when the copy is done.
-        self.body(response, limit, work, call).await
+        self.body(response, limit, work, call, sink).await
     }
 
     /// One request to one address.
@@ -323,6 +350,7 @@ impl Transport {
         limit: u64,
         work: Duration,
         call: &Call,
+        sink: Option<&mut dyn Sink>,
     ) -> Result<Answer, TransportKind> {
         let head = call.method == Method::HEAD;
         let (status, headers) = (response.status(), response.headers().clone());
@@ -338,9 +366,14 @@ impl Transport {
         let expected = length.unwrap_or(limit).min(limit);
         let in_runs =
             call.in_runs && status == StatusCode::PARTIAL_CONTENT && length.is_some_and(|length| length > LONGEST_RUN);
+        let mut sink = sink.filter(|_| status == StatusCode::PARTIAL_CONTENT);
+        if let Some(sink) = &mut sink {
+            sink.begin();
+        }
+        let is_taken = sink.is_some();
         let read = async {
             let (mut runs, mut received) = (Vec::new(), 0);
-            let whole = if in_runs { 0 } else { length.unwrap_or(0).min(limit).min(8 << 20) };
+            let whole = if in_runs || is_taken { 0 } else { length.unwrap_or(0).min(limit).min(8 << 20) };
             let mut body = BytesMut::with_capacity(whole as usize);
             while let Some(part) = response.chunk().await.map_err(|error| failure(&error))? {
                 self.received.fetch_add(part.len() as u64, Ordering::Relaxed);
@@ -351,17 +384,21 @@ impl Transport {
                     }
                     return Err(too_long());
                 }
-                if in_runs {
+                if let Some(sink) = &mut sink {
+                    if !sink.take(part) {
+                        return Err(TransportKind::NotTaken);
+                    }
+                } else if in_runs {
                     runs.push(part);
                 } else {
                     body.extend_from_slice(&part);
                 }
             }
-            Ok((body.freeze(), runs))
+            Ok((body.freeze(), runs, if is_taken { received } else { 0 }))
         };
-        let (body, runs) =
+        let (body, runs, taken) =
             tokio::time::timeout(self.patience(expected) + work, read).await.map_err(|_| TransportKind::Timeout)??;
-        Ok(Answer { status, headers, body, runs })
+        Ok(Answer { status, headers, body, runs, taken })
     }
 
     fn patience(&self, bytes: u64) -> Duration {

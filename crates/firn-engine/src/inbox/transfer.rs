@@ -2,11 +2,13 @@
 
 use super::hash::{digest_of, unchanged};
 use crate::error::EngineError;
+use crate::objects::records;
 use crate::settings::Engine;
 use firn_model::source::{SourceError, SourceVersion};
 use firn_storage::{CopyExpected, CopyOptions, Precondition, Prefix};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use std::path::PathBuf;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Objects under way at once where one of the two places is behind a network: as many as requests may be.
@@ -75,6 +77,8 @@ pub struct Transfer {
     memory: Semaphore,
     grains: u32,
     large: Semaphore,
+    /// Where it is noted which parts of large objects arrived.
+    parts: PathBuf,
 }
 
 impl Transfer {
@@ -88,7 +92,8 @@ impl Transfer {
         let grains = u32::try_from(engine.settings.memory / 2 / GRAIN).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
         let memory = Semaphore::new(grains as usize);
         let large = Semaphore::new(LARGE_AT_ONCE);
-        Ok(Self { to, is_local, at_once: jobs.unwrap_or(default).max(1), memory, grains, large })
+        let parts = engine.settings.state_dir.join(records::FOLDER).join("parts");
+        Ok(Self { to, is_local, at_once: jobs.unwrap_or(default).max(1), memory, grains, large, parts })
     }
 
     /// Copies one object, if it is still of this version; in parts of the size in which it was written, where that is known. On a file system it is safe from the loss of power only after
@@ -124,7 +129,12 @@ impl Transfer {
             (true, Proof::Digest) => Some(digest_of(from, key, expected).await?),
             _ => None,
         };
-        let options = CopyOptions { digest: proof == Proof::Digest && !by_server, ..CopyOptions::default() };
+        let options = CopyOptions {
+            digest: proof == Proof::Digest && !by_server,
+            durable: false,
+            parts: Some(self.parts.clone()),
+            ..CopyOptions::default()
+        };
         let copied = self.to.copy_object(from, key, to_key, &wanted, &options).await?;
         drop((held, turn));
         Ok(Moved { etag: copied.etag, part_size, blake3: hashed.or(copied.digest) })

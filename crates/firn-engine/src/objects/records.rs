@@ -11,7 +11,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-const FOLDER: &str = "transfers";
+/// Where records are kept, in the directory of states.
+pub(crate) const FOLDER: &str = "transfers";
 const SCHEMA: &str = "firn/transfer-record/1";
 /// Longest line that is read, bytes: a key has at most 1,024.
 const LONGEST: u64 = 1 << 16;

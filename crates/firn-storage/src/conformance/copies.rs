@@ -37,7 +37,7 @@ async fn copy(
     expected: &CopyExpected,
     (server_side, only_new): (bool, bool),
 ) -> Result<Copied, StorageError> {
-    let options = CopyOptions { server_side, only_new, digest: true };
+    let options = CopyOptions { server_side, only_new, digest: true, ..CopyOptions::default() };
     to.copy_object(from, &format!("from/{key}"), &format!("to/{to_key}"), expected, &options).await
 }
 

@@ -84,7 +84,9 @@ impl Context {
         self.engine_over(settings, self.storage_settings(settings)?)
     }
 
-    fn engine_over(&self, settings: &Settings, storage: StorageSettings) -> Result<Engine, FirnError> {
+    fn engine_over(&self, settings: &Settings, mut storage: StorageSettings) -> Result<Engine, FirnError> {
+        // The other half is for what is read to be built.
+        storage.limits.part_memory = storage.limits.part_memory.min(settings.memory.value / 2);
         let engine = EngineSettings {
             memory: settings.memory.value,
             jobs: settings.jobs.value,
