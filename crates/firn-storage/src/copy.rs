@@ -48,13 +48,15 @@ pub struct CopyOptions {
     pub server_side: bool,
     /// A file survives the loss of power when the copy returns; else only after [`Prefix::make_durable`].
     pub durable: bool,
+    /// Pieces of the object that are asked for at once; `None` for as many as one alone should have.
+    pub pieces_at_once: Option<usize>,
     /// Where it is noted which parts of a large object arrived: after a stop the same copy goes on with the others.
     pub parts: Option<PathBuf>,
 }
 
 impl Default for CopyOptions {
     fn default() -> Self {
-        Self { only_new: false, digest: false, server_side: true, durable: true, parts: None }
+        Self { only_new: false, digest: false, server_side: true, durable: true, pieces_at_once: None, parts: None }
     }
 }
 

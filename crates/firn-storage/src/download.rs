@@ -21,6 +21,8 @@ use std::sync::Arc;
 
 /// Bytes that are asked for at once.
 const PIECE: u64 = 16 << 20;
+/// Pieces that are asked for at once.
+const PIECES: usize = 8;
 /// Bytes that are hashed at once where a file is read again.
 const BUFFER: usize = 1 << 20;
 
@@ -62,7 +64,7 @@ impl Prefix {
                 };
                 work.boxed()
             })
-            .buffer_unordered(2 * self.storage().settings().limits.parts_at_once.max(1))
+            .buffer_unordered(options.pieces_at_once.unwrap_or(PIECES).max(1))
             .try_collect::<Vec<Arrived>>()
             .await;
         let came = match came {

@@ -10,9 +10,10 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-/// Bytes that are hashed and written at once: they still are in the cache of the processor.
-const AT_ONCE: usize = 1 << 20;
+/// A disk that takes longer for one run of bytes keeps a thread of the runtime from other work.
+const LONG: Duration = Duration::from_millis(5);
 
 /// Takes one range of an object.
 pub(crate) struct FilePart {
@@ -25,8 +26,7 @@ pub(crate) struct FilePart {
     at: u64,
     hash: Option<RangeHash>,
     is_hashed: bool,
-    held: Vec<Bytes>,
-    held_bytes: usize,
+    is_slow: bool,
     failure: Option<std::io::Error>,
 }
 
@@ -34,34 +34,11 @@ impl FilePart {
     /// For these bytes of an object of `size` bytes.
     pub(crate) fn new(file: Arc<File>, path: Arc<Path>, size: u64, bytes: ByteRange, is_hashed: bool) -> Self {
         let at = bytes.start;
-        Self { file, path, size, bytes, at, hash: None, is_hashed, held: Vec::new(), held_bytes: 0, failure: None }
-    }
-
-    /// Called on the threads of the runtime: while this one hashes and writes, another does what waits there.
-    fn flush(&mut self) -> bool {
-        let (held, mut at) = (std::mem::take(&mut self.held), self.at);
-        self.held_bytes = 0;
-        let (file, hash) = (&self.file, &mut self.hash);
-        let written = tokio::task::block_in_place(|| {
-            held.iter().try_for_each(|run| {
-                if let Some(hash) = hash {
-                    hash.update(run);
-                }
-                file.write_all_at(run, at)?;
-                at += run.len() as u64;
-                Ok(())
-            })
-        });
-        self.at = at;
-        self.failure = written.err();
-        self.failure.is_none()
+        Self { file, path, size, bytes, at, hash: None, is_hashed, is_slow: false, failure: None }
     }
 
     /// After all came: the subtrees of its hash, where it was hashed.
     pub(crate) fn finish(mut self) -> Result<Nodes, StorageError> {
-        if !self.held.is_empty() {
-            self.flush();
-        }
         if let Some(error) = self.failure() {
             return Err(error);
         }
@@ -83,16 +60,27 @@ impl Sink for FilePart {
     fn begin(&mut self) {
         self.at = self.bytes.start;
         self.hash = if self.is_hashed { RangeHash::new(self.size, &self.bytes) } else { None };
-        (self.held, self.held_bytes) = (Vec::new(), 0);
     }
 
+    /// Called on the threads of the runtime. To the memory of the system a run is written faster than another thread could be
+    /// woken for it; while a slow disk is waited for, another thread does what waits here.
     fn take(&mut self, bytes: Bytes) -> bool {
-        self.held_bytes += bytes.len();
-        if self.at + self.held_bytes as u64 > self.bytes.end {
+        let end = self.at + bytes.len() as u64;
+        if end > self.bytes.end {
             return false;
         }
-        self.held.push(bytes);
-        self.held_bytes < AT_ONCE || self.flush()
+        let (file, hash, at) = (&self.file, &mut self.hash, self.at);
+        let mut write = || {
+            if let Some(hash) = hash {
+                hash.update(&bytes);
+            }
+            let begun = Instant::now();
+            let written = file.write_all_at(&bytes, at);
+            (written, begun.elapsed() > LONG)
+        };
+        let (written, is_slow) = if self.is_slow { tokio::task::block_in_place(write) } else { write() };
+        (self.at, self.is_slow, self.failure) = (end, is_slow, written.err());
+        self.failure.is_none()
     }
 
     fn failure(&mut self) -> Option<StorageError> {

@@ -1,33 +1,94 @@
 //! MD5 sums of several messages side by side.
 //!
-//! Each step of MD5 waits for the one before, so that a core is idle most of the time; four messages at once take little longer
-//! than one. The lanes are plain arrays: the compiler makes vectors of them.
+//! Each step of MD5 waits for the one before, so that a core is idle most of the time; several messages at once take little
+//! longer than one. The lanes are plain arrays, of which the compiler makes vectors: eight lanes where the processor has
+//! registers of 256 bits, else four.
 
 use md5::{Digest, Md5};
+use multiversion::multiversion;
 
-/// Messages at once.
-pub(crate) const LANES: usize = 4;
+/// Messages at once, at most.
+pub(crate) const LANES: usize = 8;
+/// Messages at once where registers are shorter, or where there are no more.
+const FEW: usize = 4;
 const BLOCK: usize = 64;
 const START: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
 
-/// One word of each message.
-type Lane = [u32; LANES];
+type Block = [u8; BLOCK];
 
 /// The sums of these messages, in order.
 pub fn md5_of_many(messages: &[&[u8]]) -> Vec<[u8; 16]> {
+    let at_once = if has_long_registers() { LANES } else { FEW };
     let mut sums = Vec::with_capacity(messages.len());
-    for group in messages.chunks(LANES) {
+    for group in messages.chunks(at_once) {
         match group {
             [one] => sums.push(Md5::digest(one).into()),
-            group => sums.extend(together(group)),
+            group if group.len() <= FEW => sums.extend(four(group)),
+            group => sums.extend(eight(group)),
         }
     }
     sums
 }
 
-fn together(group: &[&[u8]]) -> impl Iterator<Item = [u8; 16]> {
+#[cfg(target_arch = "x86_64")]
+fn has_long_registers() -> bool {
+    std::arch::is_x86_feature_detected!("avx2")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn has_long_registers() -> bool {
+    false
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
+fn four(group: &[&[u8]]) -> Vec<[u8; 16]> {
+    together::<FEW>(group, |blocks| {
+        std::array::from_fn(|word| blocks.map(|block| u32::from_le_bytes(block.as_chunks::<4>().0[word])))
+    })
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
+fn eight(group: &[&[u8]]) -> Vec<[u8; 16]> {
+    together::<LANES>(group, |blocks| {
+        let mut words = [[0; LANES]; 16];
+        words[..8].copy_from_slice(&transposed(blocks, 0));
+        words[8..].copy_from_slice(&transposed(blocks, 8));
+        words
+    })
+}
+
+/// Eight words of each block, by words: by exchanges between pairs, which vectors do at once.
+#[expect(clippy::inline_always, reason = "only within its callers it may use their instructions")]
+#[inline(always)]
+fn transposed(blocks: [&Block; LANES], first: usize) -> [[u32; LANES]; 8] {
+    type Row = [u32; LANES];
+    let ones = |a: Row, b: Row| -> [Row; 2] {
+        [[a[0], b[0], a[1], b[1], a[4], b[4], a[5], b[5]], [a[2], b[2], a[3], b[3], a[6], b[6], a[7], b[7]]]
+    };
+    let twos = |a: Row, b: Row| -> [Row; 2] {
+        [[a[0], a[1], b[0], b[1], a[4], a[5], b[4], b[5]], [a[2], a[3], b[2], b[3], a[6], a[7], b[6], b[7]]]
+    };
+    let fours = |a: Row, b: Row| -> [Row; 2] {
+        [[a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]], [a[4], a[5], a[6], a[7], b[4], b[5], b[6], b[7]]]
+    };
+    let rows: [Row; LANES] = blocks.map(|block| {
+        let words = block.as_chunks::<4>().0;
+        std::array::from_fn(|word| u32::from_le_bytes(words[first + word]))
+    });
+    let [[a0, a1], [a2, a3]] = [ones(rows[0], rows[1]), ones(rows[2], rows[3])];
+    let [[a4, a5], [a6, a7]] = [ones(rows[4], rows[5]), ones(rows[6], rows[7])];
+    let [[b0, b1], [b2, b3]] = [twos(a0, a2), twos(a1, a3)];
+    let [[b4, b5], [b6, b7]] = [twos(a4, a6), twos(a5, a7)];
+    let [[c0, c4], [c1, c5], [c2, c6], [c3, c7]] = [fours(b0, b4), fours(b1, b5), fours(b2, b6), fours(b3, b7)];
+    [c0, c1, c2, c3, c4, c5, c6, c7]
+}
+
+/// `words` gives the sixteen words of a block, in all lanes.
+#[expect(clippy::inline_always, reason = "only within its callers it may use their instructions")]
+#[inline(always)]
+fn together<const N: usize>(group: &[&[u8]], words: impl Fn([&Block; N]) -> [[u32; N]; 16]) -> Vec<[u8; 16]> {
     // A lane that would be empty takes the first message once more.
-    let messages: [&[u8]; LANES] = std::array::from_fn(|lane| group.get(lane).copied().unwrap_or(group[0]));
+    let messages: [&[u8]; N] = std::array::from_fn(|lane| group.get(lane).copied().unwrap_or(group[0]));
     // What is behind the last whole block: the rest, a bit, zeros, and the number of bits.
     let ends = messages.map(|message| {
         let rest = message.as_chunks::<BLOCK>().1;
@@ -38,48 +99,53 @@ fn together(group: &[&[u8]]) -> impl Iterator<Item = [u8; 16]> {
         end[length - 8..length].copy_from_slice(&(message.len() as u64).wrapping_mul(8).to_le_bytes());
         (end, length / BLOCK)
     });
-    let blocks: [usize; LANES] = std::array::from_fn(|lane| messages[lane].len() / BLOCK + ends[lane].1);
-    let block = |lane: usize, at: usize| -> &[u8; BLOCK] {
+    let blocks: [usize; N] = std::array::from_fn(|lane| messages[lane].len() / BLOCK + ends[lane].1);
+    let block = |lane: usize, at: usize| -> &Block {
         let whole = messages[lane].as_chunks::<BLOCK>().0;
         whole.get(at).unwrap_or_else(|| &ends[lane].0.as_chunks::<BLOCK>().0[(at - whole.len()).min(1)])
     };
-    let mut state = START.map(|word| [word; LANES]);
-    let mut sums = [[0; 16]; LANES];
+    let mut state = START.map(|word| [word; N]);
+    let mut sums = [[0; 16]; N];
     for at in 0..blocks.iter().copied().max().unwrap_or(0) {
-        compress(&mut state, std::array::from_fn(|lane| block(lane, at.min(blocks[lane] - 1))));
-        for lane in (0..LANES).filter(|lane| blocks[*lane] == at + 1) {
+        let words = words(std::array::from_fn(|lane| block(lane, at.min(blocks[lane] - 1))));
+        compress(&mut state, words);
+        for lane in (0..N).filter(|lane| blocks[*lane] == at + 1) {
             for (bytes, words) in sums[lane].as_chunks_mut::<4>().0.iter_mut().zip(&state) {
                 *bytes = words[lane].to_le_bytes();
             }
         }
     }
-    sums.into_iter().take(group.len())
+    sums.into_iter().take(group.len()).collect()
 }
 
+#[inline]
 fn choose(b: u32, c: u32, d: u32) -> u32 {
     d ^ (b & (c ^ d))
 }
 
+#[inline]
 fn choose_by_last(b: u32, c: u32, d: u32) -> u32 {
     c ^ (d & (b ^ c))
 }
 
+#[inline]
 fn parity(b: u32, c: u32, d: u32) -> u32 {
     b ^ c ^ d
 }
 
+#[inline]
 fn last(b: u32, c: u32, d: u32) -> u32 {
     c ^ (b | !d)
 }
 
 /// RFC 1321, section 3.4, in all lanes.
-fn compress(state: &mut [Lane; 4], blocks: [&[u8; BLOCK]; LANES]) {
-    let words: [Lane; 16] =
-        std::array::from_fn(|word| blocks.map(|block| u32::from_le_bytes(block.as_chunks::<4>().0[word])));
+#[expect(clippy::inline_always, reason = "only within its callers it may use their instructions")]
+#[inline(always)]
+fn compress<const N: usize>(state: &mut [[u32; N]; 4], words: [[u32; N]; 16]) {
     let [mut a, mut b, mut c, mut d] = *state;
     macro_rules! step {
         ($mix:ident, $a:ident, $b:ident, $c:ident, $d:ident, $word:literal, $by:literal, $add:literal) => {
-            for lane in 0..LANES {
+            for lane in 0..N {
                 let sum = $a[lane].wrapping_add($mix($b[lane], $c[lane], $d[lane]));
                 let sum = sum.wrapping_add(words[$word][lane]).wrapping_add($add);
                 $a[lane] = sum.rotate_left($by).wrapping_add($b[lane]);

@@ -223,7 +223,7 @@ impl Default for LimitSettings {
             whole_object: 64 << 20,
             object_in_memory: 2 << 30,
             multipart_from: 64 << 20,
-            part: 16 << 20,
+            part: 8 << 20,
             parts_at_once: 4,
             copy_at_once: 5 << 30,
             copy_part: 512 << 20,

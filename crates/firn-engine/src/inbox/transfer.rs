@@ -15,6 +15,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 const REMOTE: usize = 128;
 /// Large objects of these: each goes in several parts at once.
 const LARGE_AT_ONCE: usize = 8;
+/// Pieces of all of them together.
+const PIECES: usize = 16;
 /// Objects up to this many bytes pass whole, bytes.
 const SMALL: u64 = 16 << 20;
 /// Memory that a larger one takes, which passes in pieces, bytes: parts that are read and parts that are sent.
@@ -129,7 +131,10 @@ impl Transfer {
             (true, Proof::Digest) => Some(digest_of(from, key, expected).await?),
             _ => None,
         };
+        // Two pieces of one file are not written at the same moment: where there are other files, these come first.
+        let others = LARGE_AT_ONCE - self.large.available_permits().min(LARGE_AT_ONCE - 1);
         let options = CopyOptions {
+            pieces_at_once: Some((PIECES / others).max(2)),
             digest: proof == Proof::Digest && !by_server,
             durable: false,
             parts: Some(self.parts.clone()),
