@@ -4,6 +4,8 @@
 //! longer than one. The lanes are plain arrays, of which the compiler makes vectors: eight lanes where the processor has
 //! registers of 256 bits, else four.
 
+#![expect(clippy::inline_always, reason = "only within its callers a function may use their instructions")]
+
 use md5::{Digest, Md5};
 use multiversion::multiversion;
 
@@ -50,41 +52,46 @@ fn four(group: &[&[u8]]) -> Vec<[u8; 16]> {
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
 fn eight(group: &[&[u8]]) -> Vec<[u8; 16]> {
     together::<LANES>(group, |blocks| {
-        let mut words = [[0; LANES]; 16];
-        words[..8].copy_from_slice(&transposed(blocks, 0));
-        words[8..].copy_from_slice(&transposed(blocks, 8));
-        words
+        let ([a, b, c, d, e, f, g, h], [i, j, k, l, m, n, o, p]) = (transposed(&blocks, 0), transposed(&blocks, 32));
+        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
     })
 }
 
-/// Eight words of each block, by words: by exchanges between pairs, which vectors do at once.
-#[expect(clippy::inline_always, reason = "only within its callers it may use their instructions")]
+/// A word of each of eight blocks, or eight words of a block.
+type Row = [u32; LANES];
+
+/// The eight words of each block that begin at this byte, by words: rows are exchanged in pairs, which vectors do at once.
 #[inline(always)]
-fn transposed(blocks: [&Block; LANES], first: usize) -> [[u32; LANES]; 8] {
-    type Row = [u32; LANES];
-    let ones = |a: Row, b: Row| -> [Row; 2] {
-        [[a[0], b[0], a[1], b[1], a[4], b[4], a[5], b[5]], [a[2], b[2], a[3], b[3], a[6], b[6], a[7], b[7]]]
-    };
-    let twos = |a: Row, b: Row| -> [Row; 2] {
-        [[a[0], a[1], b[0], b[1], a[4], a[5], b[4], b[5]], [a[2], a[3], b[2], b[3], a[6], a[7], b[6], b[7]]]
-    };
-    let fours = |a: Row, b: Row| -> [Row; 2] {
-        [[a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]], [a[4], a[5], a[6], a[7], b[4], b[5], b[6], b[7]]]
-    };
-    let rows: [Row; LANES] = blocks.map(|block| {
-        let words = block.as_chunks::<4>().0;
-        std::array::from_fn(|word| u32::from_le_bytes(words[first + word]))
-    });
-    let [[a0, a1], [a2, a3]] = [ones(rows[0], rows[1]), ones(rows[2], rows[3])];
-    let [[a4, a5], [a6, a7]] = [ones(rows[4], rows[5]), ones(rows[6], rows[7])];
-    let [[b0, b1], [b2, b3]] = [twos(a0, a2), twos(a1, a3)];
-    let [[b4, b5], [b6, b7]] = [twos(a4, a6), twos(a5, a7)];
-    let [[c0, c4], [c1, c5], [c2, c6], [c3, c7]] = [fours(b0, b4), fours(b1, b5), fours(b2, b6), fours(b3, b7)];
+fn transposed(blocks: &[&Block; LANES], first: usize) -> [Row; LANES] {
+    let mut rows = [[0; LANES]; LANES];
+    for (row, block) in rows.iter_mut().zip(blocks) {
+        for (word, bytes) in row.iter_mut().zip(block[first..first + 4 * LANES].as_chunks::<4>().0) {
+            *word = u32::from_le_bytes(*bytes);
+        }
+    }
+    let [r0, r1, r2, r3, r4, r5, r6, r7] = rows;
+    let ((a0, a1), (a2, a3), (a4, a5), (a6, a7)) = (ones(r0, r1), ones(r2, r3), ones(r4, r5), ones(r6, r7));
+    let ((b0, b1), (b2, b3), (b4, b5), (b6, b7)) = (twos(a0, a2), twos(a1, a3), twos(a4, a6), twos(a5, a7));
+    let ((c0, c4), (c1, c5), (c2, c6), (c3, c7)) = (fours(b0, b4), fours(b1, b5), fours(b2, b6), fours(b3, b7));
     [c0, c1, c2, c3, c4, c5, c6, c7]
 }
 
+#[inline(always)]
+fn ones(a: Row, b: Row) -> (Row, Row) {
+    ([a[0], b[0], a[1], b[1], a[4], b[4], a[5], b[5]], [a[2], b[2], a[3], b[3], a[6], b[6], a[7], b[7]])
+}
+
+#[inline(always)]
+fn twos(a: Row, b: Row) -> (Row, Row) {
+    ([a[0], a[1], b[0], b[1], a[4], a[5], b[4], b[5]], [a[2], a[3], b[2], b[3], a[6], a[7], b[6], b[7]])
+}
+
+#[inline(always)]
+fn fours(a: Row, b: Row) -> (Row, Row) {
+    ([a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]], [a[4], a[5], a[6], a[7], b[4], b[5], b[6], b[7]])
+}
+
 /// `words` gives the sixteen words of a block, in all lanes.
-#[expect(clippy::inline_always, reason = "only within its callers it may use their instructions")]
 #[inline(always)]
 fn together<const N: usize>(group: &[&[u8]], words: impl Fn([&Block; N]) -> [[u32; N]; 16]) -> Vec<[u8; 16]> {
     // A lane that would be empty takes the first message once more.
@@ -118,28 +125,27 @@ fn together<const N: usize>(group: &[&[u8]], words: impl Fn([&Block; N]) -> [[u3
     sums.into_iter().take(group.len()).collect()
 }
 
-#[inline]
+#[inline(always)]
 fn choose(b: u32, c: u32, d: u32) -> u32 {
     d ^ (b & (c ^ d))
 }
 
-#[inline]
+#[inline(always)]
 fn choose_by_last(b: u32, c: u32, d: u32) -> u32 {
     c ^ (d & (b ^ c))
 }
 
-#[inline]
+#[inline(always)]
 fn parity(b: u32, c: u32, d: u32) -> u32 {
     b ^ c ^ d
 }
 
-#[inline]
+#[inline(always)]
 fn last(b: u32, c: u32, d: u32) -> u32 {
     c ^ (b | !d)
 }
 
 /// RFC 1321, section 3.4, in all lanes.
-#[expect(clippy::inline_always, reason = "only within its callers it may use their instructions")]
 #[inline(always)]
 fn compress<const N: usize>(state: &mut [[u32; N]; 4], words: [[u32; N]; 16]) {
     let [mut a, mut b, mut c, mut d] = *state;
