@@ -13,14 +13,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Objects under way at once where one of the two places is behind a network: as many as requests may be.
 const REMOTE: usize = 128;
-/// Large objects of these: each goes in several parts at once.
-const LARGE_AT_ONCE: usize = 8;
+/// Large objects of these: each may go in several parts at once.
+const LARGE_AT_ONCE: usize = 24;
 /// Pieces of all of them together.
-const PIECES: usize = 16;
+const PIECES: usize = 24;
 /// Objects up to this many bytes pass whole, bytes.
 const SMALL: u64 = 16 << 20;
 /// Memory that a larger one takes, which passes in pieces, bytes: parts that are read and parts that are sent.
-const LARGE: u64 = 128 << 20;
+const LARGE: u64 = 64 << 20;
 /// What permits count, bytes.
 const GRAIN: u64 = 1 << 20;
 
@@ -134,7 +134,7 @@ impl Transfer {
         // Two pieces of one file are not written at the same moment: where there are other files, these come first.
         let others = LARGE_AT_ONCE - self.large.available_permits().min(LARGE_AT_ONCE - 1);
         let options = CopyOptions {
-            pieces_at_once: Some((PIECES / others).max(2)),
+            pieces_at_once: Some((PIECES / others).clamp(1, 8)),
             digest: proof == Proof::Digest && !by_server,
             durable: false,
             parts: Some(self.parts.clone()),
