@@ -29,19 +29,37 @@ impl Hosts {
     }
 }
 
+/// What a request is for. Servers read and write at different speeds, so how many of each help is found apart; and what waits
+/// to be written does not keep from reading what is written next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    Read,
+    Write,
+}
+
 /// One host and port.
 pub(crate) struct Host {
-    permits: Semaphore,
+    reads: Lane,
+    writes: Lane,
     not_before: Mutex<Instant>,
+}
+
+/// Requests of one kind.
+struct Lane {
+    permits: Semaphore,
     trial: Mutex<Trial>,
+}
+
+impl Lane {
+    fn new(first: usize, most: usize, now: Instant) -> Self {
+        Self { permits: Semaphore::new(first), trial: Mutex::new(Trial::new(first, most, now)) }
+    }
 }
 
 impl Host {
     fn new(first: usize, most: usize) -> Self {
-        let now = Instant::now();
-        let first = first.max(1);
-        let trial = Mutex::new(Trial::new(first, most, now));
-        Self { permits: Semaphore::new(first), not_before: Mutex::new(now), trial }
+        let (now, first) = (Instant::now(), first.max(1));
+        Self { reads: Lane::new(first, most, now), writes: Lane::new(first, most, now), not_before: Mutex::new(now) }
     }
 
     /// Scheme, host and port.
@@ -50,10 +68,14 @@ impl Host {
     }
 
     /// Runs the request when it is its turn: within the budget, and not while the host asked for a pause.
-    pub(crate) async fn turn<T>(&self, request: impl Future<Output = T>) -> T {
-        let has_waited = self.permits.available_permits() == 0;
+    pub(crate) async fn turn<T>(&self, purpose: Use, request: impl Future<Output = T>) -> T {
+        let lane = match purpose {
+            Use::Read => &self.reads,
+            Use::Write => &self.writes,
+        };
+        let has_waited = lane.permits.available_permits() == 0;
         // The semaphore is never closed, so an error cannot happen; without a permit the request would still be right.
-        let _permit = self.permits.acquire().await.ok();
+        let _permit = lane.permits.acquire().await.ok();
         loop {
             let not_before = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
             let wait = not_before.saturating_duration_since(Instant::now());
@@ -63,9 +85,9 @@ impl Host {
             tokio::time::sleep(wait).await;
         }
         let outcome = request.await;
-        let more = self.trial.lock().unwrap_or_else(PoisonError::into_inner).answered(has_waited, Instant::now());
+        let more = lane.trial.lock().unwrap_or_else(PoisonError::into_inner).answered(has_waited, Instant::now());
         if more > 0 {
-            self.permits.add_permits(more);
+            lane.permits.add_permits(more);
         }
         outcome
     }
@@ -75,7 +97,9 @@ impl Host {
         let until = Instant::now() + wait;
         let mut not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
         *not_before = (*not_before).max(until);
-        self.trial.lock().unwrap_or_else(PoisonError::into_inner).most = 0;
+        for lane in [&self.reads, &self.writes] {
+            lane.trial.lock().unwrap_or_else(PoisonError::into_inner).most = 0;
+        }
     }
 }
 
@@ -206,5 +230,17 @@ mod tests {
         let free = Pace::new(None);
         free.spend(u64::MAX);
         free.turn(u64::MAX).await;
+    }
+
+    #[tokio::test]
+    async fn writes_do_not_wait_for_reads() {
+        let host = Host::new(1, 1);
+        let reading = host.turn(Use::Read, std::future::pending::<()>());
+        tokio::pin!(reading);
+        assert!(futures::poll!(&mut reading).is_pending());
+        host.turn(Use::Write, async {}).await;
+        let second = host.turn(Use::Read, async {});
+        tokio::pin!(second);
+        assert!(futures::poll!(second).is_pending(), "there is one turn for reads");
     }
 }

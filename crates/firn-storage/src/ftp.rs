@@ -1,7 +1,7 @@
 //! Files over FTP, through `suppaftp`: read only, by passive connections to the same address, each request on a connection of a
 //! small pool.
 
-use crate::budget::Host;
+use crate::budget::{Host, Use};
 use crate::file_failure::{Failure, plain};
 use crate::file_server::{Entry, FileAddress, MOST_ENTRIES, NodeKind, version};
 use crate::ftp_list;
@@ -82,7 +82,7 @@ impl FtpServer {
                 }
                 outcome
             };
-            let failure = match self.host.turn(once).await {
+            let failure = match self.host.turn(Use::Read, once).await {
                 Ok(done) => return Ok(done),
                 Err(failure) => failure,
             };

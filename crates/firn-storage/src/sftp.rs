@@ -1,7 +1,7 @@
 //! Files over SFTP (version 3, draft-ietf-secsh-filexfer-02), through `russh-sftp`: one connection a server, many requests in
 //! flight on it.
 
-use crate::budget::Host;
+use crate::budget::{Host, Use};
 use crate::file_failure::{Failure, plain};
 use crate::file_server::{Entry, FileAddress, MOST_ENTRIES, NodeKind, version};
 use crate::remote::{Opened, check_version};
@@ -116,7 +116,7 @@ impl SftpServer {
 
     /// Runs this within the budget of the host.
     pub(crate) async fn turn<T>(&self, work: impl Future<Output = T>) -> T {
-        self.host.turn(work).await
+        self.host.turn(Use::Write, work).await
     }
 
     /// Runs what may be done twice, within the budget of the host; again with another connection where one was lost.
@@ -134,7 +134,7 @@ impl SftpServer {
                 }
                 outcome
             };
-            let failure = match self.host.turn(once).await {
+            let failure = match self.host.turn(Use::Read, once).await {
                 Ok(done) => return Ok(done),
                 Err(Failure::Worn) if worn < MOST_CHANNELS => {
                     worn += 1;

@@ -4,7 +4,7 @@
 //! one rule for `Retry-After`. A request that may not be repeated blindly (a conditional write) is repeated here only
 //! where the server cannot have seen it or says that it did nothing.
 
-use crate::budget::{Host, Hosts, Pace};
+use crate::budget::{Host, Hosts, Pace, Use};
 use crate::certificates::Certificates;
 use crate::error::StorageError;
 use crate::settings::{LimitSettings, RetrySettings, TimeoutSettings};
@@ -49,6 +49,12 @@ pub(crate) struct Call {
     pub redirects: bool,
     /// For web servers that want to know who asks.
     pub keys: Option<Arc<WebKeys>>,
+}
+
+impl Call {
+    fn purpose(&self) -> Use {
+        if matches!(self.method, Method::GET | Method::HEAD) { Use::Read } else { Use::Write }
+    }
 }
 
 /// One answer, read to its end.
@@ -220,7 +226,7 @@ impl Transport {
             attempts += 1;
             let sent = call.body.as_ref().map_or(0, |body| body.content_length() as u64);
             self.pace.turn(sent).await;
-            let outcome = host.turn(self.once(call, sink.as_mut().map(|sink| &mut **sink as &mut dyn Sink))).await;
+            let outcome = host.turn(call.purpose(), self.once(call, sink.as_mut().map(|sink| &mut **sink as &mut dyn Sink))).await;
             if let Ok(answer) = &outcome {
                 self.pace.spend(answer.received());
             }
