@@ -179,7 +179,11 @@ def test_s3_kills_at_any_moment_lose_nothing(here, s3, bucket, s3_env, way):
         whole = time.monotonic() - begun
         for number in range(int(os.environ.get("FIRN_TEST_KILLS", "6"))):
             command = ["cp", "-r", source, f"{target}dst{number}"]
-            killed += killed_after(command, chance.uniform(0.05, whole), env, cwd=here)
+            if number % 2:
+                killed += killed_after(command, chance.uniform(0.05, whole), env, cwd=here)
+            else:  # while there is something to go on with
+                wanted = chance.randint(1, 3)
+                killed += killed_when(command, lambda: len(noted(here)) >= wanted, env, cwd=here) < 0
             before = noted(here)
             assert all(files[pathlib.PurePath(name).name] == data for name, data in there(f"dst{number}").items()), "a part appeared as a whole"
             network.seen.clear()
