@@ -39,6 +39,7 @@ pub struct CopyExpected {
 
 /// How to copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct CopyOptions {
     /// Only where there is nothing at the destination yet.
     pub only_new: bool,

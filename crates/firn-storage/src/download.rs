@@ -54,7 +54,7 @@ impl Prefix {
             .map(|(bytes, number)| {
                 let work = async move {
                     let part = FilePart::new(Arc::clone(file), Arc::clone(path), size, bytes.clone(), is_hashed);
-                    let part = source.into_sink(original, bytes, part).await?;
+                    let part = source.feed(original, bytes, part).await?;
                     let nodes = bridge.blocking(move || part.finish()).await?;
                     let arrived = Arrived { tag: None, nodes };
                     if let Some(log) = log {

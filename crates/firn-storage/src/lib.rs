@@ -147,6 +147,7 @@ pub use listing::{Level, Listing, Matched, Unusable, is_pattern};
 pub use location::{Addressing, Location, LocationConfig, LocationRole};
 pub use md5_lanes::md5_of_many;
 pub use measures::{Price, Quota};
+pub use part_log::forget_older;
 pub use prefix::{Guarantee, Object, Precondition, Prefix, PutResult};
 pub use probe::probe;
 pub use probe_copy::{CopyProbe, probe_copy};

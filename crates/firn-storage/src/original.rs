@@ -56,7 +56,7 @@ impl Prefix {
     }
 
     /// Some of its bytes into a sink, which is given back.
-    pub(crate) async fn into_sink<S: Sink + 'static>(
+    pub(crate) async fn feed<S: Sink + 'static>(
         &self,
         known: &Arc<(Remote, SourceVersion)>,
         bytes: ByteRange,
@@ -85,7 +85,7 @@ impl Prefix {
             }
             Original::Remote(known) => {
                 let bytes = start..start + buffer.as_ref().len() as u64;
-                let filled = self.into_sink(known, bytes, Filling { buffer, at: 0 }).await?;
+                let filled = self.feed(known, bytes, Filling { buffer, at: 0 }).await?;
                 Ok(filled.buffer)
             }
         }

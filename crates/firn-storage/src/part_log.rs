@@ -2,6 +2,7 @@
 //! the others. The format: `docs/formats/transfer-record.md`.
 
 use crate::error::StorageError;
+use crate::local::TEMPORARY;
 use crate::tree_hash::Nodes;
 use firn_model::diagnose::At;
 use firn_model::source::SourceVersion;
@@ -11,6 +12,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 const SCHEMA: &str = "firn/transfer-parts/1";
 /// Longest line that is read, bytes: a part of any size has a few dozen subtrees.
@@ -50,7 +52,8 @@ struct First {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Part {
     /// From one.
-    part: u64,
+    #[serde(rename = "part")]
+    number: u64,
     /// Its entity tag, where the storage gives one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     tag: Option<String>,
@@ -125,16 +128,43 @@ impl PartLog {
     }
 
     /// A part arrived.
-    pub(crate) fn add(&self, part: u64, arrived: &Arrived) -> Result<(), StorageError> {
+    pub(crate) fn add(&self, number: u64, arrived: &Arrived) -> Result<(), StorageError> {
         let hex = |value: &[u8; 32]| blake3::Hash::from(*value).to_hex().to_string();
         let blake3 = arrived.nodes.iter().map(|((start, end), value)| (*start, *end, hex(value))).collect();
-        self.write(&Part { part, tag: arrived.tag.clone(), blake3 }, false)
+        self.write(&Part { number, tag: arrived.tag.clone(), blake3 }, false)
     }
 
     /// The copy is done, or given up for good.
     pub(crate) fn remove(&self) {
         // One that stays names an upload or a file that does not exist any more, which is found out.
         let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Removes the logs of copies that nobody went on with for so long, and the files that they left beside their destinations.
+/// Uploads that were begun stay: a lifecycle rule of the bucket removes them.
+pub fn forget_older(folder: &Path, age: Duration) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let is_old = |path: &Path| Some(path.metadata().ok()?.modified().ok()?.elapsed().ok()? > age);
+        let Ok(file) = File::open(&path) else { continue };
+        if is_old(&path) != Some(true) || file.try_lock().is_err() {
+            continue;
+        }
+        let mut line = Vec::new();
+        let read = BufReader::new(&file).take(LONGEST).read_until(b'\n', &mut line);
+        if read.is_ok()
+            && let Ok(first) = serde_json::from_slice::<First>(&line)
+            && first.place.starts_with(TEMPORARY)
+            && !first.place.contains('/')
+            && let Some((root, key)) = first.head.to.split_once('\n')
+            && let Some(directory) = Path::new(root).join(key).parent()
+            && directory.is_absolute()
+        {
+            // One that stays is never listed.
+            let _ = std::fs::remove_file(directory.join(&first.place));
+        }
+        let _ = std::fs::remove_file(&path);
     }
 }
 
@@ -163,7 +193,7 @@ fn read(file: &File, head: &Head) -> std::io::Result<Option<Found>> {
             .iter()
             .map(|(start, end, value)| Some(((*start, *end), *blake3::Hash::from_hex(value).ok()?.as_bytes())));
         if let Some(nodes) = nodes.collect::<Option<Nodes>>() {
-            found.parts.insert(part.part, Arrived { tag: part.tag, nodes });
+            found.parts.insert(part.number, Arrived { tag: part.tag, nodes });
         }
     }
     Ok(Some(found))

@@ -226,7 +226,9 @@ impl Transport {
             attempts += 1;
             let sent = call.body.as_ref().map_or(0, |body| body.content_length() as u64);
             self.pace.turn(sent).await;
-            let outcome = host.turn(call.purpose(), self.once(call, sink.as_mut().map(|sink| &mut **sink as &mut dyn Sink))).await;
+            let outcome = host
+                .turn(call.purpose(), self.once(call, sink.as_mut().map(|sink| &mut **sink as &mut dyn Sink)))
+                .await;
             if let Ok(answer) = &outcome {
                 self.pace.spend(answer.received());
             }

@@ -75,6 +75,14 @@ impl PartsJob<'_> {
         found: Option<Found>,
     ) -> Result<Option<String>, (bool, StorageError)> {
         let size = self.expected.size;
+        if let Some(found) = &found
+            && self.is_done(part, found).await
+        {
+            if let Some(log) = log {
+                log.remove();
+            }
+            return Ok(self.digest(found.parts.values()));
+        }
         let (upload, mut arrived) = self.begin(part, log, found).await.map_err(|error| (false, error))?;
         let missing = pieces(size, part).zip(1..).filter(|(_, number)| !arrived.contains_key(number));
         let missing: Vec<(ByteRange, u64)> = missing.collect();
@@ -111,9 +119,23 @@ impl PartsJob<'_> {
         if let Some(log) = log {
             log.remove();
         }
-        let nodes: Nodes = arrived.into_values().flat_map(|part| part.nodes).collect();
-        let digest = self.options.digest.then(|| tree_hash::joined(size, &nodes)).flatten();
-        Ok(digest.map(|digest| digest.to_hex().to_string()))
+        Ok(self.digest(arrived.values()))
+    }
+
+    fn digest<'a>(&self, parts: impl Iterator<Item = &'a Arrived>) -> Option<String> {
+        let nodes: Nodes = parts.flat_map(|part| &part.nodes).map(|(range, value)| (*range, *value)).collect();
+        let digest = self.options.digest.then(|| tree_hash::joined(self.expected.size, &nodes)).flatten();
+        digest.map(|digest| digest.to_hex().to_string())
+    }
+
+    /// Whether the stop came after the last step, before it was noted.
+    async fn is_done(&self, part: u64, found: &Found) -> bool {
+        let count = self.expected.size.div_ceil(part);
+        let tags: Option<Vec<String>> = (1..=count).map(|number| found.parts.get(&number)?.tag.clone()).collect();
+        match tags {
+            Some(tags) if found.is_same => self.is_there(&tags).await,
+            _ => false,
+        }
     }
 
     async fn give_up(&self, upload: Upload<'_>, log: Option<&PartLog>) {
@@ -136,9 +158,7 @@ impl PartsJob<'_> {
         let refused = |refusal: &Refusal| self.bucket.refused(self.to_key, refusal);
         if let Some(found) = found {
             let upload = Upload::of(bucket, path.clone(), found.place.clone());
-            if !found.is_same {
-                upload.abort().await;
-            } else {
+            if found.is_same {
                 match upload.parts().await {
                     Ok(there) => return Ok((upload, self.proven(part, found, &there))),
                     // Gone, or not to be looked at.
@@ -147,6 +167,8 @@ impl PartsJob<'_> {
                     }
                     Err(refusal) => return Err(refused(&refusal)),
                 }
+            } else {
+                upload.abort().await;
             }
         }
         let upload = Upload::begin(bucket, path, content_type(self.to_key)).await;

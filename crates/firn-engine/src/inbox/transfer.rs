@@ -9,6 +9,7 @@ use firn_storage::{CopyExpected, CopyOptions, Precondition, Prefix};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Objects under way at once where one of the two places is behind a network: as many as requests may be.
@@ -21,6 +22,8 @@ const PIECES: usize = 24;
 const SMALL: u64 = 16 << 20;
 /// Memory that a larger one takes, which passes in pieces, bytes: parts that are read and parts that are sent.
 const LARGE: u64 = 64 << 20;
+/// A copy that was stopped is gone on with within this time.
+const FORGOTTEN: Duration = Duration::from_hours(30 * 24);
 /// What permits count, bytes.
 const GRAIN: u64 = 1 << 20;
 
@@ -95,6 +98,7 @@ impl Transfer {
         let memory = Semaphore::new(grains as usize);
         let large = Semaphore::new(LARGE_AT_ONCE);
         let parts = engine.settings.state_dir.join(records::FOLDER).join("parts");
+        firn_storage::forget_older(&parts, FORGOTTEN);
         Ok(Self { to, is_local, at_once: jobs.unwrap_or(default).max(1), memory, grains, large, parts })
     }
 
