@@ -19,6 +19,7 @@ use futures::FutureExt;
 use futures::stream::{StreamExt, TryStreamExt};
 use reqwest::Method;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Largest part that passes here: several are in memory at once.
 const LARGEST_PIECE: u64 = 128 << 20;
@@ -37,8 +38,31 @@ pub struct CopyExpected {
     pub size_is_of_tag: bool,
 }
 
+/// Told of bytes of a large object as they arrive at its destination; of those that were there before a stop at once.
+#[derive(Clone)]
+pub struct Arriving(Arc<dyn Fn(u64) + Send + Sync>);
+
+impl Arriving {
+    /// Calls this, which must return quickly, from any thread.
+    pub fn new(tell: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    pub(crate) fn tell(told: Option<&Self>, bytes: u64) {
+        if let Some(told) = told {
+            (told.0)(bytes);
+        }
+    }
+}
+
+impl std::fmt::Debug for Arriving {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Arriving")
+    }
+}
+
 /// How to copy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct CopyOptions {
     /// Only where there is nothing at the destination yet.
@@ -53,11 +77,21 @@ pub struct CopyOptions {
     pub pieces_at_once: Option<usize>,
     /// Where it is noted which parts of a large object arrived: after a stop the same copy goes on with the others.
     pub parts: Option<PathBuf>,
+    /// Who wants to know how far a large object is.
+    pub arriving: Option<Arriving>,
 }
 
 impl Default for CopyOptions {
     fn default() -> Self {
-        Self { only_new: false, digest: false, server_side: true, durable: true, pieces_at_once: None, parts: None }
+        Self {
+            only_new: false,
+            digest: false,
+            server_side: true,
+            durable: true,
+            pieces_at_once: None,
+            parts: None,
+            arriving: None,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A large object into a file: its pieces side by side, each hashed and written while it comes; after a stop only those that are
 //! not there.
 
-use crate::copy::{Copied, CopyExpected, CopyOptions, How};
+use crate::copy::{Arriving, Copied, CopyExpected, CopyOptions, How};
 use crate::error::StorageError;
 use crate::file_part::FilePart;
 use crate::local_copy::LocalWriter;
@@ -49,10 +49,13 @@ impl Prefix {
         let (file, path) = (Arc::new(writer.file()?), Arc::from(writer.path()));
         let is_hashed = options.digest || log.is_some();
         let missing = pieces(size, PIECE).zip(1..).filter(|(_, number)| !arrived.contains_key(number));
-        let (original, file, path, log) = (&original, &file, &path, log.as_ref());
+        let (original, file, path, log, told) = (&original, &file, &path, log.as_ref(), options.arriving.as_ref());
+        let there = pieces(size, PIECE).zip(1..).filter(|(_, number)| arrived.contains_key(number));
+        Arriving::tell(told, there.map(|(bytes, _)| bytes.end - bytes.start).sum());
         let came = futures::stream::iter(missing)
             .map(|(bytes, number)| {
                 let work = async move {
+                    let length = bytes.end - bytes.start;
                     let part = FilePart::new(Arc::clone(file), Arc::clone(path), size, bytes.clone(), is_hashed);
                     let part = source.feed(original, bytes, part).await?;
                     let nodes = bridge.blocking(move || part.finish()).await?;
@@ -60,6 +63,7 @@ impl Prefix {
                     if let Some(log) = log {
                         log.add(number, &arrived)?;
                     }
+                    Arriving::tell(told, length);
                     Ok(arrived)
                 };
                 work.boxed()
@@ -70,10 +74,11 @@ impl Prefix {
         let came = match came {
             Ok(came) => came,
             Err(error) => {
-                match log {
-                    Some(_) if matches!(error, StorageError::Source(SourceError::Unavailable { .. })) => writer.keep(),
-                    Some(log) => log.remove(),
-                    None => {}
+                if let Some(log) = log
+                    && !matches!(error, StorageError::Source(SourceError::Unavailable { .. }))
+                {
+                    log.remove();
+                    writer.discard();
                 }
                 return Err(error);
             }
@@ -118,12 +123,14 @@ fn begin(
             let range = usize::try_from(number).ok().and_then(|number| ranges.get(number.checked_sub(1)?));
             range.is_some_and(|range| hashed(&file, size, range).is_some_and(|nodes| nodes == noted.nodes))
         };
+        writer.keep();
         let arrived = found.parts.into_iter().filter(|(number, noted)| is_there(*number, noted)).collect();
         return Ok(Begun { writer, arrived });
     }
     let writer = LocalWriter::begin(root, key)?;
     if let Some(log) = log {
         log.begin(&writer.name())?;
+        writer.keep();
     }
     Ok(Begun { writer, arrived: BTreeMap::new() })
 }

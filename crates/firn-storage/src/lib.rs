@@ -137,7 +137,7 @@ mod web_keys;
 
 pub use capabilities::{Answer, CAPABILITIES_VERSION, Capabilities, Capability, CapabilityStore, Conditions, EtagForm};
 pub use certificates::Certificates;
-pub use copy::{Copied, CopyExpected, CopyOptions, How};
+pub use copy::{Arriving, Copied, CopyExpected, CopyOptions, How};
 pub use credentials::{Account, CredentialState, Credentials, Fetched, SingleSignOn, TokenService};
 pub use error::StorageError;
 pub use holder::Holder;

@@ -53,9 +53,14 @@ impl LocalWriter {
         self.temporary.file.try_clone().map_err(|error| io(&self.temporary.path, &error))
     }
 
-    /// Leaves it as it is, to be taken up by [`LocalWriter::left`].
+    /// Where it is dropped before it is finished, it stays, to be taken up by [`LocalWriter::left`].
     pub(crate) fn keep(&self) {
         self.temporary.keep();
+    }
+
+    /// Removes it after all.
+    pub(crate) fn discard(self) {
+        self.temporary.discard();
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {

@@ -391,6 +391,11 @@ impl Temporary {
         self.is_placed.set(true);
     }
 
+    /// Removes the file after all.
+    pub(crate) fn discard(self) {
+        self.is_placed.set(false);
+    }
+
     /// Gives the file its name; what had it is replaced.
     pub(crate) fn place(&self, target: &Path) -> Result<(), StorageError> {
         std::fs::rename(&self.path, target).map_err(|error| io(target, &error))?;

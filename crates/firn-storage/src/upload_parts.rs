@@ -1,7 +1,7 @@
 //! A large object that passes here, part by part, to an S3 service: read, summed and sent side by side, in bounded memory; after
 //! a stop only the parts that the server does not have.
 
-use crate::copy::{CopyExpected, CopyOptions};
+use crate::copy::{Arriving, CopyExpected, CopyOptions};
 use crate::error::StorageError;
 use crate::md5_lanes::{LANES, md5_of_many};
 use crate::original::Original;
@@ -75,15 +75,9 @@ impl PartsJob<'_> {
         found: Option<Found>,
     ) -> Result<Option<String>, (bool, StorageError)> {
         let size = self.expected.size;
-        if let Some(found) = &found
-            && self.is_done(part, found).await
-        {
-            if let Some(log) = log {
-                log.remove();
-            }
-            return Ok(self.digest(found.parts.values()));
-        }
         let (upload, mut arrived) = self.begin(part, log, found).await.map_err(|error| (false, error))?;
+        let there = pieces(size, part).zip(1..).filter(|(_, number)| arrived.contains_key(number));
+        self.tell(there.map(|(bytes, _)| bytes.end - bytes.start).sum());
         let missing = pieces(size, part).zip(1..).filter(|(_, number)| !arrived.contains_key(number));
         let missing: Vec<(ByteRange, u64)> = missing.collect();
         let memory = self.to.storage().settings().limits.part_memory;
@@ -110,6 +104,7 @@ impl PartsJob<'_> {
         }
         let tags: Vec<String> = arrived.values().map(|part| part.tag.clone().unwrap_or_default()).collect();
         if let Err(refusal) = upload.complete(&tags).await {
+            // Where it was joined before the stop, the upload is gone, and the object is there.
             let again = refusal.may_have_happened();
             if !(again && self.is_there(&tags).await) {
                 self.give_up(upload, log).await;
@@ -128,14 +123,25 @@ impl PartsJob<'_> {
         digest.map(|digest| digest.to_hex().to_string())
     }
 
-    /// Whether the stop came after the last step, before it was noted.
-    async fn is_done(&self, part: u64, found: &Found) -> bool {
+    /// Whether the stop came after the last step was asked for: then the service may still be at it, and the upload is gone before
+    /// the object is there.
+    async fn is_being_joined(&self, part: u64, found: &Found) -> bool {
+        let transport = self.to.storage().transport();
+        for looked in 1..=transport.attempts() {
+            match self.is_done(part, found).await {
+                Some(true) => return true,
+                Some(false) => tokio::time::sleep(transport.wait(looked)).await,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// Whether the object is there as the parts make it; `None` where not all of them have arrived.
+    async fn is_done(&self, part: u64, found: &Found) -> Option<bool> {
         let count = self.expected.size.div_ceil(part);
         let tags: Option<Vec<String>> = (1..=count).map(|number| found.parts.get(&number)?.tag.clone()).collect();
-        match tags {
-            Some(tags) if found.is_same => self.is_there(&tags).await,
-            _ => false,
-        }
+        Some(self.is_there(&tags?).await)
     }
 
     async fn give_up(&self, upload: Upload<'_>, log: Option<&PartLog>) {
@@ -163,6 +169,9 @@ impl PartsJob<'_> {
                     Ok(there) => return Ok((upload, self.proven(part, found, &there))),
                     // Gone, or not to be looked at.
                     Err(refusal @ Refusal::Answer { .. }) => {
+                        if self.is_being_joined(part, &found).await {
+                            return Ok((upload, found.parts));
+                        }
                         tracing::debug!(key = self.to_key, %refusal, "an upload that was stopped cannot be gone on with");
                     }
                     Err(refusal) => return Err(refused(&refusal)),
@@ -209,13 +218,14 @@ impl PartsJob<'_> {
         let hashed = self.options.digest.then_some(self.expected.size);
         let ranges: Vec<ByteRange> = parts.iter().map(|(bytes, _)| bytes.clone()).collect();
         let summed = storage.bridge().blocking(move || Ok(summed(hashed, &ranges, filled))).await?;
-        try_join_all(parts.iter().zip(summed).map(|((_, number), (buffer, sum, nodes))| async move {
+        try_join_all(parts.iter().zip(summed).map(|((bytes, number), (buffer, sum, nodes))| async move {
             let tag = upload.put(*number, buffer.into_bytes(), content_md5_of(&sum)).await;
             let tag = tag.map_err(|refusal| self.bucket.refused(self.to_key, &refusal))?;
             let arrived = Arrived { tag: Some(tag), nodes };
             if let Some(log) = log {
                 log.add(*number, &arrived)?;
             }
+            self.tell(bytes.end - bytes.start);
             Ok((*number, arrived))
         }))
         .await

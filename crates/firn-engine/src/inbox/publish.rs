@@ -3,7 +3,7 @@
 use super::checked::{Checked, published_key, sole_store};
 use super::hash::tagged;
 use super::place::Upload;
-use super::transfer::{Proof, Transfer, ended};
+use super::transfer::{Proof, Transfer, Way, ended};
 use crate::error::EngineError;
 use crate::journal::{Claim, Journal, RunRecord};
 use crate::lease::RunLease;
@@ -394,7 +394,7 @@ impl Publication<'_> {
         let (sealed, version) = (self.sealed(key)?, self.version(key)?);
         let to_key = self.checked.published_key(key);
         let moved = transfer
-            .copy(&self.checked.data, key, to_key, version, sealed.part_size, proof)
+            .copy(&self.checked.data, key, to_key, version, Way { parts: sealed.part_size, ..proof.into() })
             .await
             .map_err(|error| self.changed(key, error))?;
         if moved.blake3.is_some_and(|blake3| blake3 != sealed.blake3) {

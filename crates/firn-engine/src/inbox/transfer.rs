@@ -5,7 +5,7 @@ use crate::error::EngineError;
 use crate::objects::records;
 use crate::settings::Engine;
 use firn_model::source::{SourceError, SourceVersion};
-use firn_storage::{CopyExpected, CopyOptions, Precondition, Prefix};
+use firn_storage::{Arriving, CopyExpected, CopyOptions, Precondition, Prefix};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use std::path::PathBuf;
@@ -45,6 +45,28 @@ pub enum Proof {
     Digest,
     /// The entity tag of the original: they need not be read.
     Tag,
+}
+
+/// Whether an object of so many bytes is copied in parts, as a whole or not at all, and is gone on with after a stop.
+pub fn is_in_parts(size: u64) -> bool {
+    size > SMALL
+}
+
+/// How an object is copied.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// The size of the parts in which it was written, bytes, where that is known.
+    pub parts: Option<u64>,
+    /// What proves that the right bytes were copied.
+    pub proof: Proof,
+    /// Who wants to know how far a large object is.
+    pub arriving: Option<Arriving>,
+}
+
+impl From<Proof> for Way {
+    fn from(proof: Proof) -> Self {
+        Self { parts: None, proof, arriving: None }
+    }
 }
 
 /// The results of all, so many under way at once; or the first error, once everything that was begun has ended.
@@ -113,9 +135,9 @@ impl Transfer {
         key: &str,
         to_key: &str,
         expected: &SourceVersion,
-        parts: Option<u64>,
-        proof: Proof,
+        way: Way,
     ) -> Result<Moved, EngineError> {
+        let Way { parts, proof, arriving } = way;
         let by_server = self.to.can_copy_from(from);
         if expected.size <= SMALL && !(by_server && proof == Proof::Tag) {
             return self.copy_small(from, key, to_key, expected).await;
@@ -142,6 +164,7 @@ impl Transfer {
             digest: proof == Proof::Digest && !by_server,
             durable: false,
             parts: Some(self.parts.clone()),
+            arriving,
             ..CopyOptions::default()
         };
         let copied = self.to.copy_object(from, key, to_key, &wanted, &options).await?;

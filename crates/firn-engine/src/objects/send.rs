@@ -3,15 +3,17 @@
 use super::Item;
 use super::order::Order;
 use super::records::{Arrival, Records};
+use crate::cancel::{Cancel, Interrupted};
 use crate::error::EngineError;
-use crate::inbox::transfer::{Moved, Proof, Transfer};
+use crate::inbox::transfer::{Moved, Proof, Transfer, Way, is_in_parts};
 use crate::progress::{TaskProgress, Unit};
 use crate::settings::Engine;
 use firn_model::source::SourceVersion;
 use firn_model::upload::Rank;
-use firn_storage::Prefix;
+use firn_storage::{Arriving, Prefix};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::{JoinError, JoinSet};
 
@@ -54,7 +56,7 @@ pub fn send(
     let transfer = Arc::new(Transfer::new(engine, from_local, to, jobs)?);
     let order = Order::of(all.iter().map(String::as_str));
     let total = items.iter().map(|item| item.version.size).sum();
-    let progress = engine.progress.task("copy", Some(total), Unit::Bytes);
+    let progress = Arc::new(engine.progress.task("copy", Some(total), Unit::Bytes));
     let mut sent = Sent::default();
     let mut open = items;
     for rank in [Rank::Data, Rank::Metadata, Rank::Root] {
@@ -74,7 +76,7 @@ pub fn send(
 struct Sender<'a> {
     engine: &'a Engine,
     transfer: &'a Arc<Transfer>,
-    progress: &'a TaskProgress,
+    progress: &'a Arc<TaskProgress>,
     records: &'a mut Records,
     sent: &'a mut Sent,
 }
@@ -93,14 +95,14 @@ impl Sender<'_> {
             let goes_on = !self.engine.cancel.is_set() && in_a_row < HOPELESS;
             while goes_on && running.len() < self.transfer.at_once {
                 let Some(item) = waiting.next() else { break };
-                running.spawn(copy(Arc::clone(self.transfer), item));
+                let (cancel, progress) = (self.engine.cancel.clone(), Arc::clone(self.progress));
+                running.spawn(copy(Arc::clone(self.transfer), item, cancel, progress));
             }
             let Some(ended) = running.join_next().await else { break };
             let (item, moved) = ended.map_err(|error| EngineError::bug(error.to_string()))?;
             match moved {
                 Ok(moved) => {
                     in_a_row = 0;
-                    self.progress.advance(item.version.size);
                     arrived.push((item, moved));
                 }
                 Err(error) => {
@@ -141,10 +143,33 @@ impl Sender<'_> {
     }
 }
 
-async fn copy(transfer: Arc<Transfer>, item: Item) -> Outcome {
+/// Copies one object. A large one is not waited for after a stop: whether it appears as a whole in that moment or not, the same
+/// command finds out, and goes on with its parts.
+async fn copy(transfer: Arc<Transfer>, item: Item, cancel: Cancel, progress: Arc<TaskProgress>) -> Outcome {
     // What the server copies is proven by its tag; it need not be read.
     let proof = if transfer.is_by_server(&item.from) { Proof::Tag } else { Proof::Digest };
-    let moved = transfer.copy(&item.from, &item.key, &item.to_key, &item.version, None, proof).await;
+    let (size, told) = (item.version.size, Arc::new(AtomicU64::new(0)));
+    let arriving = {
+        let (told, progress) = (Arc::clone(&told), Arc::clone(&progress));
+        Arriving::new(move |bytes| {
+            // An object that has to be sent once more does not make the whole larger.
+            let before = told.fetch_add(bytes, Ordering::Relaxed);
+            progress.advance(bytes.min(size.saturating_sub(before)));
+        })
+    };
+    let way = Way { arriving: Some(arriving), ..proof.into() };
+    let copy = transfer.copy(&item.from, &item.key, &item.to_key, &item.version, way);
+    let moved = if is_in_parts(size) {
+        tokio::select! {
+            moved = copy => moved,
+            () = cancel.cancelled() => Err(Interrupted.into()),
+        }
+    } else {
+        copy.await
+    };
+    if moved.is_ok() {
+        progress.advance(size.saturating_sub(told.load(Ordering::Relaxed)));
+    }
     (item, moved)
 }
 

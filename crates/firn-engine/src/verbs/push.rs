@@ -252,7 +252,7 @@ impl Sender<'_> {
     async fn send_one(&self, item: &Item) -> Result<Sent, EngineError> {
         self.engine.cancel.check()?;
         let (key, to_key, version) = (&item.key, &item.to_key, &item.version);
-        let moved = self.transfer.copy(&item.from, key, to_key, version, None, Proof::Digest).await?;
+        let moved = self.transfer.copy(&item.from, key, to_key, version, Proof::Digest.into()).await?;
         let undone = || EngineError::bug(format!("{key} was sent without its digest"));
         self.progress.advance(version.size);
         let object = UploadObject {
