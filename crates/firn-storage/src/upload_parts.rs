@@ -144,6 +144,10 @@ impl PartsJob<'_> {
         Some(self.is_there(&tags?).await)
     }
 
+    fn tell(&self, bytes: u64) {
+        Arriving::tell(self.options.arriving.as_ref(), bytes);
+    }
+
     async fn give_up(&self, upload: Upload<'_>, log: Option<&PartLog>) {
         upload.abort().await;
         if let Some(log) = log {
