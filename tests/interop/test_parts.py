@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import time
 
 import blake3
@@ -212,3 +213,22 @@ def test_s3_what_nobody_goes_on_with_is_forgotten(here, s3, bucket, s3_env):
     os.utime(log, (old, old))
     fits("cp", firn("cp", "note", "note3", cwd=here, env=s3_env))
     assert not log.exists() and not partial.exists()
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_s3_a_stop_does_not_wait_for_large_objects(here, s3, bucket, s3_env, way):
+    data = random.Random(10).randbytes(SIZE)
+    (here / "large").write_bytes(data)
+    if way == "down":
+        s3.client().put_object(Bucket=bucket, Key="large", Body=data)
+    command = ["cp", "large", f"s3://{bucket}/large"] if way == "up" else ["cp", f"s3://{bucket}/large", "back"]
+    with Watching(s3.endpoint, delay=5) as network:
+        env = s3_env | {"AWS_ENDPOINT_URL": network.url}
+        begun = time.monotonic()
+        assert killed_when(command, lambda: len(noted(here)) >= 1, env, number=signal.SIGINT, cwd=here) == 130
+        assert time.monotonic() - begun < 30
+        before, network.delay = noted(here), 0
+        network.seen.clear()
+        fits("cp", firn(*command, cwd=here, env=env))
+        assert before and len(network.sent() if way == "up" else network.asked()) == (9 if way == "up" else 5) - len(before)
+    assert s3.objects(bucket) == {"large": data} and (way == "up" or (here / "back").read_bytes() == data)
