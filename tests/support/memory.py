@@ -18,11 +18,11 @@ def high_water(pid):
         return 0
 
 
-def firn_with_peak(*arguments):
+def firn_with_peak(*arguments, cwd=None, env=None):
     """(answer, peak). The resource usage that `wait` tells would count the memory of this test before `exec`, too."""
     words = [*map(str, arguments), "-o", "json"]
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen([binary(), *words], stdout=output, stderr=errors, stdin=subprocess.DEVNULL, env=environment(), text=True)
+        process = subprocess.Popen([binary(), *words], stdout=output, stderr=errors, stdin=subprocess.DEVNULL, cwd=cwd, env=env or environment(), text=True)
         peak = 0
         while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             peak = max(peak, high_water(process.pid))
