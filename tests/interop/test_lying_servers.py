@@ -3,6 +3,7 @@ import http.client
 import random
 import re
 import time
+import urllib.parse
 
 import pytest
 from support.memory import firn_with_peak
@@ -96,3 +97,59 @@ def test_s3_what_is_not_so_does_not_arrive(tmp_path, s3, bucket, s3_env, lie):
     assert took < 240, took
     assert peak < 1 << 30, peak
     assert sorted(path.name for path in tmp_path.iterdir()) == ["work"], "something appeared outside"
+
+
+ODD = ["../evil", "../../evil", "a/../../../evil", "b/%2e%2e/%2e%2e/evil", ".", "..", "a/..", "/etc/evil", "a//b", "a/./b", "new%0Aline", "tab%09", "nul%00", "bell%07", "not-%FF-utf8", "x" * 5_000, "d/" * 600 + "deep", "y" * 256, ".firn-tmp-0123456789abcdef"]
+CARRIED = ["back%5Cslash", "back%5C..%5Cslash", "space%20", "dot.", "Case", "case", "u%CC%88", "%C3%BC", "%25%32%65", "$(touch%20evil)", "-rf", "CON", "z" * 255, "a" + "/a" * 400]
+
+
+class _Listing(_Broken):
+    def forward(self):
+        odd = self.server.odd
+        if self.command == "GET" and "list-type" in self.path:
+            keys = "".join(f"<Contents><Key>src/{key}</Key><Size>3</Size><ETag>&quot;1&quot;</ETag><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>" for key in odd)
+            return self.answer(200, [("Content-Type", "application/xml")], f"<ListBucketResult><IsTruncated>false</IsTruncated><EncodingType>url</EncodingType>{keys}</ListBucketResult>".encode())
+        if self.command == "GET":
+            self.server.asked.append(self.path)
+            return self.answer(206, [("ETag", '"1"'), ("Content-Range", "bytes 0-2/3"), ("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")], b"odd")
+        return self.answer(404, [], b"")
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = forward
+
+
+@pytest.mark.parametrize("keys", [ODD, CARRIED, ODD + CARRIED], ids=["odd", "right", "all"])
+def test_names_of_a_server_are_carried_or_refused_by_name(tmp_path, s3_env, keys):
+    work = tmp_path / "a/b/c/work"
+    work.mkdir(parents=True)
+    (work / "firn.toml").write_text('state_dir = "state"\n')
+    with BadNetwork("http://127.0.0.1:1") as network:
+        network.RequestHandlerClass, network.odd, network.asked = _Listing, keys, []
+        answer, _ = firn_with_peak("cp", "-r", "s3://bucket/src", "dst", cwd=work, env=s3_env | {"AWS_ENDPOINT_URL": network.url})
+    there = {str(path.relative_to(work / "dst")) for path in work.glob("dst/**/*") if path.is_file()}
+    right = {urllib.parse.unquote(key) for key in keys if key in CARRIED}
+    assert there == right and all((work / "dst" / name).read_bytes() == b"odd" for name in there), (there ^ right, answer)
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if "dst" not in path.parts and "state" not in path.parts} == {"a", "a/b", "a/b/c", "a/b/c/work", "a/b/c/work/firn.toml"}
+    refused = [key for key in keys if key in ODD]
+    assert answer.status == (7 if refused else 0), answer
+    assert len({failure["key"] for failure in answer.result["failures"]}) == len(refused), (len(refused), answer.result["failures"])
+
+
+def test_links_do_not_lead_out_of_the_target(tmp_path):
+    (tmp_path / "firn.toml").write_text('state_dir = "state"\n')
+    for name in ("src/sub/x", "src/y", "outside/keep"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "dst").mkdir()
+    (tmp_path / "dst/sub").symlink_to(tmp_path / "outside")
+    answer, _ = firn_with_peak("cp", "-r", "src", "dst", cwd=tmp_path)
+    assert answer.status != 0 and [failure["key"] for failure in answer.result["failures"]] == ["sub/x"], answer
+    assert (tmp_path / "dst/y").read_text() == "src/y" and sorted(path.name for path in (tmp_path / "outside").iterdir()) == ["keep"]
+
+
+def test_links_in_circles_end(tmp_path):
+    (tmp_path / "firn.toml").write_text('state_dir = "state"\n')
+    (tmp_path / "src/sub").mkdir(parents=True)
+    (tmp_path / "src/y").write_text("y")
+    (tmp_path / "src/sub/up").symlink_to(tmp_path / "src")
+    answer, _ = firn_with_peak("cp", "-r", "src", "dst", cwd=tmp_path)
+    assert answer.status != 0 and answer.error["next"], answer

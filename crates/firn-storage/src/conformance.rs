@@ -1,6 +1,8 @@
 //! What every prefix must do, whatever is behind it: the suite that each implementation runs.
 
 mod copies;
+#[cfg(test)]
+mod memory;
 
 pub use copies::run as run_copies;
 
