@@ -63,7 +63,6 @@ impl std::fmt::Debug for Arriving {
 
 /// How to copy.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct CopyOptions {
     /// Only where there is nothing at the destination yet.
     pub only_new: bool,
@@ -71,8 +70,6 @@ pub struct CopyOptions {
     pub digest: bool,
     /// Let the server copy where it can.
     pub server_side: bool,
-    /// A file survives the loss of power when the copy returns; else only after [`Prefix::make_durable`].
-    pub durable: bool,
     /// Pieces of the object that are asked for at once; `None` for as many as one alone should have.
     pub pieces_at_once: Option<usize>,
     /// Where it is noted which parts of a large object arrived: after a stop the same copy goes on with the others.
@@ -83,15 +80,7 @@ pub struct CopyOptions {
 
 impl Default for CopyOptions {
     fn default() -> Self {
-        Self {
-            only_new: false,
-            digest: false,
-            server_side: true,
-            durable: true,
-            pieces_at_once: None,
-            parts: None,
-            arriving: None,
-        }
+        Self { only_new: false, digest: false, server_side: true, pieces_at_once: None, parts: None, arriving: None }
     }
 }
 

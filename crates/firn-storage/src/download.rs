@@ -84,9 +84,9 @@ impl Prefix {
             }
         };
         let nodes: Nodes = came.into_iter().chain(arrived.into_values()).flat_map(|part| part.nodes).collect();
-        let (moved, noted) = (options.clone(), log.cloned());
+        let (only_new, noted) = (options.only_new, log.cloned());
         let finish = move || {
-            let finished = writer.finish(&moved);
+            let finished = writer.finish(only_new);
             if let Some(log) = noted {
                 log.remove();
             }

@@ -55,34 +55,29 @@ impl LocalWriter {
 
     /// Where it is dropped before it is finished, it stays, to be taken up by [`LocalWriter::left`].
     pub(crate) fn keep(&self) {
-        self.temporary.keep();
+        self.temporary.keep(true);
     }
 
     /// Removes it after all.
     pub(crate) fn discard(self) {
-        self.temporary.discard();
+        self.temporary.keep(false);
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
         self.temporary.file.write_all(bytes).map_err(|error| io(&self.temporary.path, &error))
     }
 
-    /// Puts the file in place; with `only_new` where nothing is there yet. Where it need not be durable, it is only if it replaces
-    /// something, which may be durable and in use.
-    pub(crate) fn finish(self, options: &CopyOptions) -> Result<(String, Guarantee), StorageError> {
-        let is_durable = options.durable || options.only_new || self.target.symlink_metadata().is_ok();
-        if is_durable {
-            self.temporary.file.sync_all().map_err(|error| io(&self.temporary.path, &error))?;
-        }
-        let guarantee = if options.only_new {
+    /// Puts the file in place, once it is safe from the loss of power; with `only_new` where nothing is there yet.
+    pub(crate) fn finish(self, only_new: bool) -> Result<(String, Guarantee), StorageError> {
+        self.temporary.keep(false);
+        self.temporary.file.sync_all().map_err(|error| io(&self.temporary.path, &error))?;
+        let guarantee = if only_new {
             create(&self.temporary.path, &self.target, &self.directory)?
         } else {
             self.temporary.place(&self.target)?;
             Guarantee::Atomic
         };
-        if is_durable {
-            sync(&self.directory)?;
-        }
+        sync(&self.directory)?;
         let seen = self.temporary.file.metadata().map_err(|error| io(&self.target, &error))?;
         Ok((etag(&seen), guarantee))
     }
@@ -122,7 +117,7 @@ pub(crate) fn copy(
         let what = "it changed while it was being copied".to_owned();
         return Err(SourceError::Changed { at: at(&path), what }.into());
     }
-    let (etag, guarantee) = writer.finish(options)?;
+    let (etag, guarantee) = writer.finish(options.only_new)?;
     Ok(Copied { etag: Some(etag), size: copied, how: How::Local, guarantee, digest })
 }
 

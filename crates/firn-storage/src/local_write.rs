@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fs::{File, Metadata, OpenOptions};
 use std::hash::{BuildHasher, Hasher};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -382,18 +382,15 @@ impl Temporary {
         if !name.starts_with(TEMPORARY) || name.contains('/') || !path.symlink_metadata().ok()?.is_file() {
             return None;
         }
-        let file = OpenOptions::new().read(true).write(true).open(&path).ok()?;
+        // Nor a link that somebody puts there now.
+        let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+        let file = OpenOptions::new().read(true).write(true).custom_flags(no_link).open(&path).ok()?;
         Some(Self { path, file, is_placed: Cell::new(false) })
     }
 
-    /// Leaves the file where it is, to be taken up again.
-    pub(crate) fn keep(&self) {
-        self.is_placed.set(true);
-    }
-
-    /// Removes the file after all.
-    pub(crate) fn discard(self) {
-        self.is_placed.set(false);
+    /// Whether the file stays where it is after this, to be taken up again.
+    pub(crate) fn keep(&self, is_kept: bool) {
+        self.is_placed.set(is_kept);
     }
 
     /// Gives the file its name; what had it is replaced.

@@ -162,7 +162,6 @@ impl Transfer {
         let options = CopyOptions {
             pieces_at_once: Some((PIECES / others).clamp(1, 8)),
             digest: proof == Proof::Digest && !by_server,
-            durable: false,
             parts: Some(self.parts.clone()),
             arriving,
             ..CopyOptions::default()
