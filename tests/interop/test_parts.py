@@ -166,7 +166,7 @@ def test_s3_kills_at_any_moment_lose_nothing(here, s3, bucket, s3_env, way):
         (here / "src" / name).write_bytes(data)
         if way != "up":
             s3.client().put_object(Bucket=bucket, Key=f"src/{name}", Body=data)
-    chance, killed, kept = random.Random(way), 0, 0
+    chance, killed, kept, unnoted = random.Random(way), 0, 0, 0
     with Watching(s3.endpoint, delay=0.3) as network:
         env = s3_env | {"AWS_ENDPOINT_URL": network.url}
         # "across" is to a bucket that is reached by another name of the service: then the bytes pass here.
@@ -193,7 +193,9 @@ def test_s3_kills_at_any_moment_lose_nothing(here, s3, bucket, s3_env, way):
             again = network.asked() if way == "down" else network.sent()
             assert not before or len(again) <= (7 if way == "down" else 9) - len(before), (before, again)
             kept += len(before)
-            assert there(f"dst{number}") == files and uploads(s3, bucket) == uploads(s3, other) == []
+            # Killed after an upload was begun, before that was noted, it stays until a rule of the bucket removes it.
+            unnoted += not before
+            assert there(f"dst{number}") == files and len(uploads(s3, bucket) + uploads(s3, other)) <= unnoted
             # Killed between the last step and its note, the object is found to be there, and nobody asks for the log.
             assert logs(here) == [] or len(before) == 9
             for log in logs(here):

@@ -85,6 +85,11 @@ impl S3Prefix {
             listing.add_prefix(at, &below(&prefix)?);
         }
         listing.objects.sort_by(|a, b| a.key.cmp(&b.key));
+        // Pages that go round would copy, count and compare an object twice.
+        if let Some(twice) = listing.objects.windows(2).find(|pair| pair[0].key == pair[1].key) {
+            let what = format!("the server lists {} twice", twice[0].key);
+            return Err(SourceError::Broken { at: at.clone(), what }.into());
+        }
         Ok(listing)
     }
 }
